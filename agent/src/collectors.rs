@@ -1,0 +1,75 @@
+//! One file per kind, with the stem of its contract in `evidence/src/kinds`. A kind is registered
+//! by its `mod` line and its line in [`ALL`]; a forgotten line does not compile.
+
+use crate::host::{Failure, Host, Reading};
+use evidence::kinds::{Kind, KindInfo};
+use evidence::{Facts, KindEntry, Source, Status};
+
+/// How one kind is gathered.
+pub struct Collector {
+    /// Name of the kind.
+    pub kind: &'static str,
+    /// When it is gathered by default: a five-field crontab(5) expression, UTC.
+    pub schedule: &'static str,
+    /// Whether it needs the running system; with `--root` it is then `unsupported`.
+    pub live_only: bool,
+    collect: fn(&mut Reading<'_>) -> Result<Facts, Failure>,
+}
+
+/// Every collector, by kind.
+pub const ALL: &[Collector] = &[];
+
+/// What one collection gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Collected {
+    pub status: Status,
+    pub facts: Option<Facts>,
+    pub sources: Vec<Source>,
+    pub unread: Vec<String>,
+}
+
+impl Collected {
+    /// The kind's entry in a manifest.
+    pub fn entry(&self) -> KindEntry {
+        KindEntry {
+            status: self.status,
+            facts: self.facts.as_ref().map(Facts::id),
+            sources: self.sources.clone(),
+            unread: self.unread.clone(),
+        }
+    }
+}
+
+impl Collector {
+    /// Gathers the kind. Never fails: what went wrong is the status.
+    pub fn collect(&self, host: &Host) -> Collected {
+        let mut reading = Reading::new(host);
+        let outcome = if self.live_only && !host.is_live() {
+            Err(Failure(Status::Unsupported))
+        } else {
+            (self.collect)(&mut reading)
+        };
+        let (sources, unread) = reading.finish();
+        match outcome {
+            Ok(facts) => {
+                let status = if unread.is_empty() { Status::Ok } else { Status::Partial };
+                Collected { status, facts: Some(facts), sources, unread }
+            }
+            Err(Failure(status)) => Collected { status, facts: None, sources, unread: vec![] },
+        }
+    }
+
+    /// The contract of the kind.
+    pub fn info(&self) -> Option<&'static KindInfo> {
+        evidence::kinds::find(self.kind)
+    }
+}
+
+/// Typed facts as they travel. What cannot be written as canonical JSON is no evidence.
+fn facts<K: Kind>(data: K) -> Result<Facts, Failure> {
+    Facts::of(&data).map_err(|_| Failure(Status::ParseError))
+}
+
+pub fn find(kind: &str) -> Option<&'static Collector> {
+    ALL.iter().find(|collector| collector.kind == kind)
+}

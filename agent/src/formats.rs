@@ -1,0 +1,1 @@
+//! Parsers of file formats that more than one kind reads. Pure: text in, values out.

@@ -1,0 +1,253 @@
+//! The only door to the machine.
+//!
+//! Collectors reach files, /proc and /sys through a [`Host`], so that `--root DIR` reads another
+//! system without escaping through its links, and a fixture stands in for a machine in tests.
+//! Nothing is written, no access times change where the kernel lets us choose, and no child
+//! process is started.
+
+mod fixture;
+mod reading;
+
+pub use fixture::{Fixture, FixtureError};
+pub use reading::{Failure, Reading};
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::io::Read as _;
+use std::path::Path;
+
+/// Largest file a collector reads unless it asks for more, in bytes.
+pub const MAX_FILE_BYTES: u64 = 4 << 20;
+/// Most names of one directory.
+pub const MAX_DIRECTORY_ENTRIES: usize = 100_000;
+
+/// A machine, or something that looks like one.
+pub struct Host {
+    door: Door,
+}
+
+enum Door {
+    /// The root directory, and whether it is the running system's own.
+    System {
+        root: OwnedFd,
+        live: bool,
+    },
+    Fixture(Fixture),
+}
+
+/// Why something could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It does not exist, and the directories above it could be searched.
+    #[error("no such file")]
+    Absent,
+    /// Permission was refused, for it or for a directory above it.
+    #[error("permission denied")]
+    Denied,
+    /// Larger than the bound.
+    #[error("larger than {0} bytes")]
+    TooLarge(u64),
+    /// A directory, device, FIFO or socket stands where a file should be, or the other way round.
+    #[error("not of the expected type")]
+    WrongType,
+    /// The machine failed (EIO, ESTALE, ELOOP …).
+    #[error("input/output error {0}")]
+    Io(i32),
+}
+
+impl From<Errno> for ReadError {
+    fn from(errno: Errno) -> Self {
+        match errno {
+            Errno::NOENT => Self::Absent,
+            Errno::NOTDIR => Self::Absent,
+            Errno::ACCESS | Errno::PERM => Self::Denied,
+            // A socket or a device without a driver.
+            Errno::NXIO | Errno::ISDIR => Self::WrongType,
+            other => Self::Io(other.raw_os_error()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    File,
+    Directory,
+    Link,
+    Other,
+}
+
+/// What stat(2) says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    pub kind: FileKind,
+    /// Permission bits, set-id and sticky bits included (`0o7777`).
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    pub size_bytes: u64,
+    /// Seconds since the epoch.
+    pub modified_s: i64,
+}
+
+impl Meta {
+    pub fn has(&self, bits: u32) -> bool {
+        self.mode & bits == bits
+    }
+}
+
+impl Host {
+    /// The machine the agent runs on.
+    pub fn live() -> Result<Self, ReadError> {
+        Self::open(Path::new("/"), true)
+    }
+
+    /// Another root file system: an image, a container, a disk. Links in it stay in it.
+    pub fn rooted(root: &Path) -> Result<Self, ReadError> {
+        Self::open(root, false)
+    }
+
+    pub fn fixture(fixture: Fixture) -> Self {
+        Self { door: Door::Fixture(fixture) }
+    }
+
+    fn open(root: &Path, live: bool) -> Result<Self, ReadError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = fs::open(root, flags, Mode::empty())?;
+        Ok(Self { door: Door::System { root, live } })
+    }
+
+    /// Whether /proc, /sys and the like speak of the running system. With `--root` they do not.
+    pub fn is_live(&self) -> bool {
+        match &self.door {
+            Door::System { live, .. } => *live,
+            Door::Fixture(fixture) => fixture.live,
+        }
+    }
+
+    /// Reads a regular file of at most `max` bytes.
+    pub fn read(&self, path: &str, max: u64) -> Result<(Vec<u8>, Meta), ReadError> {
+        let root = match &self.door {
+            Door::System { root, .. } => root,
+            Door::Fixture(fixture) => return fixture.read(path, max),
+        };
+        // Non-blocking, so that a FIFO in place of a file does not hold the agent.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+        let file = match resolve(root, path, flags | OFlags::NOATIME) {
+            Err(Errno::PERM) => resolve(root, path, flags)?,
+            other => other?,
+        };
+        let meta = meta_of(&fs::fstat(&file)?);
+        if meta.kind != FileKind::File {
+            return Err(ReadError::WrongType);
+        }
+        if meta.size_bytes > max {
+            return Err(ReadError::TooLarge(max));
+        }
+        let mut bytes = Vec::with_capacity(meta.size_bytes as usize);
+        let mut reader = std::fs::File::from(file).take(max + 1);
+        reader.read_to_end(&mut bytes).map_err(io_error)?;
+        if bytes.len() as u64 > max {
+            return Err(ReadError::TooLarge(max));
+        }
+        Ok((bytes, meta))
+    }
+
+    /// Names in a directory, sorted bytewise. Names that are not UTF-8 are shown with U+FFFD.
+    pub fn list(&self, path: &str) -> Result<Vec<String>, ReadError> {
+        let root = match &self.door {
+            Door::System { root, .. } => root,
+            Door::Fixture(fixture) => return fixture.list(path),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = resolve(root, path, flags)?;
+        let mut names = Vec::new();
+        for entry in fs::Dir::read_from(&directory)? {
+            let name = entry?.file_name().to_bytes().to_vec();
+            if name == b"." || name == b".." {
+                continue;
+            }
+            if names.len() == MAX_DIRECTORY_ENTRIES {
+                return Err(ReadError::TooLarge(MAX_DIRECTORY_ENTRIES as u64));
+            }
+            names.push(name);
+        }
+        names.sort_unstable();
+        Ok(names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+    }
+
+    /// stat(2): links are followed, within the root.
+    pub fn stat(&self, path: &str) -> Result<Meta, ReadError> {
+        self.status(path, OFlags::empty())
+    }
+
+    /// lstat(2): a link is reported as a link.
+    pub fn lstat(&self, path: &str) -> Result<Meta, ReadError> {
+        self.status(path, OFlags::NOFOLLOW)
+    }
+
+    fn status(&self, path: &str, follow: OFlags) -> Result<Meta, ReadError> {
+        let root = match &self.door {
+            Door::System { root, .. } => root,
+            Door::Fixture(fixture) => return fixture.stat(path, follow.is_empty()),
+        };
+        let file = resolve(root, path, OFlags::PATH | OFlags::CLOEXEC | follow)?;
+        Ok(meta_of(&fs::fstat(&file)?))
+    }
+
+    /// readlink(2).
+    pub fn link(&self, path: &str) -> Result<String, ReadError> {
+        let root = match &self.door {
+            Door::System { root, .. } => root,
+            Door::Fixture(fixture) => return fixture.link(path),
+        };
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = resolve(root, path, flags)?;
+        match fs::readlinkat(&file, "", Vec::new()) {
+            Ok(target) => Ok(target.to_string_lossy().into_owned()),
+            // "" on something that is no link.
+            Err(Errno::NOENT | Errno::INVAL) => Err(ReadError::WrongType),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+}
+
+/// Opens `path` with `root` as `/`: openat2(2), Linux 5.6.
+fn resolve(root: &OwnedFd, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let within = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    // The kernel asks for a retry when a rename or mount happens meanwhile.
+    for _ in 0..16 {
+        match fs::openat2(root, path, flags, Mode::empty(), within) {
+            Err(Errno::AGAIN) => {}
+            other => return other,
+        }
+    }
+    Err(Errno::AGAIN)
+}
+
+fn io_error(error: std::io::Error) -> ReadError {
+    match error.raw_os_error() {
+        Some(code) => Errno::from_raw_os_error(code).into(),
+        None => ReadError::Io(0),
+    }
+}
+
+fn meta_of(stat: &fs::Stat) -> Meta {
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => FileKind::File,
+        FileType::Directory => FileKind::Directory,
+        FileType::Symlink => FileKind::Link,
+        _ => FileKind::Other,
+    };
+    Meta {
+        kind,
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
+        modified_s: stat.st_mtime,
+    }
+}
+
+#[cfg(test)]
+mod tests;

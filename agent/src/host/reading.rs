@@ -1,0 +1,137 @@
+//! One collection of one kind: every read is recorded as a source, every gap as unread.
+
+use super::{Host, MAX_FILE_BYTES, Meta, ReadError};
+use evidence::{Source, Status};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The door as a collector sees it.
+pub struct Reading<'h> {
+    host: &'h Host,
+    sources: BTreeMap<String, Source>,
+    unread: BTreeSet<String>,
+}
+
+/// The kind gives no facts; the status says why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure(pub Status);
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self(status_of(error))
+    }
+}
+
+fn status_of(error: ReadError) -> Status {
+    match error {
+        ReadError::Absent => Status::Absent,
+        ReadError::Denied => Status::Denied,
+        ReadError::TooLarge(_) => Status::Truncated,
+        ReadError::WrongType | ReadError::Io(_) => Status::IoError,
+    }
+}
+
+impl<'h> Reading<'h> {
+    pub fn new(host: &'h Host) -> Self {
+        Self { host, sources: BTreeMap::new(), unread: BTreeSet::new() }
+    }
+
+    /// Whether the running system is read; false with `--root`.
+    pub fn is_live(&self) -> bool {
+        self.host.is_live()
+    }
+
+    /// A configuration file as text; its size and modification time go into the manifest. Bytes
+    /// that are not UTF-8 are shown with U+FFFD, and the source says so.
+    pub fn config(&mut self, path: &str) -> Result<String, ReadError> {
+        let (text, meta) = self.text_and_meta(path, MAX_FILE_BYTES)?;
+        if let Some(source) = self.sources.get_mut(path) {
+            source.size_bytes = i64::try_from(meta.size_bytes).ok();
+            source.modified_s = Some(meta.modified_s);
+        }
+        Ok(text)
+    }
+
+    /// A file that moves by itself (a database, /proc, /sys) as text: path and status only.
+    pub fn text(&mut self, path: &str) -> Result<String, ReadError> {
+        self.text_up_to(path, MAX_FILE_BYTES)
+    }
+
+    /// [`Reading::text`] with another bound, in bytes.
+    pub fn text_up_to(&mut self, path: &str, max: u64) -> Result<String, ReadError> {
+        self.text_and_meta(path, max).map(|(text, _)| text)
+    }
+
+    fn text_and_meta(&mut self, path: &str, max: u64) -> Result<(String, Meta), ReadError> {
+        let read = self.host.read(path, max);
+        self.record(path, read.as_ref().err().copied());
+        let (bytes, meta) = read?;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                self.note(path, "not UTF-8: shown with replacement characters");
+                String::from_utf8_lossy(error.as_bytes()).into_owned()
+            }
+        };
+        Ok((text, meta))
+    }
+
+    /// Names in a directory, sorted bytewise. The source is the path with a `/` at its end.
+    pub fn list(&mut self, path: &str) -> Result<Vec<String>, ReadError> {
+        let names = self.host.list(path);
+        let name = format!("{}/", path.trim_end_matches('/'));
+        self.record(&name, names.as_ref().err().copied());
+        names
+    }
+
+    /// stat(2). Not recorded as a source: attributes are facts of their own.
+    pub fn stat(&self, path: &str) -> Result<Meta, ReadError> {
+        self.host.stat(path)
+    }
+
+    /// lstat(2); not recorded.
+    pub fn lstat(&self, path: &str) -> Result<Meta, ReadError> {
+        self.host.lstat(path)
+    }
+
+    /// readlink(2); not recorded.
+    pub fn link(&self, path: &str) -> Result<String, ReadError> {
+        self.host.link(path)
+    }
+
+    /// Says that a source does not follow its format, and where.
+    pub fn malformed(&mut self, path: &str, note: impl Into<String>) {
+        let source = self.source(path);
+        source.status = Status::ParseError;
+        source.note = Some(note.into());
+    }
+
+    /// Adds a remark to a source. Never contents of a secret file.
+    pub fn note(&mut self, path: &str, note: impl Into<String>) {
+        self.source(path).note = Some(note.into());
+    }
+
+    /// Says that a field of the facts was not read: a dotted path without indexes, such as
+    /// `users.password`. The kind becomes `partial`.
+    pub fn unread(&mut self, field: &str) {
+        self.unread.insert(field.to_owned());
+    }
+
+    /// What was read, in path order, and what was not.
+    pub fn finish(self) -> (Vec<Source>, Vec<String>) {
+        (self.sources.into_values().collect(), self.unread.into_iter().collect())
+    }
+
+    fn record(&mut self, path: &str, error: Option<ReadError>) {
+        self.source(path).status = error.map_or(Status::Ok, status_of);
+    }
+
+    fn source(&mut self, path: &str) -> &mut Source {
+        self.sources.entry(path.to_owned()).or_insert_with(|| Source {
+            path: path.to_owned(),
+            status: Status::Ok,
+            size_bytes: None,
+            modified_s: None,
+            note: None,
+        })
+    }
+}

@@ -1,0 +1,86 @@
+use super::*;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+fn root() -> (tempfile::TempDir, Host) {
+    let directory = tempfile::tempdir().expect("directory");
+    let host = Host::rooted(directory.path()).expect("root");
+    (directory, host)
+}
+
+#[test]
+fn links_stay_in_the_root() {
+    let (directory, host) = root();
+    let root = directory.path();
+    std::fs::create_dir_all(root.join("etc")).expect("etc");
+    std::fs::create_dir_all(root.join("usr/lib")).expect("usr/lib");
+    std::fs::write(root.join("usr/lib/os-release"), "ID=inside\n").expect("file");
+    symlink("../usr/lib/os-release", root.join("etc/relative")).expect("link");
+    symlink("/usr/lib/os-release", root.join("etc/absolute")).expect("link");
+    symlink("../../../../../../usr/lib/os-release", root.join("etc/climbing")).expect("link");
+    symlink("/etc/hostname", root.join("etc/outside")).expect("link");
+    for path in ["/etc/relative", "/etc/absolute", "/etc/climbing"] {
+        let (bytes, _) = host.read(path, 100).expect(path);
+        assert_eq!(bytes, b"ID=inside\n", "{path}");
+    }
+    assert_eq!(host.read("/etc/outside", 100), Err(ReadError::Absent));
+    assert_eq!(host.link("/etc/absolute").as_deref(), Ok("/usr/lib/os-release"));
+    assert_eq!(host.lstat("/etc/absolute").expect("link").kind, FileKind::Link);
+    assert_eq!(host.stat("/etc/absolute").expect("file").kind, FileKind::File);
+}
+
+#[test]
+fn what_is_no_file_and_what_is_too_large_is_refused_without_waiting() {
+    let (directory, host) = root();
+    let root = directory.path();
+    std::fs::create_dir(root.join("directory")).expect("directory");
+    std::fs::write(root.join("large"), vec![b'x'; 101]).expect("file");
+    symlink("loop", root.join("loop")).expect("link");
+    rustix::fs::mkfifoat(rustix::fs::CWD, root.join("fifo"), Mode::from_raw_mode(0o644))
+        .expect("fifo");
+    assert_eq!(host.read("/directory", 100), Err(ReadError::WrongType));
+    assert_eq!(host.read("/fifo", 100), Err(ReadError::WrongType));
+    assert_eq!(host.read("/large", 100), Err(ReadError::TooLarge(100)));
+    assert!(matches!(host.read("/loop", 100), Err(ReadError::Io(_))));
+    assert_eq!(host.read("/large/below", 100), Err(ReadError::Absent));
+    assert_eq!(host.list("/").expect("names"), ["directory", "fifo", "large", "loop"]);
+    assert_eq!(host.list("/nowhere"), Err(ReadError::Absent));
+}
+
+#[test]
+fn attributes_are_those_of_the_file() {
+    let (directory, host) = root();
+    let path = directory.path().join("file");
+    std::fs::write(&path, "four").expect("file");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o2640)).expect("mode");
+    let meta = host.stat("/file").expect("file");
+    assert_eq!((meta.mode, meta.size_bytes), (0o2640, 4));
+    assert!(meta.has(0o040) && !meta.has(0o004));
+}
+
+/// Fixtures must answer as the kernel does, or the tests on them prove nothing.
+#[test]
+fn a_fixture_answers_as_a_directory_tree_does() {
+    let text = "\
+-- /etc/plain --
+text
+-- /etc/absolute -> /etc/plain --
+-- /etc/relative -> ./plain --
+-- /etc/dangling -> nowhere --
+-- /etc/loop -> loop --
+-- /locked denied dir --
+-- /locked/below --
+-- /etc/secret denied --
+";
+    let host = Host::fixture(Fixture::parse(text).expect("fixture"));
+    let read = |path| host.read(path, 100).map(|(bytes, _)| bytes);
+    assert_eq!(read("/etc/absolute"), Ok(b"text\n".to_vec()));
+    assert_eq!(read("/etc/relative"), Ok(b"text\n".to_vec()));
+    assert_eq!(read("/etc/dangling"), Err(ReadError::Absent));
+    assert_eq!(read("/etc/loop"), Err(ReadError::Io(40)));
+    assert_eq!(read("/locked/below"), Err(ReadError::Denied));
+    assert_eq!(host.list("/locked"), Err(ReadError::Denied));
+    assert_eq!(read("/etc/secret"), Err(ReadError::Denied));
+    assert!(host.stat("/etc/secret").is_ok());
+    assert_eq!(read("/etc"), Err(ReadError::WrongType));
+    assert_eq!(read("/etc/plain/below"), Err(ReadError::Absent));
+}

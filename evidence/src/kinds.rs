@@ -1,0 +1,84 @@
+//! The kinds of evidence: typed facts. A field's doc comment is its reference, and its JSON Schema
+//! is what rules are checked against when they are loaded.
+//!
+//! A field that is an `Option` is an absent key when it was not read. A list that was not read is
+//! an absent key too: an empty list says that there are none.
+
+pub mod accounts;
+pub mod host_os;
+pub mod packages;
+pub mod ssh_server;
+
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use accounts::Accounts;
+pub use host_os::HostOs;
+pub use packages::Packages;
+pub use ssh_server::SshServer;
+
+/// Typed facts of one kind.
+pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
+    /// Name in TOML, SQL, JSON and on pages.
+    const NAME: &'static str;
+    /// Version of the facts.
+    const V: i64;
+    /// What it is, for people.
+    const TITLE: &'static str;
+    /// Facts about people: own retention, erasable bodies.
+    const PERSONAL: bool = false;
+}
+
+/// A kind without its type.
+#[derive(Clone, Copy)]
+pub struct KindInfo {
+    pub name: &'static str,
+    pub v: i64,
+    pub title: &'static str,
+    pub personal: bool,
+    schema: fn() -> Schema,
+}
+
+impl KindInfo {
+    const fn of<K: Kind>() -> Self {
+        Self {
+            name: K::NAME,
+            v: K::V,
+            title: K::TITLE,
+            personal: K::PERSONAL,
+            schema: || schema_for!(K),
+        }
+    }
+
+    /// JSON Schema (2020-12) of the kind's `data`.
+    pub fn schema(&self) -> Schema {
+        (self.schema)()
+    }
+}
+
+/// Every kind there is, by name.
+pub const ALL: &[KindInfo] = &[
+    KindInfo::of::<Accounts>(),
+    KindInfo::of::<HostOs>(),
+    KindInfo::of::<Packages>(),
+    KindInfo::of::<SshServer>(),
+];
+
+pub fn find(name: &str) -> Option<&'static KindInfo> {
+    ALL.iter().find(|kind| kind.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_listed_once_by_name_and_have_a_schema() {
+        assert!(ALL.windows(2).all(|pair| pair[0].name < pair[1].name));
+        for kind in ALL {
+            assert!(kind.schema().get("properties").is_some(), "{}", kind.name);
+            assert_eq!(find(kind.name).map(|found| found.v), Some(kind.v));
+        }
+    }
+}

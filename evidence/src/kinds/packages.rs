@@ -1,0 +1,56 @@
+//! Installed software, as the package manager knows it.
+
+use super::Kind;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The inventory of the package manager. Install times are left out: equal software is equal state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Packages {
+    pub manager: Manager,
+    /// Number of `items`.
+    pub count: i64,
+    /// Installed packages, sorted by name, then architecture.
+    pub items: Vec<Package>,
+    /// Names of packages on hold, sorted (`dpkg --set-selections`, apt-mark(8)).
+    pub held: Vec<String>,
+    /// Packages that are neither installed nor removed (`half-configured`, `half-installed`,
+    /// `unpacked`, `triggers-*`, or needing reinstallation), as `name state`, sorted.
+    pub broken: Vec<String>,
+    /// Snaps under /snap; 0 when there is no such directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snaps: Option<i64>,
+    /// System-wide flatpak applications.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flatpaks: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Manager {
+    Dpkg,
+    Rpm,
+    Apk,
+    Pacman,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    pub name: String,
+    pub version: String,
+    pub arch: String,
+    /// Source package; absent when it has the same name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// Version of the source package; absent when it is the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_version: Option<String>,
+}
+
+impl Kind for Packages {
+    const NAME: &'static str = "packages";
+    const V: i64 = 1;
+    const TITLE: &'static str = "Installed software";
+}
