@@ -1,0 +1,107 @@
+//! Rows as the rest of the program sees them. Times are microseconds since the epoch, UTC
+//! (`_us`); spans are half-open.
+
+use evidence::{Digest, HostId, Source, Status};
+use serde::{Deserialize, Serialize};
+
+/// A host and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostRow {
+    pub id: HostId,
+    /// The host's name as it gave it at enrolment.
+    pub name: String,
+    pub group: String,
+    pub state: HostState,
+    pub enrolled_us: i64,
+    /// When its last check-in was received; none before the first.
+    pub last_received_us: Option<i64>,
+    /// The last check-in promised the next within this many seconds.
+    pub next_due_s: Option<i64>,
+    pub agent: Option<String>,
+    /// Manifest that holds now.
+    pub manifest: Option<Digest>,
+}
+
+/// Life of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostState {
+    /// It has a certificate and has not checked in yet.
+    Enrolling,
+    Active,
+    /// It left by itself or its time ran out.
+    Ended,
+    /// A person took it out of service.
+    Retired,
+}
+
+impl HostRow {
+    /// Whether two promised check-ins were missed (DESIGN: silent = 2 × `next_due_s`).
+    pub fn is_silent(&self, now_us: i64) -> bool {
+        match (self.last_received_us, self.next_due_s) {
+            (Some(received), Some(due)) => now_us - received > 2 * due * 1_000_000,
+            _ => false,
+        }
+    }
+}
+
+/// What holds for one kind of one host, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KindRow {
+    pub host: HostId,
+    pub kind: String,
+    pub status: Status,
+    pub facts: Option<Digest>,
+    pub sources: Vec<Source>,
+    pub unread: Vec<String>,
+    /// Observed since.
+    pub since_us: i64,
+    /// When the kind was last collected: a check-in said so.
+    pub collected_us: Option<i64>,
+}
+
+/// A result that holds, and since when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultRow {
+    pub host: HostId,
+    pub rule: String,
+    /// `pass`, `fail`, `unknown`, `not_applicable`.
+    pub outcome: String,
+    /// Why it is unknown.
+    pub reason: Option<String>,
+    pub offenders: Vec<String>,
+    /// Observed since.
+    pub since_us: i64,
+    /// The log index that made it known.
+    pub known: i64,
+    /// Why it changed to this; none for the first result.
+    pub cause: Option<String>,
+}
+
+/// A change that deserves a person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriftRow {
+    pub id: i64,
+    /// `regression`, `evidence_lost` …
+    pub drift: String,
+    pub host: HostId,
+    /// The rule of a regression.
+    pub rule: Option<String>,
+    /// The kind whose evidence was lost.
+    pub kind: Option<String>,
+    pub cause: String,
+    pub severity: String,
+    pub from: String,
+    pub to: String,
+    pub offenders: Vec<String>,
+    pub opened_us: i64,
+    /// When evidence ended it.
+    pub resolved_us: Option<i64>,
+}
+
+/// The log now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogHead {
+    pub size: u64,
+    pub root: Digest,
+}
