@@ -1,1 +1,3 @@
-
+pub mod authority;
+pub mod span;
+pub mod store;

@@ -81,7 +81,7 @@ pub struct ResultRow {
 /// A change that deserves a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DriftRow {
-    pub id: i64,
+    pub id: String,
     /// `regression`, `evidence_lost` …
     pub drift: String,
     pub host: HostId,
@@ -99,9 +99,3 @@ pub struct DriftRow {
     pub resolved_us: Option<i64>,
 }
 
-/// The log now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LogHead {
-    pub size: u64,
-    pub root: Digest,
-}

@@ -1,0 +1,178 @@
+-- Times are microseconds since the epoch (_us) unless the name says otherwise; log indexes are `*_index` or `known_*`.
+
+-- The organisation's settings: name, log origin, active rule set.
+CREATE TABLE setting (
+  name  TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+);
+
+-- The log. Every commit that appends begins by updating the one row of log_head, which is its lock.
+CREATE TABLE log_head (
+  id    BIGINT PRIMARY KEY CHECK (id = 1),
+  size  BIGINT NOT NULL,
+  peaks BLOB NOT NULL               -- 32 bytes per complete subtree, largest first
+);
+-- Complete nodes in tiles of up to 256 hashes of the levels 0, 8, 16 … (C2SP tlog-tiles).
+CREATE TABLE log_tile (
+  level  BIGINT NOT NULL,           -- tile level: node level / 8
+  idx    BIGINT NOT NULL,
+  hashes BLOB NOT NULL,
+  PRIMARY KEY (level, idx)
+);
+-- What a person or an administrator did. The leaf holds SHA-256(salt ‖ body): the body can be erased.
+CREATE TABLE act (
+  log_index BIGINT PRIMARY KEY,
+  at_us     BIGINT NOT NULL,
+  leaf      BLOB NOT NULL,
+  salt      BLOB NOT NULL,
+  body      BLOB
+);
+
+CREATE TABLE host (
+  id                TEXT PRIMARY KEY,
+  name              TEXT NOT NULL,
+  machine           BLOB,
+  host_group        TEXT NOT NULL,
+  state             TEXT NOT NULL,
+  evidence_key      BLOB NOT NULL,
+  enrolled_us       BIGINT NOT NULL,
+  agent             TEXT,
+  last_received_us  BIGINT,
+  last_observed_us  BIGINT,
+  last_index        BIGINT,
+  next_due_s        BIGINT,
+  manifest          BLOB,           -- of the last check-in
+  manifest_complete BOOLEAN NOT NULL,
+  judged_index      BIGINT NOT NULL -- check-ins up to this log index were judged; -1 = none
+);
+CREATE TABLE certificate (
+  serial      TEXT PRIMARY KEY,
+  host        TEXT NOT NULL REFERENCES host (id),
+  not_after_s BIGINT NOT NULL,
+  revoked_us  BIGINT
+);
+CREATE TABLE token (
+  hash       BLOB PRIMARY KEY,      -- SHA-256 of the secret
+  host_group TEXT NOT NULL,
+  uses_left  BIGINT NOT NULL,
+  expires_us BIGINT NOT NULL
+);
+
+-- One unbroken run of sequence numbers of one host.
+CREATE TABLE chain (
+  host     TEXT NOT NULL REFERENCES host (id),
+  chain    TEXT NOT NULL,
+  next_seq BIGINT NOT NULL,
+  last_id  BLOB NOT NULL,
+  PRIMARY KEY (host, chain)
+);
+CREATE TABLE check_in (
+  log_index   BIGINT PRIMARY KEY,
+  host        TEXT NOT NULL,
+  chain       TEXT NOT NULL,
+  seq         BIGINT NOT NULL,
+  observed_us BIGINT NOT NULL,
+  received_us BIGINT NOT NULL,
+  signed      BLOB NOT NULL         -- signature ‖ payload
+);
+CREATE UNIQUE INDEX check_in_seq ON check_in (host, chain, seq);
+
+-- Manifests and facts, once each. A host may only name what it uploaded itself.
+CREATE TABLE object (
+  id         BLOB PRIMARY KEY,
+  zstd       BLOB NOT NULL,
+  size_bytes BIGINT NOT NULL
+);
+CREATE TABLE host_object (
+  host   TEXT NOT NULL,
+  object BLOB NOT NULL,
+  PRIMARY KEY (host, object)
+);
+-- Asked of a host and not received yet.
+CREATE TABLE wanted (
+  host     TEXT NOT NULL,
+  object   BLOB NOT NULL,
+  manifest BLOB NOT NULL,           -- the manifest that names it; itself for a manifest
+  PRIMARY KEY (host, object, manifest)
+);
+
+-- Spans on two axes. Observed: [observed_from_us, observed_to_us), open while null. Known: a row
+-- counts from log size known_from + 1 on; its end since ended_known; not at all from superseded_known on.
+CREATE TABLE kind_span (
+  host             TEXT NOT NULL,
+  kind             TEXT NOT NULL,
+  entry            TEXT NOT NULL,   -- the manifest's entry: status, facts, sources, unread (JSON)
+  observed_from_us BIGINT NOT NULL,
+  observed_to_us   BIGINT,
+  known_from       BIGINT NOT NULL,
+  ended_known      BIGINT,
+  superseded_known BIGINT,
+  PRIMARY KEY (host, kind, observed_from_us, known_from)
+);
+CREATE TABLE result_span (
+  host             TEXT NOT NULL,
+  rule             TEXT NOT NULL,
+  outcome          TEXT NOT NULL,
+  reason           TEXT,
+  offenders        TEXT NOT NULL,   -- JSON list of strings
+  cause            TEXT,            -- why it changed to this
+  rules            BLOB NOT NULL,   -- the rule set that judged
+  observed_from_us BIGINT NOT NULL,
+  observed_to_us   BIGINT,
+  known_from       BIGINT NOT NULL,
+  ended_known      BIGINT,
+  superseded_known BIGINT,
+  PRIMARY KEY (host, rule, observed_from_us, known_from)
+);
+CREATE INDEX result_open ON result_span (rule, outcome)
+  WHERE observed_to_us IS NULL AND superseded_known IS NULL;
+-- Hosts with check-ins that were not judged yet.
+CREATE TABLE judge_job (
+  host      TEXT PRIMARY KEY,
+  queued_us BIGINT NOT NULL
+);
+CREATE TABLE drift (
+  id           TEXT PRIMARY KEY,
+  drift        TEXT NOT NULL,
+  host         TEXT NOT NULL,
+  subject      TEXT NOT NULL,       -- the rule, the kind, or nothing
+  cause        TEXT NOT NULL,
+  severity     TEXT NOT NULL,
+  from_state   TEXT NOT NULL,
+  to_state     TEXT NOT NULL,
+  offenders    TEXT NOT NULL,
+  opened_us    BIGINT NOT NULL,
+  opened_index BIGINT NOT NULL,
+  resolved_us  BIGINT,
+  UNIQUE (drift, host, subject, opened_index)
+);
+CREATE INDEX drift_open ON drift (host) WHERE resolved_us IS NULL;
+
+-- Every rule set that was ever active.
+CREATE TABLE rule_set (
+  name         TEXT PRIMARY KEY,    -- SHA-256 of its canonical sources, hexadecimal
+  sources      TEXT NOT NULL,       -- JSON list of [file name, text]
+  activated_us BIGINT NOT NULL
+);
+
+CREATE TABLE person (
+  id         TEXT PRIMARY KEY,
+  name       TEXT NOT NULL,
+  seat       TEXT NOT NULL,
+  created_us BIGINT NOT NULL
+);
+CREATE TABLE login_link (
+  hash       BLOB PRIMARY KEY,
+  person     TEXT NOT NULL REFERENCES person (id),
+  expires_us BIGINT NOT NULL
+);
+CREATE TABLE session (
+  id        TEXT PRIMARY KEY,
+  record    TEXT NOT NULL,
+  expires_s BIGINT NOT NULL
+);
+CREATE TABLE api_token (
+  hash       BLOB PRIMARY KEY,
+  seat       TEXT NOT NULL,
+  created_us BIGINT NOT NULL
+);

@@ -1,0 +1,132 @@
+//! One SQL text, two drivers. `Db` is a connection pool and `Tx` a transaction on either backend;
+//! the macros run the same statement on whichever it is. Dialect bits are one `match`.
+
+use super::StoreError;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use std::str::FromStr;
+use std::time::Duration;
+
+#[derive(Clone)]
+pub(super) enum Db {
+    /// One writer, several readers: SQLite has one write lock, and waiting for it in a pool is
+    /// cheaper than `SQLITE_BUSY`.
+    Sqlite { write: SqlitePool, read: SqlitePool },
+    Postgres(PgPool),
+}
+
+pub(super) enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+/// Runs a statement in a transaction; gives the number of rows it touched.
+macro_rules! execute {
+    ($tx:expr, $sql:expr $(, $bind:expr)* $(,)?) => {
+        match $tx {
+            $crate::store::db::Tx::Sqlite(t) => sqlx::query($sql)$(.bind($bind))*
+                .execute(&mut **t).await.map(|done| done.rows_affected()),
+            $crate::store::db::Tx::Postgres(t) => sqlx::query($sql)$(.bind($bind))*
+                .execute(&mut **t).await.map(|done| done.rows_affected()),
+        }
+    };
+}
+
+/// Reads rows in a transaction: `fetch!(tx, optional | all | one, Type, "SQL", binds…)`.
+macro_rules! fetch {
+    (@ $how:ident, $tx:expr, $row:ty, $sql:expr $(, $bind:expr)*) => {
+        match $tx {
+            $crate::store::db::Tx::Sqlite(t) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+                .$how(&mut **t).await,
+            $crate::store::db::Tx::Postgres(t) => sqlx::query_as::<_, $row>($sql)$(.bind($bind))*
+                .$how(&mut **t).await,
+        }
+    };
+    ($tx:expr, optional, $($rest:tt)*) => { fetch!(@ fetch_optional, $tx, $($rest)*) };
+    ($tx:expr, all, $($rest:tt)*) => { fetch!(@ fetch_all, $tx, $($rest)*) };
+    ($tx:expr, one, $($rest:tt)*) => { fetch!(@ fetch_one, $tx, $($rest)*) };
+}
+
+/// Reads rows outside a transaction: `read!(db, optional | all | one, Type, "SQL", binds…)`.
+macro_rules! read {
+    (@ $how:ident, $db:expr, $row:ty, $sql:expr $(, $bind:expr)*) => {
+        match $db {
+            $crate::store::db::Db::Sqlite { read, .. } =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.$how(read).await,
+            $crate::store::db::Db::Postgres(pool) =>
+                sqlx::query_as::<_, $row>($sql)$(.bind($bind))*.$how(pool).await,
+        }
+    };
+    ($db:expr, optional, $($rest:tt)*) => { read!(@ fetch_optional, $db, $($rest)*) };
+    ($db:expr, all, $($rest:tt)*) => { read!(@ fetch_all, $db, $($rest)*) };
+    ($db:expr, one, $($rest:tt)*) => { read!(@ fetch_one, $db, $($rest)*) };
+}
+
+pub(super) use {execute, fetch, read};
+
+impl Db {
+    /// Opens `sqlite:PATH` or `postgres://…` and brings its tables up to date.
+    pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
+        if url.starts_with("sqlite:") {
+            Self::open_sqlite(url).await
+        } else if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            Self::open_postgres(url).await
+        } else {
+            Err(StoreError::Url)
+        }
+    }
+
+    async fn open_sqlite(url: &str) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            // The command line writes beside a running server.
+            .busy_timeout(Duration::from_secs(15));
+        let write = SqlitePoolOptions::new().max_connections(1);
+        let write = write.connect_with(options.clone()).await?;
+        sqlx::migrate!("migrations/sqlite").run(&write).await?;
+        let read = SqlitePoolOptions::new().max_connections(4);
+        let read = read.connect_with(options.read_only(true)).await?;
+        Ok(Self::Sqlite { write, read })
+    }
+
+    async fn open_postgres(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)?.application_name("evidenced-collector");
+        let pool = PgPoolOptions::new().max_connections(8);
+        let pool = pool.acquire_timeout(Duration::from_secs(10)).connect_with(options).await?;
+        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        Ok(Self::Postgres(pool))
+    }
+
+    /// A transaction that may write. On SQLite it takes the write lock at once, so that it never
+    /// has to be upgraded and refused half-way.
+    pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
+        Ok(match self {
+            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Sqlite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+impl Tx {
+    pub(super) async fn commit(self) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(t) => t.commit().await?,
+            Self::Postgres(t) => t.commit().await?,
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! Check-ins become durable: chain, log and host row in one transaction.
+
+use super::db::{Tx, execute, fetch, read};
+use super::log::{Appender, LogState, signed};
+use super::{Store, StoreError};
+use evidence::{CheckIn, Digest, HostId, SignedCheckIn, Want, leaf};
+
+/// Most objects a receipt asks for at once; the rest is asked for next time.
+const MAX_WANTED: usize = 256;
+
+/// A check-in whose signature was verified.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    pub signed: SignedCheckIn,
+    pub received_us: i64,
+}
+
+/// It is in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    pub index: u64,
+    pub want: Want,
+    /// It was there before: a repetition.
+    pub duplicate: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such host, or it is out of service. The agent must not go on.
+    #[error("this host is not enrolled here")]
+    UnknownHost,
+    /// The number does not follow what was accepted before. The agent opens a new chain.
+    #[error("check-in {seq} of chain {chain} does not follow: {reason}")]
+    Conflict { chain: String, seq: i64, reason: &'static str },
+}
+
+impl Store {
+    /// Makes a batch durable in one commit. The answers are in the order of the batch; a refused
+    /// check-in does not hold up the others.
+    pub async fn accept(
+        &self,
+        batch: &[Incoming],
+    ) -> Result<(Vec<Result<Accepted, Refusal>>, LogState), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let mut log = Appender::lock(&mut tx).await?;
+        let mut answers = Vec::with_capacity(batch.len());
+        for incoming in batch {
+            answers.push(accept_one(&mut tx, &mut log, incoming).await?);
+        }
+        let state = log.finish(&mut tx).await?;
+        tx.commit().await?;
+        Ok((answers, state))
+    }
+
+    /// The stored check-in at a log index, with its wire bytes.
+    pub async fn check_in(&self, index: u64) -> Result<Option<SignedCheckIn>, StoreError> {
+        let sql = "SELECT signed FROM check_in WHERE log_index = $1";
+        let row = read!(&self.db, optional, (Vec<u8>,), sql, signed(index))?;
+        row.map(|(bytes,)| stored(&bytes)).transpose()
+    }
+}
+
+pub(super) fn stored(bytes: &[u8]) -> Result<SignedCheckIn, StoreError> {
+    SignedCheckIn::from_bytes(bytes)
+        .map_err(|error| StoreError::corrupt(format!("stored check-in: {error}")))
+}
+
+/// What the host row says before this check-in.
+#[derive(sqlx::FromRow)]
+struct HostBefore {
+    state: String,
+    last_observed_us: Option<i64>,
+    last_index: Option<i64>,
+    manifest: Option<Vec<u8>>,
+    manifest_complete: bool,
+    judged_index: i64,
+}
+
+async fn accept_one(
+    tx: &mut Tx,
+    log: &mut Appender,
+    incoming: &Incoming,
+) -> Result<Result<Accepted, Refusal>, StoreError> {
+    let check_in = &incoming.signed.check_in;
+    let host = check_in.host.to_string();
+    let sql = "SELECT state, last_observed_us, last_index, manifest, manifest_complete, judged_index
+               FROM host WHERE id = $1";
+    let Some(before) = fetch!(tx, optional, HostBefore, sql, host.clone())? else {
+        return Ok(Err(Refusal::UnknownHost));
+    };
+    if before.state == "retired" || before.state == "ended" {
+        return Ok(Err(Refusal::UnknownHost));
+    }
+    let place = match follow(tx, &incoming.signed).await? {
+        Ok(place) => place,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let want = want(tx, check_in).await?;
+    let complete = want.is_empty();
+    if let Place::Known(index) = place {
+        if complete && before.last_index == Some(signed(index)) && !before.manifest_complete {
+            let sql = "UPDATE host SET manifest_complete = $1 WHERE id = $2";
+            execute!(tx, sql, true, host.clone())?;
+        }
+        if complete && signed(index) > before.judged_index {
+            enqueue(tx, &host, incoming.received_us).await?;
+        }
+        return Ok(Ok(Accepted { index, want, duplicate: true }));
+    }
+    let index = log.append(tx, &leaf::check_in_leaf(&incoming.signed)).await?;
+    write(tx, incoming, index, &before, complete).await?;
+    if let Place::NewChain { resumed: true } = place {
+        anomaly(tx, incoming, index).await?;
+    }
+    Ok(Ok(Accepted { index, want, duplicate: false }))
+}
+
+/// Where a check-in belongs.
+enum Place {
+    /// Next in its chain.
+    Next,
+    /// The first of a chain; `resumed` when the host had another one before.
+    NewChain { resumed: bool },
+    /// It is in the log already.
+    Known(u64),
+}
+
+async fn follow(
+    tx: &mut Tx,
+    signed: &SignedCheckIn,
+) -> Result<Result<Place, Refusal>, StoreError> {
+    let check_in = &signed.check_in;
+    let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
+    let refuse = |reason| Err(Refusal::Conflict { chain: chain.clone(), seq: check_in.seq, reason });
+    let sql = "SELECT next_seq, last_id FROM chain WHERE host = $1 AND chain = $2";
+    let row = fetch!(tx, optional, (i64, Vec<u8>), sql, host.clone(), chain.clone())?;
+    let Some((next, last)) = row else {
+        if check_in.seq != 0 {
+            return Ok(refuse("this chain does not begin here"));
+        }
+        let sql = "SELECT COUNT(*) FROM chain WHERE host = $1";
+        let (chains,) = fetch!(tx, one, (i64,), sql, host.clone())?;
+        return Ok(Ok(Place::NewChain { resumed: chains > 0 }));
+    };
+    if check_in.seq < next {
+        let sql = "SELECT log_index, signed FROM check_in
+                   WHERE host = $1 AND chain = $2 AND seq = $3";
+        let row = fetch!(tx, optional, (i64, Vec<u8>), sql, host.clone(), chain.clone(), check_in.seq)?;
+        return Ok(match row {
+            Some((index, bytes)) if stored(&bytes)?.id() == signed.id() => {
+                Ok(Place::Known(index.unsigned_abs()))
+            }
+            _ => refuse("another check-in has this number"),
+        });
+    }
+    if check_in.seq > next {
+        return Ok(refuse("check-ins before it are missing"));
+    }
+    if check_in.prev.is_none_or(|prev| prev.0.as_slice() != last) {
+        return Ok(refuse("it does not name the one before it"));
+    }
+    Ok(Ok(Place::Next))
+}
+
+async fn write(
+    tx: &mut Tx,
+    incoming: &Incoming,
+    index: u64,
+    before: &HostBefore,
+    complete: bool,
+) -> Result<(), StoreError> {
+    let check_in = &incoming.signed.check_in;
+    let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
+    let observed = observed_us(check_in, incoming.received_us, before.last_observed_us);
+    let sql = "INSERT INTO check_in (log_index, host, chain, seq, observed_us, received_us, signed)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
+    let bytes = incoming.signed.to_bytes();
+    let at = signed(index);
+    execute!(
+        tx, sql, at, host.clone(), chain.clone(), check_in.seq, observed,
+        incoming.received_us, bytes.clone(),
+    )?;
+    let sql = "INSERT INTO chain (host, chain, next_seq, last_id) VALUES ($1, $2, $3, $4)
+               ON CONFLICT (host, chain) DO UPDATE
+               SET next_seq = excluded.next_seq, last_id = excluded.last_id";
+    let id = incoming.signed.id().0.to_vec();
+    execute!(tx, sql, host.clone(), chain.clone(), check_in.seq + 1, id.clone())?;
+
+    let manifest = check_in.manifest.0.to_vec();
+    let same = before.manifest.as_ref() == Some(&manifest) && before.manifest_complete;
+    let same_day = before.last_observed_us.map(day) == Some(day(observed));
+    let caught_up = before.last_index.is_none_or(|last| before.judged_index >= last);
+    // Nothing to judge: the same state on the same day.
+    let skip = same && same_day && caught_up && before.last_index.is_some();
+    let judged = if skip { at } else { before.judged_index };
+    let sql = "UPDATE host SET state = 'active', agent = $2, last_received_us = $3,
+               last_observed_us = $4, last_index = $5, next_due_s = $6, manifest = $7,
+               manifest_complete = $8, judged_index = $9 WHERE id = $1";
+    execute!(
+        tx, sql, host.clone(), check_in.agent.clone(), incoming.received_us, observed, at,
+        check_in.next_due_s, manifest.clone(), complete, judged,
+    )?;
+    if complete && !skip {
+        enqueue(tx, &host, incoming.received_us).await?;
+    }
+    Ok(())
+}
+
+/// When the host saw it: its own clock, but never in the collector's future, and never before what
+/// the same host said earlier. Order within a host is `seq`, not its clock.
+fn observed_us(check_in: &CheckIn, received_us: i64, last: Option<i64>) -> i64 {
+    let claimed = check_in.at_ms.saturating_mul(1000).min(received_us);
+    last.map_or(claimed, |last| claimed.max(last + 1))
+}
+
+fn day(us: i64) -> i64 {
+    us.div_euclid(86_400_000_000)
+}
+
+async fn enqueue(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO judge_job (host, queued_us) VALUES ($1, $2) ON CONFLICT (host) DO NOTHING";
+    execute!(tx, sql, host.to_owned(), now_us)?;
+    Ok(())
+}
+
+/// What this host must still send. Only its own uploads count: what another host sent says
+/// nothing to this one.
+async fn want(tx: &mut Tx, check_in: &CheckIn) -> Result<Want, StoreError> {
+    let (host, manifest) = (check_in.host.to_string(), check_in.manifest.0.to_vec());
+    let sql = "SELECT COUNT(*) FROM host_object WHERE host = $1 AND object = $2";
+    let (has,) = fetch!(tx, one, (i64,), sql, host.clone(), manifest.clone())?;
+    if has == 0 {
+        let sql = "INSERT INTO wanted (host, object, manifest) VALUES ($1, $2, $2)
+                   ON CONFLICT DO NOTHING";
+        execute!(tx, sql, host.clone(), manifest.clone())?;
+        return Ok(Want { manifest: Some(check_in.manifest), facts: vec![] });
+    }
+    let sql = "SELECT object FROM wanted WHERE host = $1 AND manifest = $2 ORDER BY object";
+    let rows = fetch!(tx, all, (Vec<u8>,), sql, host.clone(), manifest.clone())?;
+    let facts = rows.iter().filter_map(|(id,)| Digest::from_slice(id));
+    Ok(Want { manifest: None, facts: facts.take(MAX_WANTED).collect() })
+}
+
+/// A host that had a chain begins another: often a restored machine, sometimes a copy.
+async fn anomaly(tx: &mut Tx, incoming: &Incoming, index: u64) -> Result<(), StoreError> {
+    let check_in = &incoming.signed.check_in;
+    let to = match check_in.resumes {
+        Some(last) => format!("new chain, after check-in {last}"),
+        None => "new chain that names no earlier check-in".to_owned(),
+    };
+    let sql = "INSERT INTO drift (id, drift, host, subject, cause, severity, from_state, to_state,
+               offenders, opened_us, opened_index)
+               VALUES ($1, 'integrity_anomaly', $2, $3, 'host_changed', 'high', 'one chain', $4,
+               '[]', $5, $6) ON CONFLICT DO NOTHING";
+    let id = ulid::Ulid::generate().to_string();
+    let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
+    execute!(tx, sql, id.clone(), host.clone(), chain.clone(), to.clone(), incoming.received_us, signed(index))?;
+    Ok(())
+}
+
+/// Whether a host exists and reports: its evidence key.
+pub(super) async fn evidence_key(
+    store: &Store,
+    host: HostId,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT evidence_key FROM host WHERE id = $1 AND state IN ('enrolling', 'active')";
+    let row = read!(&store.db, optional, (Vec<u8>,), sql, host.to_string())?;
+    Ok(row.map(|(key,)| key))
+}

@@ -1,0 +1,354 @@
+//! What waits to be judged, and what judgement says: spans and drifts, written in one commit that
+//! only counts if nobody else judged the same host meanwhile.
+
+use super::db::{Tx, execute, fetch, read};
+use super::hosts::host_id;
+use super::model::{DriftRow, ResultRow};
+use super::{Store, StoreError, ingest};
+use crate::span::{Change, Span, assert_over};
+use evidence::{Digest, HostId, KindEntry};
+use std::collections::BTreeMap;
+
+/// Check-ins of one host that were not judged yet, oldest first.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    pub host: HostId,
+    /// Up to which log index the host was judged; [`Judgement::after`] must repeat it.
+    pub judged_index: i64,
+    pub statements: Vec<Statement>,
+}
+
+/// One check-in as judgement needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Statement {
+    pub index: u64,
+    pub observed_us: i64,
+    pub manifest: Digest,
+    /// Every object it names has arrived.
+    pub complete: bool,
+}
+
+/// What is written for one check-in.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    pub host: HostId,
+    /// The `judged_index` this was computed from.
+    pub after: i64,
+    pub statement: Statement,
+    /// The rule set that judged.
+    pub rules: Digest,
+    pub kinds: BTreeMap<String, KindEntry>,
+    pub results: Vec<ResultRow>,
+    pub opened: Vec<DriftRow>,
+    /// Drifts that this evidence ends: `(drift, subject)`.
+    pub resolved: Vec<(String, String)>,
+}
+
+type ResultValue = (String, Option<String>, String);
+
+#[derive(sqlx::FromRow)]
+struct ResultColumns {
+    host: String,
+    rule: String,
+    outcome: String,
+    reason: Option<String>,
+    offenders: String,
+    cause: Option<String>,
+    observed_from_us: i64,
+    known_from: i64,
+}
+
+impl Store {
+    /// Hosts that wait for judgement, longest waiting first.
+    pub async fn hosts_to_judge(&self, limit: i64) -> Result<Vec<HostId>, StoreError> {
+        let sql = "SELECT host FROM judge_job ORDER BY queued_us, host LIMIT $1";
+        let rows = read!(&self.db, all, (String,), sql, limit)?;
+        rows.iter().map(|(host,)| host_id(host)).collect()
+    }
+
+    /// Puts every reporting host in the queue: the rules or the day changed.
+    pub async fn queue_all(&self, now_us: i64) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let sql = "INSERT INTO judge_job (host, queued_us)
+                   SELECT id, $1 FROM host WHERE last_index IS NOT NULL ON CONFLICT DO NOTHING";
+        execute!(&mut tx, sql, now_us)?;
+        tx.commit().await
+    }
+
+    /// At most `limit` check-ins of a host that were not judged; none for an unknown host.
+    pub async fn pending(&self, host: HostId, limit: i64) -> Result<Option<Pending>, StoreError> {
+        let sql = "SELECT judged_index FROM host WHERE id = $1";
+        let Some((judged_index,)) = read!(&self.db, optional, (i64,), sql, host.to_string())? else {
+            return Ok(None);
+        };
+        let sql = "SELECT log_index, observed_us, signed FROM check_in
+                   WHERE host = $1 AND log_index > $2 ORDER BY log_index LIMIT $3";
+        let rows = read!(&self.db, all, (i64, i64, Vec<u8>), sql, host.to_string(), judged_index, limit)?;
+        let mut statements = Vec::with_capacity(rows.len());
+        for (index, observed_us, bytes) in rows {
+            let manifest = ingest::stored(&bytes)?.check_in.manifest;
+            let complete = self.is_complete(host, manifest).await?;
+            let index = index.unsigned_abs();
+            statements.push(Statement { index, observed_us, manifest, complete });
+        }
+        Ok(Some(Pending { host, judged_index, statements }))
+    }
+
+    async fn is_complete(&self, host: HostId, manifest: Digest) -> Result<bool, StoreError> {
+        let sql = "SELECT (SELECT COUNT(*) FROM host_object WHERE host = $1 AND object = $2),
+                   (SELECT COUNT(*) FROM wanted WHERE host = $1 AND manifest = $2)";
+        let manifest = manifest.0.to_vec();
+        let (has, missing) = read!(&self.db, one, (i64, i64), sql, host.to_string(), manifest)?;
+        Ok(has > 0 && missing == 0)
+    }
+
+    /// The last check-in that was judged, for a judgement that is repeated.
+    pub async fn last_judged(&self, host: HostId) -> Result<Option<Statement>, StoreError> {
+        let sql = "SELECT c.log_index, c.observed_us, c.signed FROM check_in c JOIN host h ON h.id = c.host
+                   WHERE h.id = $1 AND c.log_index <= h.judged_index
+                   ORDER BY c.log_index DESC LIMIT 1";
+        let row = read!(&self.db, optional, (i64, i64, Vec<u8>), sql, host.to_string())?;
+        let Some((index, observed_us, bytes)) = row else { return Ok(None) };
+        let manifest = ingest::stored(&bytes)?.check_in.manifest;
+        let complete = self.is_complete(host, manifest).await?;
+        Ok(Some(Statement { index: index.unsigned_abs(), observed_us, manifest, complete }))
+    }
+
+    /// Writes a judgement and moves the host's `judged_index` on. False if it was moved by someone
+    /// else meanwhile: nothing was written then, and the judgement is computed again.
+    pub async fn record(&self, judgement: &Judgement) -> Result<bool, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let host = judgement.host.to_string();
+        let index = judgement.statement.index as i64;
+        let sql = "UPDATE host SET judged_index = $3 WHERE id = $1 AND judged_index = $2";
+        if execute!(&mut tx, sql, host.clone(), judgement.after, index)? == 0 {
+            return Ok(false);
+        }
+        write_kinds(&mut tx, judgement).await?;
+        write_results(&mut tx, judgement).await?;
+        write_drifts(&mut tx, judgement).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Takes a host from the queue unless new check-ins came meanwhile.
+    pub async fn judged(&self, host: HostId) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        // Check-ins that still miss objects put the host back when they are complete.
+        let sql = "DELETE FROM judge_job WHERE host = $1";
+        execute!(&mut tx, sql, host.to_string())?;
+        tx.commit().await
+    }
+
+    /// Results that hold now, of one host or all, of some rules or all.
+    pub async fn open_results(
+        &self,
+        host: Option<HostId>,
+        rules: Option<&[String]>,
+    ) -> Result<Vec<ResultRow>, StoreError> {
+        self.results_at(host, i64::MAX, i64::MAX).await.map(|mut rows| {
+            rows.retain(|row| rules.is_none_or(|rules| rules.contains(&row.rule)));
+            rows
+        })
+    }
+
+    /// Results that held at `at_us`, as was known once the log had the leaf `known`.
+    pub async fn results_at(
+        &self,
+        host: Option<HostId>,
+        at_us: i64,
+        known: i64,
+    ) -> Result<Vec<ResultRow>, StoreError> {
+        let sql = "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us, known_from
+                   FROM result_span
+                   WHERE ($1 = '' OR host = $1)
+                     AND known_from <= $3 AND (superseded_known IS NULL OR superseded_known > $3)
+                     AND observed_from_us <= $2
+                     AND (observed_to_us IS NULL OR ended_known > $3 OR observed_to_us > $2)
+                   ORDER BY host, rule";
+        let host = host.map(|host| host.to_string()).unwrap_or_default();
+        let rows = read!(&self.db, all, ResultColumns, sql, host.clone(), at_us, known)?;
+        rows.into_iter().map(result_row).collect()
+    }
+
+    /// States one result over an interval, as a late check-in or a new judgement of the past does.
+    pub async fn assert_result(
+        &self,
+        row: &ResultRow,
+        to_us: Option<i64>,
+        rules: Digest,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        assert_result(&mut tx, row, to_us, rules).await?;
+        tx.commit().await
+    }
+}
+
+fn result_row(columns: ResultColumns) -> Result<ResultRow, StoreError> {
+    let offenders = serde_json::from_str(&columns.offenders);
+    Ok(ResultRow {
+        host: host_id(&columns.host)?,
+        rule: columns.rule,
+        outcome: columns.outcome,
+        reason: columns.reason,
+        offenders: offenders.map_err(|e| StoreError::corrupt(format!("offenders: {e}")))?,
+        since_us: columns.observed_from_us,
+        known: columns.known_from,
+        cause: columns.cause,
+    })
+}
+
+async fn write_kinds(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreError> {
+    let host = judgement.host.to_string();
+    let sql = "SELECT kind, entry, observed_from_us, known_from FROM kind_span
+               WHERE host = $1 AND observed_to_us IS NULL AND superseded_known IS NULL";
+    let rows = fetch!(tx, all, (String, String, i64, i64), sql, host.clone())?;
+    let mut open: BTreeMap<_, _> = rows.into_iter().map(|r| (r.0, (r.1, r.2, r.3))).collect();
+    let (at, known) = (judgement.statement.observed_us, judgement.statement.index as i64);
+    for (kind, entry) in &judgement.kinds {
+        let entry = serde_json::to_string(entry).map_err(|e| StoreError::corrupt(e.to_string()))?;
+        let before = open.remove(kind);
+        if before.as_ref().is_some_and(|(held, ..)| *held == entry) {
+            continue;
+        }
+        if let Some((_, from, since)) = before {
+            end_kind(tx, &host, kind, (from, since), at, known).await?;
+        }
+        let sql = "INSERT INTO kind_span (host, kind, entry, observed_from_us, known_from)
+                   VALUES ($1, $2, $3, $4, $5)";
+        execute!(tx, sql, host.clone(), kind.clone(), entry.clone(), at, known)?;
+    }
+    // A kind the manifest no longer names ended.
+    for (kind, (_, from, since)) in open {
+        end_kind(tx, &host, &kind, (from, since), at, known).await?;
+    }
+    Ok(())
+}
+
+async fn end_kind(
+    tx: &mut Tx,
+    host: &str,
+    kind: &str,
+    (from, since): (i64, i64),
+    at: i64,
+    known: i64,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE kind_span SET observed_to_us = $5, ended_known = $6
+               WHERE host = $1 AND kind = $2 AND observed_from_us = $3 AND known_from = $4";
+    execute!(tx, sql, host.to_owned(), kind.to_owned(), from, since, at, known)?;
+    Ok(())
+}
+
+async fn write_results(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreError> {
+    for row in &judgement.results {
+        assert_result(tx, row, None, judgement.rules).await?;
+    }
+    Ok(())
+}
+
+async fn assert_result(
+    tx: &mut Tx,
+    row: &ResultRow,
+    to_us: Option<i64>,
+    rules: Digest,
+) -> Result<(), StoreError> {
+    let (host, rule) = (row.host.to_string(), row.rule.clone());
+    let offenders =
+        serde_json::to_string(&row.offenders).map_err(|e| StoreError::corrupt(e.to_string()))?;
+    let value = (row.outcome.clone(), row.reason.clone(), offenders);
+    let spans = result_spans(tx, &host, &rule, row.since_us).await?;
+    for change in assert_over(&spans, row.since_us, to_us, value) {
+        apply(tx, (&host, &rule), row, rules, change).await?;
+    }
+    Ok(())
+}
+
+/// Spans of one rule on one host that count and end after `from_us`, or touch it.
+async fn result_spans(
+    tx: &mut Tx,
+    host: &str,
+    rule: &str,
+    from_us: i64,
+) -> Result<Vec<Span<ResultValue>>, StoreError> {
+    type Row = (String, Option<String>, String, i64, Option<i64>, i64, Option<i64>);
+    let sql = "SELECT outcome, reason, offenders, observed_from_us, observed_to_us, known_from,
+               ended_known FROM result_span
+               WHERE host = $1 AND rule = $2 AND superseded_known IS NULL
+                 AND (observed_to_us IS NULL OR observed_to_us >= $3)
+               ORDER BY observed_from_us";
+    let rows = fetch!(tx, all, Row, sql, host.to_owned(), rule.to_owned(), from_us)?;
+    let span = |(outcome, reason, offenders, from_us, to_us, known, ended_known): Row| Span {
+        value: (outcome, reason, offenders),
+        from_us,
+        to_us,
+        known,
+        ended_known,
+        superseded_known: None,
+    };
+    Ok(rows.into_iter().map(span).collect())
+}
+
+async fn apply(
+    tx: &mut Tx,
+    (host, rule): (&str, &str),
+    row: &ResultRow,
+    rules: Digest,
+    change: Change<ResultValue>,
+) -> Result<(), StoreError> {
+    let (host, rule) = (host.to_owned(), rule.to_owned());
+    match change {
+        Change::End { from_us, known, to_us } => {
+            let sql = "UPDATE result_span SET observed_to_us = $5, ended_known = $6
+                       WHERE host = $1 AND rule = $2 AND observed_from_us = $3 AND known_from = $4";
+            execute!(tx, sql, host.clone(), rule.clone(), from_us, known, to_us, row.known)?;
+        }
+        Change::Supersede { from_us, known } => {
+            let sql = "UPDATE result_span SET superseded_known = $5
+                       WHERE host = $1 AND rule = $2 AND observed_from_us = $3 AND known_from = $4";
+            execute!(tx, sql, host.clone(), rule.clone(), from_us, known, row.known)?;
+        }
+        Change::Insert { value: (outcome, reason, offenders), from_us, to_us } => {
+            let sql = "INSERT INTO result_span (host, rule, outcome, reason, offenders, cause, rules,
+                       observed_from_us, observed_to_us, known_from, ended_known)
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+            execute!(
+                tx, sql, host.clone(), rule.clone(), outcome.clone(), reason.clone(),
+                offenders.clone(), row.cause.clone(), rules.0.to_vec(), from_us, to_us, row.known,
+                to_us.map(|_| row.known),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+async fn write_drifts(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreError> {
+    let host = judgement.host.to_string();
+    let at = judgement.statement.observed_us;
+    for (drift, subject) in &judgement.resolved {
+        let sql = "UPDATE drift SET resolved_us = $4
+                   WHERE host = $1 AND drift = $2 AND subject = $3 AND resolved_us IS NULL";
+        execute!(tx, sql, host.clone(), drift.clone(), subject.clone(), at)?;
+    }
+    for drift in &judgement.opened {
+        open_drift(tx, drift, judgement.statement.index as i64).await?;
+    }
+    Ok(())
+}
+
+/// Opens a drift unless the same one is open already.
+async fn open_drift(tx: &mut Tx, drift: &DriftRow, index: i64) -> Result<(), StoreError> {
+    let subject = drift.rule.clone().or(drift.kind.clone()).unwrap_or_default();
+    let offenders =
+        serde_json::to_string(&drift.offenders).map_err(|e| StoreError::corrupt(e.to_string()))?;
+    let sql = "INSERT INTO drift (id, drift, host, subject, cause, severity, from_state, to_state,
+               offenders, opened_us, opened_index)
+               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 WHERE NOT EXISTS
+               (SELECT 1 FROM drift WHERE drift = $2 AND host = $3 AND subject = $4
+                AND resolved_us IS NULL) ON CONFLICT DO NOTHING";
+    execute!(
+        tx, sql, drift.id.clone(), drift.drift.clone(), drift.host.to_string(), subject.clone(),
+        drift.cause.clone(), drift.severity.clone(), drift.from.clone(), drift.to.clone(),
+        offenders.clone(), drift.opened_us, index,
+    )?;
+    Ok(())
+}

@@ -1,0 +1,186 @@
+//! The log's head and tiles.
+
+use super::db::{Db, Tx, execute, fetch, read};
+use super::{Store, StoreError};
+use evidence::Digest;
+use evidence::checkpoint::TreeHead;
+use evidence::merkle::{self, Frontier, Node, Plan};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Hashes per tile and levels per tile (C2SP tlog-tiles).
+const TILE_WIDTH: u64 = 256;
+const TILE_HEIGHT: u8 = 8;
+
+/// A tile: level and index.
+type TileId = (u8, u64);
+
+/// Size and root, as one transaction left them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogState {
+    pub size: u64,
+    pub root: Digest,
+}
+
+impl LogState {
+    pub fn head(&self) -> TreeHead {
+        TreeHead { size: self.size, root: self.root }
+    }
+}
+
+/// The log inside a transaction that holds its lock.
+pub(super) struct Appender {
+    frontier: Frontier,
+    tiles: BTreeMap<TileId, Vec<u8>>,
+}
+
+impl Appender {
+    /// Takes the log's lock. Must be the first statement of the transaction.
+    pub(super) async fn lock(tx: &mut Tx) -> Result<Self, StoreError> {
+        // An update that changes nothing still locks the row, on both backends.
+        let sql = "UPDATE log_head SET size = size WHERE id = 1 RETURNING size, peaks";
+        let row: Option<(i64, Vec<u8>)> = fetch!(tx, optional, (i64, Vec<u8>), sql)?;
+        let row = match row {
+            Some(row) => row,
+            None => create_head(tx).await?,
+        };
+        Ok(Self { frontier: frontier(row)?, tiles: BTreeMap::new() })
+    }
+
+    /// Appends a leaf and returns its index.
+    pub(super) async fn append(&mut self, tx: &mut Tx, leaf: &[u8]) -> Result<u64, StoreError> {
+        let index = self.frontier.size();
+        for (node, hash) in self.frontier.append(merkle::leaf_hash(leaf)) {
+            if node.level.is_multiple_of(TILE_HEIGHT) {
+                self.place(tx, node, &hash).await?;
+            }
+        }
+        Ok(index)
+    }
+
+    async fn place(&mut self, tx: &mut Tx, node: Node, hash: &Digest) -> Result<(), StoreError> {
+        let id = (node.level / TILE_HEIGHT, node.index / TILE_WIDTH);
+        let filled = (node.index % TILE_WIDTH) as usize * 32;
+        if !self.tiles.contains_key(&id) {
+            let hashes = if filled == 0 { vec![] } else { tile_in(tx, id).await? };
+            self.tiles.insert(id, hashes);
+        }
+        let tile = self.tiles.entry(id).or_default();
+        if tile.len() != filled {
+            return Err(StoreError::corrupt(format!("log tile {id:?} has {} bytes", tile.len())));
+        }
+        tile.extend_from_slice(hash.as_bytes());
+        Ok(())
+    }
+
+    /// Writes head and tiles; the caller commits.
+    pub(super) async fn finish(self, tx: &mut Tx) -> Result<LogState, StoreError> {
+        for ((level, index), hashes) in self.tiles {
+            let sql = "INSERT INTO log_tile (level, idx, hashes) VALUES ($1, $2, $3)
+                       ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes";
+            execute!(tx, sql, i64::from(level), signed(index), hashes.clone())?;
+        }
+        let peaks: Vec<u8> = self.frontier.peaks().iter().flat_map(|peak| peak.0).collect();
+        let size = signed(self.frontier.size());
+        execute!(tx, "UPDATE log_head SET size = $1, peaks = $2 WHERE id = 1", size, peaks.clone())?;
+        Ok(LogState { size: self.frontier.size(), root: self.frontier.root() })
+    }
+}
+
+async fn create_head(tx: &mut Tx) -> Result<(i64, Vec<u8>), StoreError> {
+    let sql = "INSERT INTO log_head (id, size, peaks) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING";
+    execute!(tx, sql, Vec::<u8>::new())?;
+    let sql = "UPDATE log_head SET size = size WHERE id = 1 RETURNING size, peaks";
+    Ok(fetch!(tx, one, (i64, Vec<u8>), sql)?)
+}
+
+async fn tile_in(tx: &mut Tx, (level, index): TileId) -> Result<Vec<u8>, StoreError> {
+    let sql = "SELECT hashes FROM log_tile WHERE level = $1 AND idx = $2";
+    let row = fetch!(tx, optional, (Vec<u8>,), sql, i64::from(level), signed(index))?;
+    row.map(|(hashes,)| hashes)
+        .ok_or_else(|| StoreError::corrupt(format!("log tile {level}/{index} is missing")))
+}
+
+fn frontier((size, peaks): (i64, Vec<u8>)) -> Result<Frontier, StoreError> {
+    let corrupt = || StoreError::corrupt("log_head does not fit its size");
+    let size = u64::try_from(size).map_err(|_| corrupt())?;
+    let peaks: Option<Vec<_>> = peaks.chunks(32).map(Digest::from_slice).collect();
+    Frontier::from_parts(size, peaks.ok_or_else(corrupt)?).ok_or_else(corrupt)
+}
+
+/// Log sizes and indexes fit an `i64`: at a million a second it takes 292,000 years to fill one.
+pub(super) fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+impl Store {
+    /// The log's size and root now.
+    pub async fn log(&self) -> Result<LogState, StoreError> {
+        let sql = "SELECT size, peaks FROM log_head WHERE id = 1";
+        let row = read!(&self.db, optional, (i64, Vec<u8>), sql)?;
+        let frontier = frontier(row.unwrap_or_default())?;
+        Ok(LogState { size: frontier.size(), root: frontier.root() })
+    }
+
+    /// Proofs that leaf `index` is among the first `size` leaves (RFC 6962 audit path).
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Digest>, StoreError> {
+        let mut proofs = self.prove(&[merkle::inclusion_plan(index, size)]).await?;
+        Ok(proofs.pop().unwrap_or_default())
+    }
+
+    /// Proof that the first `new` leaves begin with the first `old` ones.
+    pub async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Digest>, StoreError> {
+        let mut proofs = self.prove(&[merkle::consistency_plan(old, new)]).await?;
+        Ok(proofs.pop().unwrap_or_default())
+    }
+
+    /// The root over the first `size` leaves, from the tiles.
+    pub async fn root_at(&self, size: u64) -> Result<Digest, StoreError> {
+        if size == 0 {
+            return Ok(merkle::empty_root());
+        }
+        let mut roots = self.prove(&[Some(merkle::root_plan(size))]).await?;
+        let root = roots.pop().and_then(|root| root.first().copied());
+        root.ok_or_else(|| StoreError::corrupt("the log's tiles do not reach its size"))
+    }
+
+    /// Computes several plans with each tile read once.
+    pub async fn prove(&self, plans: &[Option<Plan>]) -> Result<Vec<Vec<Digest>>, StoreError> {
+        let needed: BTreeSet<TileId> =
+            plans.iter().flatten().flat_map(Plan::nodes).map(|node| tile_of(node).0).collect();
+        let mut tiles = HashMap::new();
+        for id in needed {
+            tiles.insert(id, tile(&self.db, id).await?);
+        }
+        let node = |node| node_in(&tiles, node);
+        let proof = |plan: &Option<Plan>| match plan {
+            Some(plan) => plan.resolve(node),
+            None => None,
+        };
+        let missing = || StoreError::corrupt("a node of the log is missing from its tiles");
+        plans.iter().map(|plan| proof(plan).ok_or_else(missing)).collect()
+    }
+}
+
+async fn tile(db: &Db, (level, index): TileId) -> Result<Vec<u8>, StoreError> {
+    let sql = "SELECT hashes FROM log_tile WHERE level = $1 AND idx = $2";
+    let row = read!(db, optional, (Vec<u8>,), sql, i64::from(level), signed(index))?;
+    Ok(row.map(|(hashes,)| hashes).unwrap_or_default())
+}
+
+/// The tile that holds what `node` is made of, and where in it.
+fn tile_of(node: Node) -> (TileId, std::ops::Range<usize>) {
+    let rise = node.level % TILE_HEIGHT;
+    let first = node.index << rise;
+    let offset = (first % TILE_WIDTH) as usize;
+    ((node.level / TILE_HEIGHT, first / TILE_WIDTH), offset..offset + (1 << rise))
+}
+
+fn node_in(tiles: &HashMap<TileId, Vec<u8>>, node: Node) -> Option<Digest> {
+    let (id, range) = tile_of(node);
+    let bytes = tiles.get(&id)?.get(range.start * 32..range.end * 32)?;
+    let mut hashes: Vec<_> = bytes.chunks(32).filter_map(Digest::from_slice).collect();
+    while hashes.len() > 1 {
+        hashes = hashes.chunks(2).map(|pair| merkle::node_hash(&pair[0], &pair[1])).collect();
+    }
+    hashes.pop()
+}

@@ -1,0 +1,138 @@
+//! Manifests and facts: stored once each, and counted per host.
+
+use super::db::{Tx, execute, fetch, read};
+use super::{Store, StoreError};
+use evidence::{Digest, Facts, HostId, Manifest};
+
+/// zstd level of stored objects: they are written once and read often.
+const LEVEL: i32 = 6;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ObjectRefusal {
+    /// Nobody asked this host for it. The agent sends its check-in first.
+    #[error("this object was not asked for")]
+    NotWanted,
+    /// The bytes are not what the name says, or not canonical JSON.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+impl Store {
+    /// Keeps a manifest that a receipt asked for, and notes which of its facts are missing.
+    pub async fn put_manifest(
+        &self,
+        host: HostId,
+        id: Digest,
+        bytes: &[u8],
+    ) -> Result<Result<(), ObjectRefusal>, StoreError> {
+        let manifest = match check(id, bytes).map(|()| Manifest::from_bytes(bytes)) {
+            Ok(Ok(manifest)) => manifest,
+            Ok(Err(error)) => return Ok(Err(ObjectRefusal::Malformed(error.to_string()))),
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let host = host.to_string();
+        let mut tx = self.db.begin().await?;
+        if !is_wanted(&mut tx, &host, id).await? {
+            return Ok(Err(ObjectRefusal::NotWanted));
+        }
+        for facts in manifest.facts() {
+            let sql = "INSERT INTO wanted (host, object, manifest)
+                       SELECT $1, $2, $3 WHERE NOT EXISTS
+                       (SELECT 1 FROM host_object WHERE host = $1 AND object = $2)
+                       ON CONFLICT DO NOTHING";
+            execute!(&mut tx, sql, host.clone(), facts.0.to_vec(), id.0.to_vec())?;
+        }
+        keep(&mut tx, &host, id, bytes).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// Keeps facts that a receipt asked for.
+    pub async fn put_facts(
+        &self,
+        host: HostId,
+        id: Digest,
+        bytes: Vec<u8>,
+    ) -> Result<Result<(), ObjectRefusal>, StoreError> {
+        if let Err(refusal) = check(id, &bytes) {
+            return Ok(Err(refusal));
+        }
+        let facts = match Facts::from_bytes(bytes) {
+            Ok(facts) => facts,
+            Err(error) => return Ok(Err(ObjectRefusal::Malformed(error.to_string()))),
+        };
+        let host = host.to_string();
+        let mut tx = self.db.begin().await?;
+        if !is_wanted(&mut tx, &host, id).await? {
+            return Ok(Err(ObjectRefusal::NotWanted));
+        }
+        keep(&mut tx, &host, id, facts.bytes()).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// The canonical bytes of an object.
+    pub async fn object(&self, id: Digest) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT zstd, size_bytes FROM object WHERE id = $1";
+        let row = read!(&self.db, optional, (Vec<u8>, i64), sql, id.0.to_vec())?;
+        let Some((compressed, size)) = row else { return Ok(None) };
+        let size = usize::try_from(size).unwrap_or(0);
+        let bytes = zstd::bulk::decompress(&compressed, size);
+        let bytes = bytes.map_err(|e| StoreError::corrupt(format!("object {id}: {e}")))?;
+        if Digest::of(&bytes) != id {
+            return Err(StoreError::corrupt(format!("object {id} does not have its own digest")));
+        }
+        Ok(Some(bytes))
+    }
+
+    pub async fn facts(&self, id: Digest) -> Result<Option<Facts>, StoreError> {
+        let Some(bytes) = self.object(id).await? else { return Ok(None) };
+        let facts = Facts::from_bytes(bytes);
+        facts.map(Some).map_err(|e| StoreError::corrupt(format!("facts {id}: {e}")))
+    }
+
+    pub async fn manifest(&self, id: Digest) -> Result<Option<Manifest>, StoreError> {
+        let Some(bytes) = self.object(id).await? else { return Ok(None) };
+        let manifest = Manifest::from_bytes(&bytes);
+        manifest.map(Some).map_err(|e| StoreError::corrupt(format!("manifest {id}: {e}")))
+    }
+
+    /// The facts, if this host itself uploaded them.
+    pub async fn facts_of_host(
+        &self,
+        host: HostId,
+        id: Digest,
+    ) -> Result<Option<Facts>, StoreError> {
+        let sql = "SELECT COUNT(*) FROM host_object WHERE host = $1 AND object = $2";
+        let (has,) = read!(&self.db, one, (i64,), sql, host.to_string(), id.0.to_vec())?;
+        if has == 0 { Ok(None) } else { self.facts(id).await }
+    }
+}
+
+fn check(id: Digest, bytes: &[u8]) -> Result<(), ObjectRefusal> {
+    if Digest::of(bytes) == id {
+        Ok(())
+    } else {
+        Err(ObjectRefusal::Malformed("the bytes do not have the digest in the path".to_owned()))
+    }
+}
+
+async fn is_wanted(tx: &mut Tx, host: &str, id: Digest) -> Result<bool, StoreError> {
+    let sql = "SELECT COUNT(*) FROM wanted WHERE host = $1 AND object = $2";
+    let (n,) = fetch!(tx, one, (i64,), sql, host.to_owned(), id.0.to_vec())?;
+    Ok(n > 0)
+}
+
+async fn keep(tx: &mut Tx, host: &str, id: Digest, bytes: &[u8]) -> Result<(), StoreError> {
+    let compressed = zstd::bulk::compress(bytes, LEVEL);
+    let compressed = compressed.map_err(|e| StoreError::corrupt(e.to_string()))?;
+    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+    let id = id.0.to_vec();
+    let sql = "INSERT INTO object (id, zstd, size_bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    execute!(tx, sql, id.clone(), compressed.clone(), size)?;
+    let sql = "INSERT INTO host_object (host, object) VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    execute!(tx, sql, host.to_owned(), id.clone())?;
+    let sql = "DELETE FROM wanted WHERE host = $1 AND object = $2";
+    execute!(tx, sql, host.to_owned(), id.clone())?;
+    Ok(())
+}

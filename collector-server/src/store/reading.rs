@@ -1,0 +1,134 @@
+//! What pages and the API read.
+
+use super::db::read;
+use super::hosts::host_id;
+use super::ingest::stored;
+use super::model::{DriftRow, KindRow};
+use super::{Store, StoreError};
+use evidence::{HostId, KindEntry};
+use std::collections::BTreeMap;
+
+/// Which drifts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DriftFilter {
+    pub host: Option<HostId>,
+    /// Open or resolved ones only; both when none.
+    pub open: Option<bool>,
+    pub limit: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct DriftColumns {
+    id: String,
+    drift: String,
+    host: String,
+    subject: String,
+    cause: String,
+    severity: String,
+    from_state: String,
+    to_state: String,
+    offenders: String,
+    opened_us: i64,
+    resolved_us: Option<i64>,
+}
+
+/// Check-ins that are looked through for when a kind was last collected: a day of hourly ones and
+/// what triggers add.
+const CHECK_INS_BACK: i64 = 120;
+
+impl Store {
+    /// What holds for each kind of a host, by kind.
+    pub async fn kind_rows(&self, host: HostId) -> Result<Vec<KindRow>, StoreError> {
+        let sql = "SELECT kind, entry, observed_from_us FROM kind_span WHERE host = $1
+                   AND observed_to_us IS NULL AND superseded_known IS NULL ORDER BY kind";
+        let rows = read!(&self.db, all, (String, String, i64), sql, host.to_string())?;
+        let collected = self.collected(host).await?;
+        rows.into_iter()
+            .map(|(kind, entry, since)| kind_row(host, kind, &entry, since, &collected))
+            .collect()
+    }
+
+    /// The state of a kind before the one that holds; none if there was no other.
+    pub async fn previous_kind_state(
+        &self,
+        host: HostId,
+        kind: &str,
+    ) -> Result<Option<KindRow>, StoreError> {
+        let sql = "SELECT kind, entry, observed_from_us FROM kind_span
+                   WHERE host = $1 AND kind = $2 AND superseded_known IS NULL
+                     AND observed_to_us IS NOT NULL ORDER BY observed_from_us DESC LIMIT 1";
+        let row = read!(&self.db, optional, (String, String, i64), sql, host.to_string(), kind.to_owned())?;
+        row.map(|(kind, entry, since)| kind_row(host, kind, &entry, since, &BTreeMap::new())).transpose()
+    }
+
+    /// When each kind was last collected, as the last check-ins say.
+    async fn collected(&self, host: HostId) -> Result<BTreeMap<String, i64>, StoreError> {
+        let sql = "SELECT observed_us, signed FROM check_in WHERE host = $1
+                   ORDER BY log_index DESC LIMIT $2";
+        let rows = read!(&self.db, all, (i64, Vec<u8>), sql, host.to_string(), CHECK_INS_BACK)?;
+        let mut collected = BTreeMap::new();
+        for (observed_us, bytes) in rows {
+            for (kind, age_s) in stored(&bytes)?.check_in.collected {
+                collected.entry(kind).or_insert(observed_us - age_s.saturating_mul(1_000_000));
+            }
+        }
+        Ok(collected)
+    }
+
+    /// Drifts, newest first.
+    pub async fn drifts(&self, filter: DriftFilter) -> Result<Vec<DriftRow>, StoreError> {
+        let sql = "SELECT id, drift, host, subject, cause, severity, from_state, to_state, offenders,
+                   opened_us, resolved_us FROM drift
+                   WHERE ($1 = '' OR host = $1)
+                     AND ($2 = 0 OR ($2 = 1 AND resolved_us IS NULL) OR ($2 = 2 AND resolved_us IS NOT NULL))
+                   ORDER BY opened_us DESC, id DESC LIMIT $3";
+        let host = filter.host.map(|host| host.to_string()).unwrap_or_default();
+        let state: i64 = match filter.open {
+            None => 0,
+            Some(true) => 1,
+            Some(false) => 2,
+        };
+        let rows = read!(&self.db, all, DriftColumns, sql, host.clone(), state, filter.limit)?;
+        rows.into_iter().map(drift_row).collect()
+    }
+}
+
+fn kind_row(
+    host: HostId,
+    kind: String,
+    entry: &str,
+    since_us: i64,
+    collected: &BTreeMap<String, i64>,
+) -> Result<KindRow, StoreError> {
+    let entry: KindEntry = serde_json::from_str(entry)
+        .map_err(|e| StoreError::corrupt(format!("entry of {kind}: {e}")))?;
+    Ok(KindRow {
+        host,
+        status: entry.status,
+        facts: entry.facts,
+        sources: entry.sources,
+        unread: entry.unread,
+        since_us,
+        collected_us: collected.get(&kind).copied(),
+        kind,
+    })
+}
+
+fn drift_row(columns: DriftColumns) -> Result<DriftRow, StoreError> {
+    let offenders = serde_json::from_str(&columns.offenders);
+    let about = |drift: &str| (columns.drift == drift).then(|| columns.subject.clone());
+    Ok(DriftRow {
+        rule: about("regression"),
+        kind: about("evidence_lost"),
+        host: host_id(&columns.host)?,
+        id: columns.id,
+        drift: columns.drift,
+        cause: columns.cause,
+        severity: columns.severity,
+        from: columns.from_state,
+        to: columns.to_state,
+        offenders: offenders.map_err(|e| StoreError::corrupt(format!("offenders: {e}")))?,
+        opened_us: columns.opened_us,
+        resolved_us: columns.resolved_us,
+    })
+}
