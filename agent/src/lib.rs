@@ -1,5 +1,7 @@
 //! The agent: gathers facts on a host, signs them, keeps them on disk, and ships them.
 
 pub mod collectors;
+pub mod config;
 pub mod formats;
 pub mod host;
+mod suggestion;
