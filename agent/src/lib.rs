@@ -4,4 +4,5 @@ pub mod collectors;
 pub mod config;
 pub mod formats;
 pub mod host;
+pub mod report;
 mod suggestion;
