@@ -11,17 +11,22 @@ pub struct Packages {
     pub manager: Manager,
     /// Number of `items`.
     pub count: i64,
-    /// Installed packages, sorted by name, then architecture.
+    /// Installed packages, sorted by name, then architecture: unpacked and configured, those that
+    /// wait for triggers (`triggers-awaited`, `triggers-pending`) included. Files of a package in
+    /// another state may be on disk too: a rule that forbids software reads `broken` as well.
     pub items: Vec<Package>,
-    /// Names of packages on hold, sorted (`dpkg --set-selections`, apt-mark(8)).
+    /// Packages on hold of which at least files are there, sorted (`dpkg --set-selections`,
+    /// apt-mark(8)): `name`, or `name:arch` where the database has several architectures of it.
+    /// Pins of apt_preferences(5) are no holds.
     pub held: Vec<String>,
     /// Packages that are neither installed nor removed (`half-configured`, `half-installed`,
-    /// `unpacked`, `triggers-*`, or needing reinstallation), as `name state`, sorted.
+    /// `unpacked`, `triggers-*`), as `name state`, and those that must be installed again, as
+    /// `name state reinstreq`; sorted. Names as in `held`.
     pub broken: Vec<String>,
-    /// Snaps under /snap; 0 when there is no such directory.
+    /// Snaps under /snap with an active revision; 0 when there is no such directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snaps: Option<i64>,
-    /// System-wide flatpak applications.
+    /// System-wide flatpak applications; 0 when there is no /var/lib/flatpak/app.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flatpaks: Option<i64>,
 }

@@ -1,0 +1,315 @@
+//! What an operator may set: `config/agent.toml`, which is default, manual and template at once.
+//!
+//! Strict: an unknown key, a wrong unit, or a kind that does not exist is an error that names file,
+//! line and column. A key that is left out has its default.
+
+mod units;
+
+pub use units::{UnitError, parse_duration, parse_size};
+
+use crate::collectors;
+use crate::suggestion::hint;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::Spanned;
+
+/// The file as it is shipped: every key with its default and what it means.
+pub const DEFAULT_TEXT: &str = include_str!("../../config/agent.toml");
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    pub check_in: CheckIn,
+    /// When each kind is gathered. Every kind of this agent has an entry.
+    pub schedule: BTreeMap<String, Schedule>,
+    pub spool: Spool,
+    pub ship: Ship,
+    pub log: Log,
+}
+
+/// When check-ins are made.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CheckIn {
+    /// Longest time between two check-ins; longer than `coalesce`.
+    #[serde(deserialize_with = "units::from_1m")]
+    pub at_least_every: Duration,
+    /// Kinds that fall due within this time of each other go into one check-in.
+    #[serde(deserialize_with = "units::duration")]
+    pub coalesce: Duration,
+}
+
+/// When a kind is gathered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schedule {
+    /// Never: its rules become unknown.
+    Off,
+    /// A five-field crontab(5) expression, UTC; accepted by the check given to [`Config::load`].
+    Cron(String),
+}
+
+/// Check-ins that wait for their receipt, on disk.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spool {
+    /// Bytes; a full spool drops facts, never check-ins.
+    #[serde(deserialize_with = "units::size")]
+    pub max_size: u64,
+    /// Facts that waited longer are dropped.
+    #[serde(deserialize_with = "units::from_1m")]
+    pub max_age: Duration,
+}
+
+/// How check-ins travel.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ship {
+    /// Longest time of one request.
+    #[serde(deserialize_with = "units::from_1s")]
+    pub timeout: Duration,
+    /// Wait after the first failure; doubles up to `retry_max`.
+    #[serde(deserialize_with = "units::from_1s")]
+    pub retry_min: Duration,
+    /// Longest wait between two attempts; not below `retry_min`.
+    #[serde(deserialize_with = "units::from_1s")]
+    pub retry_max: Duration,
+}
+
+/// What the agent says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    pub level: LogLevel,
+    pub format: LogFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    Text,
+    Json,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read. Say so and stop: defaults are not what the operator asked for.
+    #[error("{}: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file says something that cannot be meant. Say where and stop.
+    #[error("{}:{line}:{column}: {reason}", path.display())]
+    Invalid {
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+        reason: String,
+    },
+}
+
+impl LogLevel {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+impl Default for CheckIn {
+    fn default() -> Self {
+        Self { at_least_every: Duration::from_secs(3600), coalesce: Duration::from_secs(60) }
+    }
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self { max_size: 256 << 20, max_age: Duration::from_secs(30 * 86_400) }
+    }
+}
+
+impl Default for Ship {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(30),
+            retry_min: Duration::from_secs(1),
+            retry_max: Duration::from_secs(300),
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let schedule =
+            |c: &collectors::Collector| (c.kind.to_owned(), Schedule::Cron(c.schedule.to_owned()));
+        Self {
+            check_in: CheckIn::default(),
+            schedule: collectors::ALL.iter().map(schedule).collect(),
+            spool: Spool::default(),
+            ship: Ship::default(),
+            log: Log::default(),
+        }
+    }
+}
+
+/// The file as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    #[serde(default)]
+    check_in: CheckIn,
+    #[serde(default)]
+    schedule: BTreeMap<Spanned<String>, Spanned<String>>,
+    #[serde(default)]
+    spool: Spool,
+    #[serde(default)]
+    ship: Ship,
+    #[serde(default)]
+    log: Log,
+}
+
+/// What is wrong, and which bytes of the text it is about.
+struct Fault {
+    span: Range<usize>,
+    reason: String,
+}
+
+impl Config {
+    /// Reads a file; without one, the defaults. `validate` says what is wrong with a crontab
+    /// expression, as a lower-case fragment.
+    pub fn load(
+        path: Option<&Path>,
+        validate: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(path, &text, validate)
+    }
+
+    /// The configuration in a text; `path` is what errors call it.
+    pub fn parse(
+        path: &Path,
+        text: &str,
+        validate: impl Fn(&str) -> Result<(), String>,
+    ) -> Result<Self, ConfigError> {
+        let document = toml::from_str(text).map_err(|error| Fault::of(&error));
+        let config = document.and_then(|document| Self::of(document, text, &validate));
+        config.map_err(|fault| {
+            let before = text.get(..fault.span.start).unwrap_or(text);
+            let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+            ConfigError::Invalid {
+                path: path.to_owned(),
+                line: before.matches('\n').count() + 1,
+                column: before[line_start..].chars().count() + 1,
+                reason: fault.reason,
+            }
+        })
+    }
+
+    fn of(
+        document: Document,
+        text: &str,
+        validate: &impl Fn(&str) -> Result<(), String>,
+    ) -> Result<Self, Fault> {
+        let mut config = Self {
+            check_in: document.check_in,
+            spool: document.spool,
+            ship: document.ship,
+            log: document.log,
+            ..Self::default()
+        };
+        for (kind, value) in document.schedule {
+            let (kind, value) = (&kind, &value);
+            if collectors::find(kind.get_ref()).is_none() {
+                let known: Vec<_> = collectors::ALL.iter().map(|c| c.kind).collect();
+                let hint = hint(kind.get_ref(), &known);
+                let reason = format!("unknown kind `{}`{hint}", kind.get_ref());
+                return Err(Fault { span: kind.span(), reason });
+            }
+            config.schedule.insert(kind.get_ref().clone(), schedule(value, validate)?);
+        }
+        config.agrees_with_itself(text)?;
+        Ok(config)
+    }
+
+    fn agrees_with_itself(&self, text: &str) -> Result<(), Fault> {
+        let fail = |table, key, reason: &str| {
+            Err(Fault { span: span_of(text, table, key), reason: reason.to_owned() })
+        };
+        if self.check_in.coalesce >= self.check_in.at_least_every {
+            let reason = "`coalesce` is not shorter than `at_least_every`";
+            return fail("check_in", "coalesce", reason);
+        }
+        if self.ship.retry_max < self.ship.retry_min {
+            return fail("ship", "retry_max", "`retry_max` is shorter than `retry_min`");
+        }
+        if self.spool.max_size < 1 << 20 {
+            return fail("spool", "max_size", "`max_size` is below 1MiB");
+        }
+        Ok(())
+    }
+}
+
+fn schedule(
+    value: &Spanned<String>,
+    validate: &impl Fn(&str) -> Result<(), String>,
+) -> Result<Schedule, Fault> {
+    let text = value.get_ref();
+    if text == "off" {
+        return Ok(Schedule::Off);
+    }
+    match validate(text) {
+        Ok(()) => Ok(Schedule::Cron(text.clone())),
+        Err(reason) => Err(Fault { span: value.span(), reason }),
+    }
+}
+
+/// Where a key stands; where it is left out, its table; failing that, the beginning.
+fn span_of(text: &str, table: &str, key: &str) -> Range<usize> {
+    let Ok(document) = toml::de::DeTable::parse(text) else { return 0..0 };
+    let Some((name, value)) = document.get_ref().get_key_value(table) else { return 0..0 };
+    let key = value.get_ref().as_table().and_then(|table| table.get_key_value(key));
+    key.map_or(name.span(), |(key, _)| key.span())
+}
+
+impl Fault {
+    /// serde says ``unknown field `a`, expected `b` or `c` ``; people want the nearest one.
+    fn of(error: &toml::de::Error) -> Self {
+        let span = error.span().unwrap_or(0..0);
+        let message = error.message().trim().replace('\n', ", ");
+        for (start, name) in [("unknown field `", "key"), ("unknown variant `", "value")] {
+            let Some(rest) = message.strip_prefix(start) else { continue };
+            let Some((word, expected)) = rest.split_once("`, expected ") else { continue };
+            let known: Vec<_> = expected.split('`').skip(1).step_by(2).collect();
+            return Self { span, reason: format!("unknown {name} `{word}`{}", hint(word, &known)) };
+        }
+        Self { span, reason: message }
+    }
+}
+
+#[cfg(test)]
+mod tests;
