@@ -1,3 +1,32 @@
+//! The collector: takes signed evidence in, keeps every state, judges it, shows it.
+//!
+//! A check-in flows `http::agents` → `ingest` → `store` (with the log) → receipt; then, as a job
+//! of its own, `judgement` → `judge` → `drift` → `store`; `overview` and `web` read what holds.
+
+pub mod app;
+pub mod assess;
 pub mod authority;
+pub mod catalogue;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod data;
+pub mod drift;
+pub mod http;
+pub mod ingest;
+pub mod judge;
+pub mod judgement;
+pub mod log;
+pub mod log_check;
+pub mod logging;
+pub mod metrics;
+pub mod overview;
+mod place;
+mod words_tmp;
+pub mod serve;
+pub mod settings;
 pub mod span;
+pub mod status;
 pub mod store;
+pub mod verify;
+pub mod web;

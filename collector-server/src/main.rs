@@ -1,1 +1,7 @@
-fn main() {}
+//! `evidenced-collector`: see `cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    evidenced_collector::cli::main()
+}

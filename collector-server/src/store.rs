@@ -22,7 +22,7 @@ mod rules;
 pub use hosts::{EnrolRefusal, Enrolment};
 pub use ingest::{Accepted, Incoming, Refusal};
 pub use judging::{Judgement, Pending, Statement};
-pub use log::LogState;
+pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
 pub use people::{LoginRefusal, Person};
 pub use reading::DriftFilter;

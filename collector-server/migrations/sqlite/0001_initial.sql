@@ -43,7 +43,8 @@ CREATE TABLE host (
   next_due_s        BIGINT,
   manifest          BLOB,           -- of the last check-in
   manifest_complete BOOLEAN NOT NULL,
-  judged_index      BIGINT NOT NULL -- check-ins up to this log index were judged; -1 = none
+  judged_index      BIGINT NOT NULL, -- check-ins up to this log index were judged; -1 = none
+  judged_rules      BLOB            -- the rule set that judged last
 );
 CREATE TABLE certificate (
   serial      TEXT PRIMARY KEY,
@@ -128,8 +129,9 @@ CREATE INDEX result_open ON result_span (rule, outcome)
   WHERE observed_to_us IS NULL AND superseded_known IS NULL;
 -- Hosts with check-ins that were not judged yet.
 CREATE TABLE judge_job (
-  host      TEXT PRIMARY KEY,
-  queued_us BIGINT NOT NULL
+  host       TEXT PRIMARY KEY,
+  queued_us  BIGINT NOT NULL,
+  generation BIGINT NOT NULL        -- grows with every reason to judge
 );
 CREATE TABLE drift (
   id           TEXT PRIMARY KEY,

@@ -109,6 +109,17 @@ impl Store {
         .transpose()
     }
 
+    /// Every host's evidence key, also of hosts that are out of service.
+    pub async fn evidence_keys(&self) -> Result<Vec<(HostId, PublicKey)>, StoreError> {
+        let rows = read!(&self.db, all, (String, Vec<u8>), "SELECT id, evidence_key FROM host")?;
+        rows.into_iter()
+            .map(|(id, key)| {
+                let key = PublicKey::from_slice(&key);
+                Ok((host_id(&id)?, key.ok_or_else(|| StoreError::corrupt("an evidence key"))?))
+            })
+            .collect()
+    }
+
     /// The host a certificate belongs to; none if it is unknown or revoked.
     pub async fn certificate_holder(&self, serial: &str) -> Result<Option<HostId>, StoreError> {
         let sql = "SELECT host FROM certificate WHERE serial = $1 AND revoked_us IS NULL";

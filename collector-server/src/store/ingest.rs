@@ -217,8 +217,11 @@ fn day(us: i64) -> i64 {
     us.div_euclid(86_400_000_000)
 }
 
+/// Asks for judgement. A job that is there grows a generation, so that whoever works on it now
+/// does not take it away.
 async fn enqueue(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
-    let sql = "INSERT INTO judge_job (host, queued_us) VALUES ($1, $2) ON CONFLICT (host) DO NOTHING";
+    let sql = "INSERT INTO judge_job (host, queued_us, generation) VALUES ($1, $2, 0)
+               ON CONFLICT (host) DO UPDATE SET generation = judge_job.generation + 1";
     execute!(tx, sql, host.to_owned(), now_us)?;
     Ok(())
 }
@@ -266,4 +269,19 @@ pub(super) async fn evidence_key(
     let sql = "SELECT evidence_key FROM host WHERE id = $1 AND state IN ('enrolling', 'active')";
     let row = read!(&store.db, optional, (Vec<u8>,), sql, host.to_string())?;
     Ok(row.map(|(key,)| key))
+}
+
+impl Store {
+    /// Damages the store, so that a test can see whether the damage is found.
+    #[doc(hidden)]
+    pub async fn overwrite_check_in_for_testing(
+        &self,
+        index: u64,
+        bytes: &[u8],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let sql = "UPDATE check_in SET signed = $2 WHERE log_index = $1";
+        execute!(&mut tx, sql, signed(index), bytes.to_vec())?;
+        tx.commit().await
+    }
 }

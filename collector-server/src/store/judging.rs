@@ -59,18 +59,19 @@ struct ResultColumns {
 }
 
 impl Store {
-    /// Hosts that wait for judgement, longest waiting first.
-    pub async fn hosts_to_judge(&self, limit: i64) -> Result<Vec<HostId>, StoreError> {
-        let sql = "SELECT host FROM judge_job ORDER BY queued_us, host LIMIT $1";
-        let rows = read!(&self.db, all, (String,), sql, limit)?;
-        rows.iter().map(|(host,)| host_id(host)).collect()
+    /// Hosts that wait for judgement, longest waiting first, each with its job's generation.
+    pub async fn hosts_to_judge(&self, limit: i64) -> Result<Vec<(HostId, i64)>, StoreError> {
+        let sql = "SELECT host, generation FROM judge_job ORDER BY queued_us, host LIMIT $1";
+        let rows = read!(&self.db, all, (String, i64), sql, limit)?;
+        rows.iter().map(|(host, generation)| Ok((host_id(host)?, *generation))).collect()
     }
 
     /// Puts every reporting host in the queue: the rules or the day changed.
     pub async fn queue_all(&self, now_us: i64) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let sql = "INSERT INTO judge_job (host, queued_us)
-                   SELECT id, $1 FROM host WHERE last_index IS NOT NULL ON CONFLICT DO NOTHING";
+        let sql = "INSERT INTO judge_job (host, queued_us, generation)
+                   SELECT id, $1, 0 FROM host WHERE last_index IS NOT NULL
+                   ON CONFLICT (host) DO UPDATE SET generation = judge_job.generation + 1";
         execute!(&mut tx, sql, now_us)?;
         tx.commit().await
     }
@@ -120,8 +121,10 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let host = judgement.host.to_string();
         let index = judgement.statement.index as i64;
-        let sql = "UPDATE host SET judged_index = $3 WHERE id = $1 AND judged_index = $2";
-        if execute!(&mut tx, sql, host.clone(), judgement.after, index)? == 0 {
+        let sql = "UPDATE host SET judged_index = $3, judged_rules = $4
+                   WHERE id = $1 AND judged_index = $2";
+        let rules = judgement.rules.0.to_vec();
+        if execute!(&mut tx, sql, host.clone(), judgement.after, index, rules.clone())? == 0 {
             return Ok(false);
         }
         write_kinds(&mut tx, judgement).await?;
@@ -131,13 +134,19 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes a host from the queue unless new check-ins came meanwhile.
-    pub async fn judged(&self, host: HostId) -> Result<(), StoreError> {
+    /// Takes a host from the queue, unless there is a new reason to judge since `generation`.
+    pub async fn judged(&self, host: HostId, generation: i64) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        // Check-ins that still miss objects put the host back when they are complete.
-        let sql = "DELETE FROM judge_job WHERE host = $1";
-        execute!(&mut tx, sql, host.to_string())?;
+        let sql = "DELETE FROM judge_job WHERE host = $1 AND generation = $2";
+        execute!(&mut tx, sql, host.to_string(), generation)?;
         tx.commit().await
+    }
+
+    /// The rule set that judged a host last.
+    pub async fn judged_rules(&self, host: HostId) -> Result<Option<Digest>, StoreError> {
+        let sql = "SELECT judged_rules FROM host WHERE id = $1";
+        let row = read!(&self.db, optional, (Option<Vec<u8>>,), sql, host.to_string())?;
+        Ok(row.and_then(|(rules,)| Digest::from_slice(&rules?)))
     }
 
     /// Results that hold now, of one host or all, of some rules or all.

@@ -184,3 +184,36 @@ fn node_in(tiles: &HashMap<TileId, Vec<u8>>, node: Node) -> Option<Digest> {
     }
     hashes.pop()
 }
+
+/// A leaf as its row holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredLeaf {
+    CheckIn(Box<evidence::SignedCheckIn>),
+    Act { leaf: Vec<u8>, salt: Vec<u8>, body: Option<Vec<u8>> },
+}
+
+impl Store {
+    /// Leaves from index `from` on, in order, at most `limit`.
+    pub async fn leaves(
+        &self,
+        from: u64,
+        limit: i64,
+    ) -> Result<Vec<(u64, StoredLeaf)>, StoreError> {
+        type ActRow = (i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
+        let (from, until) = (signed(from), signed(from).saturating_add(limit));
+        let sql = "SELECT log_index, signed FROM check_in WHERE log_index >= $1 AND log_index < $2";
+        let check_ins = read!(&self.db, all, (i64, Vec<u8>), sql, from, until)?;
+        let sql = "SELECT log_index, leaf, salt, body FROM act
+                   WHERE log_index >= $1 AND log_index < $2";
+        let acts = read!(&self.db, all, ActRow, sql, from, until)?;
+        let mut leaves = BTreeMap::new();
+        for (index, bytes) in check_ins {
+            let signed = Box::new(super::ingest::stored(&bytes)?);
+            leaves.insert(index.unsigned_abs(), StoredLeaf::CheckIn(signed));
+        }
+        for (index, leaf, salt, body) in acts {
+            leaves.insert(index.unsigned_abs(), StoredLeaf::Act { leaf, salt, body });
+        }
+        Ok(leaves.into_iter().collect())
+    }
+}

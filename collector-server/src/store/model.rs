@@ -4,6 +4,9 @@
 use evidence::{Digest, HostId, Source, Status};
 use serde::{Deserialize, Serialize};
 
+/// The log's size and root.
+pub use super::log::LogState as LogHead;
+
 /// A host and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRow {
@@ -35,7 +38,24 @@ pub enum HostState {
     Retired,
 }
 
+impl HostState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enrolling => "enrolling",
+            Self::Active => "active",
+            Self::Ended => "ended",
+            Self::Retired => "retired",
+        }
+    }
+}
+
 impl HostRow {
+    /// When the second promised check-in failed to come, if it did.
+    pub fn silent_since_us(&self) -> i64 {
+        let due = self.next_due_s.unwrap_or_default();
+        self.last_received_us.unwrap_or_default() + 2 * due * 1_000_000
+    }
+
     /// Whether two promised check-ins were missed (DESIGN: silent = 2 × `next_due_s`).
     pub fn is_silent(&self, now_us: i64) -> bool {
         match (self.last_received_us, self.next_due_s) {

@@ -5,7 +5,7 @@ use super::hosts::host_id;
 use super::ingest::stored;
 use super::model::{DriftRow, KindRow};
 use super::{Store, StoreError};
-use evidence::{HostId, KindEntry};
+use evidence::{HostId, KindEntry, Status};
 use std::collections::BTreeMap;
 
 /// Which drifts.
@@ -45,6 +45,16 @@ impl Store {
         let collected = self.collected(host).await?;
         rows.into_iter()
             .map(|(kind, entry, since)| kind_row(host, kind, &entry, since, &collected))
+            .collect()
+    }
+
+    /// Status of every kind of every host.
+    pub async fn kind_statuses(&self) -> Result<Vec<(HostId, Status)>, StoreError> {
+        let sql = "SELECT host, kind, entry FROM kind_span
+                   WHERE observed_to_us IS NULL AND superseded_known IS NULL";
+        let rows = read!(&self.db, all, (String, String, String), sql)?;
+        rows.into_iter()
+            .map(|(host, kind, entry)| Ok((host_id(&host)?, entry_of(&kind, &entry)?.status)))
             .collect()
     }
 
@@ -100,8 +110,7 @@ fn kind_row(
     since_us: i64,
     collected: &BTreeMap<String, i64>,
 ) -> Result<KindRow, StoreError> {
-    let entry: KindEntry = serde_json::from_str(entry)
-        .map_err(|e| StoreError::corrupt(format!("entry of {kind}: {e}")))?;
+    let entry = entry_of(&kind, entry)?;
     Ok(KindRow {
         host,
         status: entry.status,
@@ -112,6 +121,10 @@ fn kind_row(
         collected_us: collected.get(&kind).copied(),
         kind,
     })
+}
+
+fn entry_of(kind: &str, entry: &str) -> Result<KindEntry, StoreError> {
+    serde_json::from_str(entry).map_err(|e| StoreError::corrupt(format!("entry of {kind}: {e}")))
 }
 
 fn drift_row(columns: DriftColumns) -> Result<DriftRow, StoreError> {

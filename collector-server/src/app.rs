@@ -1,0 +1,29 @@
+//! What every handler and worker shares.
+
+use crate::authority::Authority;
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::ingest::Ingest;
+use crate::judge::Judge;
+use crate::log::LogSigner;
+use crate::log_check::LogCheck;
+use crate::metrics::Metrics;
+use crate::store::Store;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+#[derive(Clone)]
+pub struct App {
+    pub store: Store,
+    pub authority: Arc<Authority>,
+    pub signer: Arc<LogSigner>,
+    pub ingest: Ingest,
+    pub catalogue: Arc<Catalogue>,
+    pub judge: Arc<Judge>,
+    pub metrics: Arc<Metrics>,
+    pub config: Arc<Config>,
+    /// Outcome of the last check of the log.
+    pub log_check: watch::Receiver<LogCheck>,
+    /// The organisation's name.
+    pub organisation: Arc<str>,
+}

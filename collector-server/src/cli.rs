@@ -1,0 +1,186 @@
+//! The command line.
+
+mod assess;
+mod create;
+mod verify;
+
+use crate::config::DurationText;
+use crate::data::DataDir;
+use crate::{logging, serve};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Keeps every state that hosts reported, judges it against ISO/IEC 27001 Annex A, and flags
+/// drift.
+#[derive(Parser)]
+#[command(name = "evidenced-collector", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a collector: keys, certificate authority, store, administrator.
+    Init {
+        #[command(flatten)]
+        data: Data,
+        /// Name of the organisation.
+        #[arg(long, default_value = "Example Org")]
+        name: String,
+        /// Where evidence is kept: postgres://USER@HOST/NAME, or sqlite:PATH.
+        #[arg(long, default_value = "")]
+        store: String,
+    },
+    /// Serve agents and people. When ready, one line of JSON with both addresses.
+    Serve {
+        #[command(flatten)]
+        data: Data,
+        /// Configuration instead of DATA/collector.toml.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Address for agents, over the configured one. Port 0 takes any free port.
+        #[arg(long)]
+        listen_agents: Option<SocketAddr>,
+        /// Address for people, over the configured one.
+        #[arg(long)]
+        listen_people: Option<SocketAddr>,
+    },
+    /// Print a link that logs the administrator in, once, within ten minutes.
+    LoginLink {
+        #[command(flatten)]
+        data: Data,
+    },
+    /// Enrolment tokens.
+    #[command(subcommand)]
+    Token(Token),
+    /// Tokens for programs.
+    #[command(subcommand)]
+    ApiToken(ApiToken),
+    /// The log.
+    #[command(subcommand)]
+    Log(Log),
+    /// Judge a collection (`evidenced-agent collect --format json`) without a collector.
+    Assess(assess::Assess),
+}
+
+#[derive(Args)]
+struct Data {
+    /// The collector's directory.
+    #[arg(long = "data", value_name = "DIR")]
+    dir: PathBuf,
+}
+
+impl Data {
+    fn open(&self) -> anyhow::Result<DataDir> {
+        Ok(DataDir::open(&self.dir)?)
+    }
+}
+
+#[derive(Subcommand)]
+enum Token {
+    /// Print a new enrolment token, and nothing else.
+    Create {
+        #[command(flatten)]
+        data: Data,
+        /// Group of the hosts that enrol with it.
+        #[arg(long, default_value = "default")]
+        group: String,
+        /// How many hosts may enrol with it.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        uses: u32,
+        /// How long it works: 90s, 15m, 1h, 7d.
+        #[arg(long, default_value = "1h")]
+        ttl: DurationText,
+    },
+}
+
+#[derive(Subcommand)]
+enum ApiToken {
+    /// Print a new bearer token, and nothing else.
+    Create {
+        #[command(flatten)]
+        data: Data,
+        /// What its holder may do.
+        #[arg(long)]
+        seat: Seat,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Seat {
+    Viewer,
+}
+
+#[derive(Subcommand)]
+enum Log {
+    /// Re-read the whole log: leaves, tree, signatures, chains. Exit 4 if anything does not hold.
+    Verify {
+        #[command(flatten)]
+        data: Data,
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+/// Runs the command and gives its exit code: 0, 1 trouble, 2 usage, and what the command adds.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One provider, chosen once, before anything speaks TLS.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(run(cli.command)),
+        Err(error) => Err(error.into()),
+    };
+    outcome.unwrap_or_else(|error| {
+        tell(&format!("evidenced-collector: {error:#}"));
+        ExitCode::from(1)
+    })
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Init { data, name, store } => create::collector(&data.dir, &name, &store).await?,
+        Command::Serve { data, config, listen_agents, listen_people } => {
+            let data = data.open()?;
+            let mut config = data.config(config.as_deref())?;
+            config.agents.listen = listen_agents.unwrap_or(config.agents.listen);
+            config.people.listen = listen_people.unwrap_or(config.people.listen);
+            logging::start(&config.log)?;
+            serve::serve(&data, config).await?;
+        }
+        Command::LoginLink { data } => create::login_link(&data.open()?).await?,
+        Command::Token(Token::Create { data, group, uses, ttl }) => {
+            create::token(&data.open()?, &group, uses, ttl.0).await?;
+        }
+        Command::ApiToken(ApiToken::Create { data, seat: Seat::Viewer }) => {
+            create::api_token(&data.open()?, "viewer").await?;
+        }
+        Command::Log(Log::Verify { data, format }) => {
+            return verify::log(&data.open()?, format == Format::Json).await;
+        }
+        Command::Assess(assess) => return assess.run(),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A result, on standard output.
+#[expect(clippy::print_stdout, reason = "results of commands go to standard output")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+/// Something for a person, on standard error.
+#[expect(clippy::print_stderr, reason = "words for people go to standard error")]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}

@@ -1,0 +1,56 @@
+//! `assess`: the rules without a collector.
+
+use super::{say, tell};
+use crate::assess::{self, Format, exit};
+use crate::catalogue::Catalogue;
+use crate::judge::{Judge, RuleSet};
+use anyhow::Context;
+use clap::Args;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// Largest collection that is read, in bytes.
+const MAX_INPUT_BYTES: u64 = 256 << 20;
+
+#[derive(Args)]
+pub(super) struct Assess {
+    /// What `evidenced-agent collect --format json` printed; `-` or nothing for standard input.
+    file: Option<PathBuf>,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+    /// Exit 0 although some results are unknown, as long as none failed.
+    #[arg(long)]
+    allow_unknown: bool,
+}
+
+impl Assess {
+    /// Exit 0 all pass or not applicable, 3 any fail, 5 none failed but some unknown, 1 trouble.
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let input = self.read()?;
+        let rules = match RuleSet::builtin(&Catalogue::builtin()?) {
+            Ok(rules) => rules,
+            Err(errors) => {
+                errors.iter().for_each(|error| tell(&error.to_string()));
+                return Ok(ExitCode::from(exit::TROUBLE));
+            }
+        };
+        let results = assess::assess(&input, &Judge::new(Arc::new(rules)), None)?;
+        say(assess::render(&results, self.format).trim_end());
+        Ok(ExitCode::from(assess::exit_code(&results, self.allow_unknown)))
+    }
+
+    fn read(&self) -> anyhow::Result<Vec<u8>> {
+        let mut input = Vec::new();
+        match self.file.as_deref().filter(|file| file.as_os_str() != "-") {
+            Some(file) => {
+                let opened = std::fs::File::open(file);
+                let opened = opened.with_context(|| format!("cannot read {}", file.display()))?;
+                opened.take(MAX_INPUT_BYTES).read_to_end(&mut input)?
+            }
+            None => std::io::stdin().take(MAX_INPUT_BYTES).read_to_end(&mut input)?,
+        };
+        Ok(input)
+    }
+}

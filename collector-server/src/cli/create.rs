@@ -1,0 +1,113 @@
+//! Commands that make something: a collector, links, tokens.
+
+use super::{say, tell};
+use crate::clock;
+use crate::config::Config;
+use crate::data::DataDir;
+use crate::settings;
+use crate::store::{Person, Store};
+use anyhow::{Context, bail};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use evidence::Digest;
+use evidence::wire::Token;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a login link works.
+const LINK_LIFE: Duration = Duration::from_secs(600);
+
+/// Keys, certificate authority, store, administrator.
+pub(super) async fn collector(dir: &Path, name: &str, store: &str) -> anyhow::Result<()> {
+    if name.trim().is_empty() || name.contains('\n') {
+        bail!("--name: an organisation has a name of one line");
+    }
+    let data = DataDir::create(dir, name, store, clock::now())?;
+    let store = open(&data).await?;
+    let origin = format!("evidenced.{}", ulid::Ulid::generate().to_string().to_lowercase());
+    let settings =
+        [(settings::ORGANISATION, name.to_owned()), (settings::LOG_ORIGIN, origin.clone())];
+    let now_us = clock::now_us();
+    if !store.initialise(&settings, now_us).await? {
+        bail!(
+            "the store belongs to another collector already; give this one a store of its own, or \
+             copy the other's directory to serve the same store"
+        );
+    }
+    let person = Person {
+        id: ulid::Ulid::generate().to_string(),
+        name: "Administrator".to_owned(),
+        seat: "administrator".to_owned(),
+    };
+    store.create_person(&person, now_us).await?;
+    store.close().await;
+    tell(&format!("A collector for {name} is in {}.", dir.display()));
+    tell(&format!("Its log is {origin}. Next: evidenced-collector serve --data {}", dir.display()));
+    Ok(())
+}
+
+pub(super) async fn login_link(data: &DataDir) -> anyhow::Result<()> {
+    let config = data.config(None)?;
+    let store = open(data).await?;
+    let person = store.administrator().await?.context("this collector has no administrator")?;
+    let secret = secret()?;
+    let expires_us = clock::now_us() + micros(LINK_LIFE);
+    store.create_login_link(Digest::of(secret.as_bytes()), &person.id, expires_us).await?;
+    store.close().await;
+    say(&format!("{}/login?link={secret}", people_url(data, &config)));
+    Ok(())
+}
+
+/// Where people reach the pages: as configured, or where the server said it listens.
+fn people_url(data: &DataDir, config: &Config) -> String {
+    let public = config.people.public_url.trim_end_matches('/');
+    if !public.is_empty() {
+        return public.to_owned();
+    }
+    let serving = data.serving();
+    let address = serving.as_ref().and_then(|serving| serving["people"].as_str());
+    let address = address.map_or_else(|| config.people.listen.to_string(), str::to_owned);
+    format!("http://{address}")
+}
+
+pub(super) async fn token(
+    data: &DataDir,
+    group: &str,
+    uses: u32,
+    ttl: Duration,
+) -> anyhow::Result<()> {
+    let store = open(data).await?;
+    let token = Token { secret: secret()?, authority: data.authority()?.pin() };
+    let now_us = clock::now_us();
+    let hash = Digest::of(token.secret.as_bytes());
+    store.create_token(hash, group, i64::from(uses), now_us + micros(ttl), now_us).await?;
+    store.close().await;
+    say(&token.to_string());
+    Ok(())
+}
+
+pub(super) async fn api_token(data: &DataDir, seat: &str) -> anyhow::Result<()> {
+    let store = open(data).await?;
+    let secret = secret()?;
+    store.create_api_token(Digest::of(secret.as_bytes()), seat, clock::now_us()).await?;
+    store.close().await;
+    say(&secret);
+    Ok(())
+}
+
+pub(super) async fn open(data: &DataDir) -> anyhow::Result<Store> {
+    let config = data.config(None)?;
+    Store::open(&data.store_url(&config)).await.context("cannot open the store")
+}
+
+/// 256 random bits as text.
+fn secret() -> anyhow::Result<String> {
+    let mut bytes = [0; 32];
+    rand::fill(&mut bytes).context("no randomness from the operating system")?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,209 @@
+//! `/api/v1`: what programs read. Lists are `{"items":[…],"next":null}`.
+
+use super::problem::Problem;
+use crate::app::App;
+use crate::clock;
+use crate::overview;
+use crate::store::DriftFilter;
+use crate::store::model::{DriftRow, HostRow, ResultRow};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::routing::get;
+use axum::{Json, Router};
+use evidence::{Digest, HostId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// Most items of a list that has no cursor yet.
+const MAX_ITEMS: usize = 10_000;
+
+pub fn router() -> Router<App> {
+    Router::new()
+        .route("/api/v1/hosts", get(hosts))
+        .route("/api/v1/hosts/{id}", get(host))
+        .route("/api/v1/hosts/{id}/kinds/{kind}", get(kind))
+        .route("/api/v1/controls", get(controls))
+        .route("/api/v1/results", get(results))
+        .route("/api/v1/drifts", get(drifts))
+        .route("/api/v1/log/checkpoint", get(checkpoint))
+}
+
+/// A caller with a bearer token, or a person with a session.
+pub struct Reader;
+
+impl FromRequestParts<App> for Reader {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let refused = Problem::unauthorized("a bearer token is needed");
+        let Some(header) = parts.headers.get(AUTHORIZATION) else {
+            let session = super::session::LoggedIn::from_request_parts(parts, app).await;
+            return session.map(|_| Self).map_err(|_| refused);
+        };
+        let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+        let Some(token) = token else { return Err(refused) };
+        let seat = app.store.api_seat(Digest::of(token.as_bytes())).await?;
+        seat.map(|_| Self).ok_or(Problem::unauthorized("this bearer token is not known"))
+    }
+}
+
+#[derive(Serialize)]
+struct List<T> {
+    items: Vec<T>,
+    next: Option<String>,
+}
+
+fn list<T>(mut items: Vec<T>) -> Json<List<T>> {
+    items.truncate(MAX_ITEMS);
+    Json(List { items, next: None })
+}
+
+async fn hosts(State(app): State<App>, _: Reader) -> Result<Json<List<Value>>, Problem> {
+    let now_us = clock::now_us();
+    let hosts = app.store.hosts().await?;
+    Ok(list(hosts.iter().map(|host| host_json(host, now_us)).collect()))
+}
+
+async fn host(
+    State(app): State<App>,
+    _: Reader,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let id = host_id(&id)?;
+    let host = app.store.host(id).await?.ok_or(Problem::not_found("no such host"))?;
+    let mut value = host_json(&host, clock::now_us());
+    let kinds = app.store.kind_rows(id).await?;
+    value["kinds"] = kinds
+        .iter()
+        .map(|kind| (kind.kind.clone(), json!({
+            "status": kind.status, "facts": kind.facts, "unread": kind.unread,
+            "since_us": kind.since_us, "collected_us": kind.collected_us,
+        })))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    Ok(Json(value))
+}
+
+async fn kind(
+    State(app): State<App>,
+    _: Reader,
+    Path((id, kind)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let kinds = app.store.kind_rows(host_id(&id)?).await?;
+    let row = kinds.into_iter().find(|row| row.kind == kind);
+    let row = row.ok_or(Problem::not_found("no such kind on this host"))?;
+    let facts = match row.facts {
+        Some(id) => app.store.facts_of_host(row.host, id).await?,
+        None => None,
+    };
+    let facts = facts.map(|facts| json!({"kind": facts.kind, "v": facts.v, "data": facts.data}));
+    Ok(Json(json!({
+        "host": row.host, "kind": row.kind, "status": row.status, "sources": row.sources,
+        "unread": row.unread, "since_us": row.since_us, "collected_us": row.collected_us,
+        "facts_id": row.facts, "facts": facts,
+    })))
+}
+
+async fn controls(State(app): State<App>, _: Reader) -> Result<Json<List<Value>>, Problem> {
+    let overview = overview::load(&app, clock::now_us()).await?;
+    let items = overview.controls.iter().map(|(control, status)| {
+        json!({
+            "id": control.id, "title": control.title, "theme": control.theme.as_str(),
+            "state": status.state.as_str(), "pass": status.pass, "fail": status.fail,
+            "unknown": status.unknown, "not_applicable": status.not_applicable,
+            "hosts": status.hosts, "open_deviations": status.open_deviations,
+            "oldest_fail_s": status.oldest_fail_s,
+        })
+    });
+    Ok(list(items.collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResultQuery {
+    host: Option<String>,
+    rule: Option<String>,
+    outcome: Option<String>,
+}
+
+async fn results(
+    State(app): State<App>,
+    _: Reader,
+    Query(query): Query<ResultQuery>,
+) -> Result<Json<List<Value>>, Problem> {
+    let host = query.host.as_deref().map(host_id).transpose()?;
+    if let Some(outcome) = &query.outcome
+        && !["pass", "fail", "unknown", "not_applicable"].contains(&outcome.as_str())
+    {
+        let known = "outcome is one of pass, fail, unknown, not_applicable";
+        return Err(Problem::bad_request(known));
+    }
+    let rules = query.rule.map(|rule| vec![rule]);
+    let mut rows = app.store.open_results(host, rules.as_deref()).await?;
+    rows.retain(|row| query.outcome.as_ref().is_none_or(|outcome| *outcome == row.outcome));
+    Ok(list(rows.iter().map(result_json).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DriftQuery {
+    state: Option<String>,
+    host: Option<String>,
+}
+
+async fn drifts(
+    State(app): State<App>,
+    _: Reader,
+    Query(query): Query<DriftQuery>,
+) -> Result<Json<List<Value>>, Problem> {
+    let open = match query.state.as_deref() {
+        None => None,
+        Some("open") => Some(true),
+        Some("resolved") => Some(false),
+        Some(_) => return Err(Problem::bad_request("state is open or resolved")),
+    };
+    let host = query.host.as_deref().map(host_id).transpose()?;
+    let filter = DriftFilter { host, open, limit: MAX_ITEMS as i64 };
+    Ok(list(app.store.drifts(filter).await?.iter().map(drift_json).collect()))
+}
+
+/// The log's checkpoint as C2SP text, and its parts.
+async fn checkpoint(State(app): State<App>, _: Reader) -> Result<Json<Value>, Problem> {
+    let state = app.store.log().await?;
+    let checkpoint = app.signer.checkpoint(state);
+    Ok(Json(json!({
+        "origin": checkpoint.origin, "size": state.size, "root": state.root,
+        "note": checkpoint.note, "key": app.signer.public().vkey(),
+    })))
+}
+
+fn host_id(text: &str) -> Result<HostId, Problem> {
+    text.parse().map_err(|_| Problem::bad_request("a host id is a ULID of 26 characters"))
+}
+
+fn host_json(host: &HostRow, now_us: i64) -> Value {
+    json!({
+        "id": host.id, "name": host.name, "group": host.group, "state": host.state,
+        "silent": host.is_silent(now_us), "enrolled_us": host.enrolled_us,
+        "last_received_us": host.last_received_us, "next_due_s": host.next_due_s,
+        "agent": host.agent, "manifest": host.manifest,
+    })
+}
+
+fn result_json(row: &ResultRow) -> Value {
+    json!({
+        "host": row.host, "rule": row.rule, "outcome": row.outcome, "reason": row.reason,
+        "offenders": row.offenders, "since_us": row.since_us, "known": row.known,
+        "cause": row.cause,
+    })
+}
+
+fn drift_json(row: &DriftRow) -> Value {
+    json!({
+        "id": row.id, "drift": row.drift, "host": row.host, "rule": row.rule, "kind": row.kind,
+        "cause": row.cause, "severity": row.severity, "from": row.from, "to": row.to,
+        "offenders": row.offenders, "opened_us": row.opened_us, "resolved_us": row.resolved_us,
+        "state": if row.resolved_us.is_some() { "resolved" } else { "open" },
+    })
+}

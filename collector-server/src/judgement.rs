@@ -1,0 +1,204 @@
+//! The worker that judges what came in. It is a job: it can be killed at any moment and goes on
+//! where it stopped, because a judgement counts only together with the index it reached.
+
+use crate::drift::{self, Drifts, HostView, KindView, RuleView};
+use crate::judge::{HostState, Judge, RuleResult, today_day};
+use crate::store::model::ResultRow;
+use crate::store::{Judgement, Statement, Store, StoreError};
+use evidence::{Digest, Facts, HostId, KindEntry, Manifest};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use tokio::sync::{Notify, watch};
+
+/// Check-ins of one host that are looked at in one go.
+const STRIDE: i64 = 200;
+/// Hosts that are taken from the queue in one go.
+const HOSTS: i64 = 50;
+
+pub struct Worker {
+    store: Store,
+    judge: Arc<Judge>,
+    rules: BTreeMap<String, RuleView>,
+}
+
+impl Worker {
+    pub fn new(store: Store, judge: Arc<Judge>) -> Self {
+        let view = |rule: &crate::judge::Rule| RuleView {
+            evidence: rule.evidence.clone(),
+            severity: rule.severity.as_str().to_owned(),
+        };
+        let rules = judge.rules().rules().iter().map(|rule| (rule.id.clone(), view(rule))).collect();
+        Self { store, judge, rules }
+    }
+
+    /// Judges until `stop`; wakes when told, and looks by itself now and then for what another
+    /// collector left.
+    pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+        let mut tick = tokio::time::interval(std::time::Duration::from_secs(5));
+        loop {
+            tokio::select! {
+                () = wake.notified() => {}
+                _ = tick.tick() => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            if let Err(error) = self.drain().await {
+                tracing::error!(%error, "judgement stopped half-way; it goes on shortly");
+            }
+        }
+    }
+
+    /// Judges everything that waits.
+    pub async fn drain(&self) -> Result<(), StoreError> {
+        loop {
+            let hosts = self.store.hosts_to_judge(HOSTS).await?;
+            if hosts.is_empty() {
+                return Ok(());
+            }
+            for (host, generation) in hosts {
+                self.judge_host(host).await?;
+                self.store.judged(host, generation).await?;
+            }
+        }
+    }
+
+    async fn judge_host(&self, host: HostId) -> Result<(), StoreError> {
+        let mut before = None;
+        while let Some(pending) = self.store.pending(host, STRIDE).await? {
+            if pending.statements.is_empty() {
+                return self.judge_again(host, pending.judged_index).await;
+            }
+            let mut after = pending.judged_index;
+            for (position, statement) in pending.statements.iter().enumerate() {
+                let is_last = position + 1 == pending.statements.len();
+                if !statement.complete && is_last {
+                    return Ok(()); // Its objects are on their way; they queue the host again.
+                }
+                let state = self.step(host, after, *statement, before.take()).await?;
+                let Some(state) = state else { return Ok(()) };
+                after = statement.index as i64;
+                before = Some(state);
+            }
+            if (pending.statements.len() as i64) < STRIDE {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Judges one check-in. None if another collector was quicker.
+    async fn step(
+        &self,
+        host: HostId,
+        after: i64,
+        statement: Statement,
+        before: Option<HostView>,
+    ) -> Result<Option<HostView>, StoreError> {
+        let before = match before {
+            Some(before) => before,
+            None => self.stored_view(host).await?,
+        };
+        let (mut view, entries) = self.view(host, statement).await?;
+        let at = statement.observed_us;
+        let Drifts { opened, resolved } = drift::compare(host, &before, &mut view, &self.rules, at);
+        let judgement = Judgement {
+            host,
+            after,
+            statement,
+            rules: self.judge.rules().id(),
+            kinds: entries,
+            results: view.results.values().cloned().collect(),
+            opened,
+            resolved,
+        };
+        Ok(self.store.record(&judgement).await?.then_some(view))
+    }
+
+    /// The rules changed and no check-in waits: the last one is judged again.
+    async fn judge_again(&self, host: HostId, judged_index: i64) -> Result<(), StoreError> {
+        let Some(statement) = self.store.last_judged(host).await? else { return Ok(()) };
+        let before = self.stored_view(host).await?;
+        if before.rules == Some(self.judge.rules().id()) {
+            return Ok(());
+        }
+        self.step(host, judged_index, statement, Some(before)).await.map(drop)
+    }
+
+    /// What a check-in says, judged.
+    async fn view(
+        &self,
+        host: HostId,
+        statement: Statement,
+    ) -> Result<(HostView, BTreeMap<String, KindEntry>), StoreError> {
+        let manifest = match statement.complete {
+            true => self.store.manifest(statement.manifest).await?,
+            false => None,
+        };
+        let manifest = manifest.unwrap_or_default();
+        let facts = self.facts(host, &manifest).await?;
+        let state = HostState::from_manifest(&manifest, |id| facts.get(&id).cloned());
+        let today = today_day(statement.observed_us.div_euclid(1_000_000));
+        let judge = Arc::clone(&self.judge);
+        let results = tokio::task::spawn_blocking(move || judge.judge(&state, today)).await;
+        let results = results.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let row = |result: RuleResult| (result.rule.clone(), row(host, statement, result));
+        let kinds = manifest.kinds.iter().map(|(kind, entry)| {
+            let v = entry.facts.and_then(|id| facts.get(&id)).map(|facts| facts.v);
+            (kind.clone(), KindView { entry: entry.clone(), v })
+        });
+        let view = HostView {
+            kinds: kinds.collect(),
+            results: results.into_iter().map(row).collect(),
+            rules: Some(self.judge.rules().id()),
+        };
+        Ok((view, manifest.kinds))
+    }
+
+    async fn facts(
+        &self,
+        host: HostId,
+        manifest: &Manifest,
+    ) -> Result<HashMap<Digest, Arc<Facts>>, StoreError> {
+        let mut found = HashMap::new();
+        for id in manifest.facts() {
+            if let Some(facts) = self.store.facts_of_host(host, id).await? {
+                found.insert(id, Arc::new(facts));
+            }
+        }
+        Ok(found)
+    }
+
+    /// What holds in the store.
+    async fn stored_view(&self, host: HostId) -> Result<HostView, StoreError> {
+        let results = self.store.open_results(Some(host), None).await?;
+        let mut kinds = BTreeMap::new();
+        for row in self.store.kind_rows(host).await? {
+            let v = match row.facts {
+                Some(id) => self.store.facts_of_host(host, id).await?.map(|facts| facts.v),
+                None => None,
+            };
+            let entry = KindEntry {
+                status: row.status,
+                facts: row.facts,
+                sources: row.sources,
+                unread: row.unread,
+            };
+            kinds.insert(row.kind, KindView { entry, v });
+        }
+        let rules = self.store.judged_rules(host).await?;
+        let results = results.into_iter().map(|row| (row.rule.clone(), row)).collect();
+        Ok(HostView { kinds, results, rules })
+    }
+}
+
+fn row(host: HostId, statement: Statement, result: RuleResult) -> ResultRow {
+    ResultRow {
+        host,
+        rule: result.rule,
+        outcome: result.outcome.as_str().to_owned(),
+        reason: result.reason.map(|reason| reason.as_str().to_owned()),
+        offenders: result.offenders,
+        since_us: statement.observed_us,
+        known: statement.index as i64,
+        cause: None,
+    }
+}

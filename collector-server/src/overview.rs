@@ -1,0 +1,90 @@
+//! What holds now, over all hosts: the answer behind the overview, the controls API and the
+//! command line's summary.
+
+use crate::app::App;
+use crate::catalogue::Control;
+use crate::judge::{Outcome, Reason, Severity};
+use crate::status::{ControlStatus, OpenResult, RepairLimits, control_state};
+use crate::store::StoreError;
+use crate::store::model::{HostRow, HostState, ResultRow};
+use std::collections::BTreeMap;
+
+pub struct Overview {
+    pub hosts: Vec<HostRow>,
+    /// In the order of the catalogue.
+    pub controls: Vec<(Control, ControlStatus)>,
+    /// Results that hold now. Those of a silent host are unknown: `not_reporting`.
+    pub results: Vec<ResultRow>,
+}
+
+pub async fn load(app: &App, now_us: i64) -> Result<Overview, StoreError> {
+    let hosts = app.store.hosts().await?;
+    let mut results = app.store.open_results(None, None).await?;
+    silence(&hosts, &mut results, now_us);
+    let limits = limits(app);
+    let by_rule = group(&results);
+    let names: BTreeMap<_, _> = hosts.iter().map(|host| (host.id, host.id.to_string())).collect();
+    let status = |control: &Control| {
+        let rules = app.judge.rules().rules().iter();
+        let rules = rules.filter(|rule| rule.controls.contains(&control.id));
+        let open = rules.flat_map(|rule| {
+            let rows = by_rule.get(rule.id.as_str()).map(Vec::as_slice).unwrap_or_default();
+            rows.iter().filter_map(|row| open_result(row, rule.severity, names.get(&row.host)?))
+        });
+        control_state(open, &limits, now_us.div_euclid(1_000_000))
+    };
+    let controls = app.catalogue.controls().iter();
+    let controls = controls.map(|control| (control.clone(), status(control))).collect();
+    Ok(Overview { hosts, controls, results })
+}
+
+/// What a silent or retired host said last is no evidence of now.
+fn silence(hosts: &[HostRow], results: &mut Vec<ResultRow>, now_us: i64) {
+    let gone = |host: &&HostRow| matches!(host.state, HostState::Ended | HostState::Retired);
+    let gone: Vec<_> = hosts.iter().filter(gone).map(|host| host.id).collect();
+    results.retain(|row| !gone.contains(&row.host));
+    let silent = hosts.iter().filter(|host| host.is_silent(now_us));
+    let silent: BTreeMap<_, _> = silent.map(|host| (host.id, host.silent_since_us())).collect();
+    for row in results.iter_mut() {
+        let Some(since) = silent.get(&row.host) else { continue };
+        if row.outcome != "not_applicable" {
+            row.outcome = Outcome::Unknown.as_str().to_owned();
+            row.reason = Some(Reason::NotReporting.as_str().to_owned());
+            row.offenders.clear();
+            row.since_us = *since;
+        }
+    }
+}
+
+fn group(results: &[ResultRow]) -> BTreeMap<&str, Vec<&ResultRow>> {
+    let mut by_rule: BTreeMap<&str, Vec<&ResultRow>> = BTreeMap::new();
+    for row in results {
+        by_rule.entry(&row.rule).or_default().push(row);
+    }
+    by_rule
+}
+
+fn open_result<'a>(row: &'a ResultRow, severity: Severity, host: &'a str) -> Option<OpenResult<'a>> {
+    let word = |text: &str| serde_json::Value::String(text.to_owned());
+    Some(OpenResult {
+        rule: &row.rule,
+        host,
+        severity,
+        // Words in the store are those of the enums; another word would be corruption, and counts
+        // as unknown.
+        outcome: serde_json::from_value(word(&row.outcome)).unwrap_or(Outcome::Unknown),
+        reason: row.reason.as_deref().and_then(|reason| serde_json::from_value(word(reason)).ok()),
+        since_s: row.since_us.div_euclid(1_000_000),
+    })
+}
+
+fn limits(app: &App) -> RepairLimits {
+    let seconds = |text: &crate::config::DurationText| text.0.as_secs() as i64;
+    let limits = &app.config.repair_limits;
+    RepairLimits {
+        critical_s: seconds(&limits.critical),
+        high_s: seconds(&limits.high),
+        medium_s: seconds(&limits.medium),
+        low_s: seconds(&limits.low),
+    }
+}

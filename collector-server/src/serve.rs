@@ -1,0 +1,161 @@
+//! The running collector: boot order and shutdown.
+
+use crate::app::App;
+use crate::catalogue::Catalogue;
+use crate::config::Config;
+use crate::data::DataDir;
+use crate::http::peer::{PeerAcceptor, agents_tls};
+use crate::http::{agents, people};
+use crate::ingest::Ingest;
+use crate::judge::{Judge, RuleSet};
+use crate::judgement::Worker;
+use crate::log::LogSigner;
+use crate::log_check::{self, LogCheck};
+use crate::metrics::Metrics;
+use crate::store::Store;
+use crate::{clock, settings};
+use anyhow::{Context, bail};
+use axum_server::Handle;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+
+/// How long open requests may take once the collector is told to stop.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves until SIGTERM or SIGINT.
+pub async fn serve(data: &DataDir, config: Config) -> anyhow::Result<()> {
+    let people = &config.people;
+    if !people.listen.ip().is_loopback() && !people.behind_proxy {
+        bail!(
+            "[people] listen = \"{}\" is not a loopback address and pages are plain HTTP: put a TLS \
+             proxy in front and set behind_proxy = true, or listen on 127.0.0.1",
+            people.listen
+        );
+    }
+    let store = Store::open(&data.store_url(&config)).await.context("cannot open the store")?;
+    let catalogue = Arc::new(Catalogue::builtin()?);
+    let rules = rules(&store, &catalogue).await?;
+    let judge = Arc::new(Judge::new(rules));
+    let origin = store.setting(settings::LOG_ORIGIN).await?;
+    let origin = origin.context("the store was not initialised; run `evidenced-collector init`")?;
+    let signer = Arc::new(LogSigner::new(origin, data.log_key()?));
+    let authority = Arc::new(data.authority()?);
+
+    // Both ports are taken before anything is started, so that a refusal leaves nothing behind.
+    let agents_listener = bind(config.agents.listen, "agents")?;
+    let people_listener = bind(config.people.listen, "people")?;
+    let (agents_at, people_at) = (agents_listener.local_addr()?, people_listener.local_addr()?);
+    let names = listener_names(&config, agents_at);
+    let tls = agents_tls(&authority, authority.issue_listener(&names, clock::now())?)?;
+
+    let wake = Arc::new(Notify::new());
+    let (stop, stopped) = watch::channel(false);
+    let worker = Worker::new(store.clone(), Arc::clone(&judge)).run(Arc::clone(&wake), stopped);
+    let worker = tokio::spawn(worker);
+    let (checked, log_check) = watch::channel(LogCheck::NotYet);
+    let checker = tokio::spawn(log_check::run(store.clone(), checked, stop.subscribe()));
+    let (ingest, writer) =
+        Ingest::start(store.clone(), Arc::clone(&signer), wake, config.ingest.queue);
+    let organisation = store.setting(settings::ORGANISATION).await?.unwrap_or_default();
+    let app = App {
+        store: store.clone(),
+        authority,
+        signer,
+        ingest,
+        catalogue,
+        judge,
+        metrics: Arc::new(Metrics::default()),
+        config: Arc::new(config),
+        log_check,
+        organisation: organisation.into(),
+    };
+    let handle = Handle::new();
+    let agents = axum_server::from_tcp(agents_listener)?
+        .acceptor(PeerAcceptor::new(tls))
+        .handle(handle.clone())
+        .serve(agents::router(app.clone()).into_make_service());
+    let people = axum_server::from_tcp(people_listener)?
+        .handle(handle.clone())
+        .serve(people::router(app).into_make_service());
+    let servers: [JoinHandle<std::io::Result<()>>; 2] = [tokio::spawn(agents), tokio::spawn(people)];
+
+    ready(data, agents_at, people_at)?;
+    wait_for_signal().await?;
+    tracing::info!("stopping: requests in hand are finished, nothing new is taken");
+    handle.graceful_shutdown(Some(DRAIN));
+    for server in servers {
+        server.await??;
+    }
+    // The last handler dropped the queue's entrance: the writer commits what waits, and ends.
+    writer.await?;
+    stop.send_replace(true);
+    worker.await?;
+    checker.await?;
+    store.close().await;
+    Ok(())
+}
+
+/// The rules that judge: those the program brings, made the active set if they are not.
+async fn rules(store: &Store, catalogue: &Catalogue) -> anyhow::Result<Arc<RuleSet>> {
+    let rules = match RuleSet::builtin(catalogue) {
+        Ok(rules) => rules,
+        Err(errors) => {
+            let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            bail!("the rules are refused:\n{}", lines.join("\n"));
+        }
+    };
+    let now_us = clock::now_us();
+    let changed = store.activate_rules(rules.id(), rules.sources(), "collector", now_us).await?;
+    if changed.is_some() {
+        tracing::info!(rules.id = %rules.id(), rules.count = rules.rules().len(), "rule set activated");
+        store.queue_all(now_us).await?;
+    }
+    Ok(Arc::new(rules))
+}
+
+fn bind(address: SocketAddr, who: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address);
+    let listener = listener.with_context(|| format!("cannot listen for {who} on {address}"))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Names an agent may use: the address itself, loopback, this machine's name, what is configured.
+fn listener_names(config: &Config, at: SocketAddr) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    if !at.ip().is_unspecified() {
+        names.push(at.ip().to_string());
+    }
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    names.extend(Some(hostname.trim().to_owned()).filter(|name| !name.is_empty()));
+    names.extend(config.agents.names.iter().cloned());
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Says that it listens: one line of JSON for scripts, a note for `login-link`, a word to systemd.
+#[expect(clippy::print_stdout, reason = "the ready line is the command's result")]
+fn ready(data: &DataDir, agents: SocketAddr, people: SocketAddr) -> anyhow::Result<()> {
+    let line = serde_json::json!({"agents": agents.to_string(), "people": people.to_string()});
+    data.note_serving(&line.to_string())?;
+    println!("{line}");
+    tracing::info!(%agents, %people, "serving");
+    // Without a service manager there is nobody to tell.
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    Ok(())
+}
+
+async fn wait_for_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,416 @@
+//! What both backends must do.
+
+use evidence::check_in::Clock;
+use evidence::checkpoint::TreeHead;
+use evidence::key::SigningKey;
+use evidence::proof::{verify_consistency, verify_inclusion};
+use evidence::{CheckIn, Digest, Facts, HostId, KindEntry, Manifest, SignedCheckIn, Status, leaf};
+use evidenced_collector::store::model::ResultRow;
+use evidenced_collector::store::{
+    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, ObjectRefusal,
+    Person, Refusal, Store,
+};
+use evidenced_collector::verify::{VerifyError, verify};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const SECOND: i64 = 1_000_000;
+
+/// A host with a key, and where its chain is.
+struct Agent {
+    host: HostId,
+    key: SigningKey,
+    chain: evidence::ChainId,
+    seq: i64,
+    prev: Option<Digest>,
+    checkpoint: Option<TreeHead>,
+}
+
+impl Agent {
+    async fn enrolled(store: &Store) -> Self {
+        let (key, _) = SigningKey::generate().expect("key");
+        let token = token(store, 1).await;
+        let host = HostId::generate();
+        store.enrol(&enrolment(host, &key, token, 1)).await.expect("store").expect("enrolled");
+        let chain = evidence::ChainId::generate();
+        Self { host, key, chain, seq: 0, prev: None, checkpoint: None }
+    }
+
+    fn incoming(&mut self, manifest: Digest, at_s: i64) -> Incoming {
+        let check_in = CheckIn {
+            agent: "0.1.0".into(),
+            at_ms: at_s * 1000,
+            chain: self.chain,
+            checkpoint: self.checkpoint,
+            clock: Clock { synchronised: None },
+            collected: BTreeMap::new(),
+            host: self.host,
+            manifest,
+            next_due_s: 3600,
+            prev: self.prev,
+            resumes: None,
+            seq: self.seq,
+        };
+        let signed = SignedCheckIn::sign(check_in, &self.key).expect("signed");
+        self.seq += 1;
+        self.prev = Some(signed.id());
+        Incoming { signed, received_us: at_s * SECOND + 5 }
+    }
+
+    /// Sends a state whole: check-in, manifest, facts, check-in again.
+    async fn report(&mut self, store: &Store, data: serde_json::Value, at_s: i64) -> Accepted {
+        let (manifest, facts) = state(data);
+        let bytes = manifest.to_bytes().expect("manifest");
+        let incoming = self.incoming(Digest::of(&bytes), at_s);
+        let first = accept(store, &incoming).await.expect("accepted");
+        if let Some(id) = first.want.manifest {
+            store.put_manifest(self.host, id, &bytes).await.expect("store").expect("manifest");
+        }
+        let second = accept(store, &incoming).await.expect("accepted");
+        for id in &second.want.facts {
+            assert_eq!(*id, facts.id());
+            let put = store.put_facts(self.host, *id, facts.bytes().to_vec()).await;
+            put.expect("store").expect("facts");
+        }
+        let last = accept(store, &incoming).await.expect("accepted");
+        assert!(last.want.is_empty());
+        last
+    }
+}
+
+fn state(data: serde_json::Value) -> (Manifest, Facts) {
+    let facts = Facts::new("accounts", 1, data).expect("facts");
+    let entry =
+        KindEntry { status: Status::Ok, facts: Some(facts.id()), sources: vec![], unread: vec![] };
+    (Manifest { kinds: [("accounts".to_owned(), entry)].into() }, facts)
+}
+
+fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrolment {
+    Enrolment {
+        host,
+        name: "web-01.example.org".into(),
+        machine: None,
+        evidence_key: key.public(),
+        token,
+        serial: host.to_string().to_lowercase(),
+        not_after_s: 2_000_000_000,
+        at_us,
+    }
+}
+
+async fn token(store: &Store, uses: i64) -> Digest {
+    let hash = Digest::of(HostId::generate().to_string().as_bytes());
+    store.create_token(hash, "default", uses, 1000, 0).await.expect("token");
+    hash
+}
+
+async fn accept(store: &Store, incoming: &Incoming) -> Result<Accepted, Refusal> {
+    let (mut answers, _) = store.accept(std::slice::from_ref(incoming)).await.expect("store");
+    answers.pop().expect("one answer")
+}
+
+pub(crate) async fn a_check_in_is_in_the_log_with_proofs_that_verify(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    let mut heads: Vec<LogState> = vec![];
+    for at in 1..=40 {
+        let incoming = agent.incoming(Digest::of(b"manifest"), at);
+        let (answers, state) = store.accept(std::slice::from_ref(&incoming)).await.expect("store");
+        let accepted = answers[0].clone().expect("accepted");
+        let hash = leaf::hash(&leaf::check_in_leaf(&incoming.signed));
+        let proof = store.inclusion(accepted.index, state.size).await.expect("proof");
+        verify_inclusion(&hash, accepted.index, state.size, &proof, &state.root).expect("included");
+        for old in &heads {
+            let proof = store.consistency(old.size, state.size).await.expect("proof");
+            verify_consistency(old.size, &old.root, state.size, &state.root, &proof)
+                .expect("consistent");
+        }
+        assert_eq!(store.log().await.expect("log"), state);
+        assert_eq!(store.root_at(state.size).await.expect("root"), state.root);
+        heads.push(state);
+    }
+    verify(store, |_, _| {}).await.expect("the log holds");
+}
+
+pub(crate) async fn a_repeated_check_in_is_answered_and_not_logged_again(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    let incoming = agent.incoming(Digest::of(b"m"), 1);
+    let first = accept(store, &incoming).await.expect("accepted");
+    let size = store.log().await.expect("log").size;
+    let again = accept(store, &incoming).await.expect("accepted");
+    assert_eq!((first.index, first.want.clone()), (again.index, again.want));
+    assert!(!first.duplicate && again.duplicate);
+    assert_eq!(store.log().await.expect("log").size, size);
+    let later = agent.incoming(Digest::of(b"m"), 2);
+    accept(store, &later).await.expect("accepted");
+    assert_eq!(accept(store, &incoming).await.expect("old repetition").index, first.index);
+}
+
+pub(crate) async fn what_does_not_follow_is_refused_and_the_rest_of_the_batch_counts(
+    store: &Store,
+) {
+    let mut agent = Agent::enrolled(store).await;
+    let mut other = Agent::enrolled(store).await;
+    let mut stranger = Agent::enrolled(store).await;
+    stranger.host = HostId::generate();
+    let first = agent.incoming(Digest::of(b"m"), 1);
+    let second = agent.incoming(Digest::of(b"m"), 2);
+    let third = agent.incoming(Digest::of(b"m"), 3);
+    // Same number, other contents.
+    let fork = Incoming {
+        signed: SignedCheckIn::sign(
+            CheckIn { manifest: Digest::of(b"fork"), ..second.signed.check_in.clone() },
+            &agent.key,
+        )
+        .expect("signed"),
+        ..second.clone()
+    };
+    // Right number, wrong predecessor.
+    let wrong_prev = Incoming {
+        signed: SignedCheckIn::sign(
+            CheckIn { prev: Some(Digest::of(b"?")), ..second.signed.check_in.clone() },
+            &agent.key,
+        )
+        .expect("signed"),
+        ..second.clone()
+    };
+    let batch = [
+        first,
+        third.clone(),
+        wrong_prev,
+        second,
+        fork,
+        third,
+        stranger.incoming(Digest::of(b"m"), 1),
+        other.incoming(Digest::of(b"m"), 1),
+    ];
+    let (answers, _) = store.accept(&batch).await.expect("store");
+    let accepted: Vec<_> = answers.iter().map(Result::is_ok).collect();
+    assert_eq!(accepted, [true, false, false, true, false, true, false, true]);
+    assert_eq!(answers[6], Err(Refusal::UnknownHost));
+    assert!(matches!(answers[4], Err(Refusal::Conflict { .. })));
+    verify(store, |_, _| {}).await.expect("the log holds");
+}
+
+pub(crate) async fn a_new_chain_is_accepted_and_noticed(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    accept(store, &agent.incoming(Digest::of(b"m"), 1)).await.expect("accepted");
+    let open = DriftFilter { open: Some(true), limit: 10, ..DriftFilter::default() };
+    assert!(store.drifts(open).await.expect("drifts").is_empty());
+    (agent.chain, agent.seq, agent.prev) = (evidence::ChainId::generate(), 0, None);
+    accept(store, &agent.incoming(Digest::of(b"m"), 2)).await.expect("accepted");
+    let drifts = store.drifts(open).await.expect("drifts");
+    assert_eq!(drifts.len(), 1);
+    assert_eq!(drifts[0].drift, "integrity_anomaly");
+    agent.chain = evidence::ChainId::generate();
+    let gap = accept(store, &agent.incoming(Digest::of(b"m"), 3)).await;
+    assert!(matches!(gap, Err(Refusal::Conflict { .. })), "a chain begins at 0");
+}
+
+pub(crate) async fn nothing_is_asked_for_twice_and_nothing_unasked_is_taken(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    let (manifest, facts) = state(json!({"users": []}));
+    let bytes = manifest.to_bytes().expect("manifest");
+    let id = Digest::of(&bytes);
+    let refused = store.put_manifest(agent.host, id, &bytes).await.expect("store");
+    assert!(matches!(refused, Err(ObjectRefusal::NotWanted)));
+    let refused = store.put_facts(agent.host, facts.id(), facts.bytes().to_vec()).await;
+    assert!(matches!(refused.expect("store"), Err(ObjectRefusal::NotWanted)));
+
+    let incoming = agent.incoming(id, 1);
+    assert_eq!(accept(store, &incoming).await.expect("accepted").want.manifest, Some(id));
+    let wrong = store.put_manifest(agent.host, id, b"{}").await.expect("store");
+    assert!(matches!(wrong, Err(ObjectRefusal::Malformed(_))));
+    store.put_manifest(agent.host, id, &bytes).await.expect("store").expect("manifest");
+    let want = accept(store, &incoming).await.expect("accepted").want;
+    assert_eq!((want.manifest, want.facts.as_slice()), (None, &[facts.id()][..]));
+    let put = store.put_facts(agent.host, facts.id(), facts.bytes().to_vec()).await;
+    put.expect("store").expect("facts");
+    assert!(accept(store, &incoming).await.expect("accepted").want.is_empty());
+    assert!(accept(store, &agent.incoming(id, 2)).await.expect("accepted").want.is_empty());
+    assert_eq!(store.facts(facts.id()).await.expect("store"), Some(facts));
+    assert_eq!(store.manifest(id).await.expect("store"), Some(manifest));
+}
+
+pub(crate) async fn one_host_learns_nothing_of_what_another_sent(store: &Store) {
+    let mut one = Agent::enrolled(store).await;
+    let mut other = Agent::enrolled(store).await;
+    one.report(store, json!({"users": ["a"]}), 1).await;
+    let (manifest, facts) = state(json!({"users": ["a"]}));
+    let id = Digest::of(&manifest.to_bytes().expect("manifest"));
+    let want = accept(store, &other.incoming(id, 1)).await.expect("accepted").want;
+    assert_eq!(want.manifest, Some(id), "the other host must show that it has it");
+    assert_eq!(store.facts_of_host(other.host, facts.id()).await.expect("store"), None);
+    assert!(store.facts_of_host(one.host, facts.id()).await.expect("store").is_some());
+}
+
+pub(crate) async fn a_token_enrols_as_often_as_it_may_and_not_after_its_time(store: &Store) {
+    let (key, _) = SigningKey::generate().expect("key");
+    let twice = token(store, 2).await;
+    let enrol = async |token, at_us| {
+        store.enrol(&enrolment(HostId::generate(), &key, token, at_us)).await.expect("store")
+    };
+    assert!(enrol(twice, 1).await.is_ok());
+    assert!(enrol(twice, 2).await.is_ok());
+    assert_eq!(enrol(twice, 3).await, Err(EnrolRefusal::UsedUp));
+    let late = token(store, 1).await;
+    assert_eq!(enrol(late, 1000).await, Err(EnrolRefusal::Expired));
+    assert_eq!(enrol(Digest::of(b"?"), 1).await, Err(EnrolRefusal::UnknownToken));
+    assert_eq!(store.hosts().await.expect("hosts").len(), 2);
+}
+
+fn result(host: HostId, outcome: &str, since_us: i64, known: i64) -> ResultRow {
+    ResultRow {
+        host,
+        rule: "acc-uid0-only-root".into(),
+        outcome: outcome.into(),
+        reason: None,
+        offenders: if outcome == "fail" { vec!["toor".into()] } else { vec![] },
+        since_us,
+        known,
+        cause: None,
+    }
+}
+
+pub(crate) async fn a_judgement_counts_once_whoever_computed_it(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    agent.report(store, json!({"users": []}), 1).await;
+    let pending = store.pending(agent.host, 10).await.expect("store").expect("host");
+    assert_eq!(pending.statements.len(), 1);
+    let statement = pending.statements[0];
+    assert!(statement.complete);
+    let (manifest, _) = state(json!({"users": []}));
+    let judgement = Judgement {
+        host: agent.host,
+        after: pending.judged_index,
+        statement,
+        rules: Digest::of(b"rules"),
+        kinds: manifest.kinds,
+        results: vec![result(agent.host, "pass", statement.observed_us, statement.index as i64)],
+        opened: vec![],
+        resolved: vec![],
+    };
+    assert!(store.record(&judgement).await.expect("store"));
+    assert!(!store.record(&judgement).await.expect("store"), "the second one comes too late");
+    assert_eq!(store.open_results(Some(agent.host), None).await.expect("results").len(), 1);
+    assert_eq!(store.kind_rows(agent.host).await.expect("kinds").len(), 1);
+    let pending = store.pending(agent.host, 10).await.expect("store").expect("host");
+    assert!(pending.statements.is_empty());
+    assert_eq!(store.last_judged(agent.host).await.expect("store"), Some(statement));
+}
+
+pub(crate) async fn a_job_is_not_taken_away_while_new_check_ins_arrive(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    agent.report(store, json!({"users": []}), 1).await;
+    let jobs = store.hosts_to_judge(10).await.expect("jobs");
+    assert_eq!(jobs.len(), 1);
+    agent.report(store, json!({"users": ["more"]}), 2).await;
+    store.judged(agent.host, jobs[0].1).await.expect("store");
+    let jobs = store.hosts_to_judge(10).await.expect("jobs");
+    assert_eq!(jobs.len(), 1, "the new check-in keeps the job");
+    store.judged(agent.host, jobs[0].1).await.expect("store");
+    assert!(store.hosts_to_judge(10).await.expect("jobs").is_empty());
+}
+
+/// Known at 10: pass from 100 on. Known at 20: fail from 200 on. Known at 30, late: it was unknown
+/// from 150 to 200.
+pub(crate) async fn the_past_is_answered_as_it_was_known_then(store: &Store) {
+    let agent = Agent::enrolled(store).await;
+    let rules = Digest::of(b"rules");
+    let say = async |outcome: &str, from: i64, to: Option<i64>, known: i64| {
+        store
+            .assert_result(&result(agent.host, outcome, from, known), to, rules)
+            .await
+            .expect("said");
+    };
+    say("pass", 100, None, 10).await;
+    say("fail", 200, None, 20).await;
+    say("unknown", 150, Some(200), 30).await;
+    let at = async |at_us: i64, known: i64| {
+        let rows = store.results_at(Some(agent.host), at_us, known).await.expect("rows");
+        assert!(rows.len() <= 1, "{rows:?}");
+        rows.first().map(|row| row.outcome.clone())
+    };
+    let expect = |text: &str| Some(text.to_owned());
+    assert_eq!(at(50, 99).await, None);
+    assert_eq!(at(120, 9).await, None);
+    assert_eq!(at(170, 10).await, expect("pass"));
+    assert_eq!(at(250, 19).await, expect("pass"));
+    assert_eq!(at(250, 20).await, expect("fail"));
+    assert_eq!(at(170, 29).await, expect("pass"));
+    assert_eq!(at(170, 30).await, expect("unknown"));
+    assert_eq!(at(149, 99).await, expect("pass"));
+    assert_eq!(at(200, 99).await, expect("fail"));
+    let open = store.open_results(Some(agent.host), None).await.expect("open");
+    assert_eq!((open.len(), open[0].since_us), (1, 200));
+}
+
+pub(crate) async fn a_login_link_works_once(store: &Store) {
+    let person =
+        Person { id: "p".into(), name: "Administrator".into(), seat: "administrator".into() };
+    store.create_person(&person, 1).await.expect("person");
+    let (hash, late) = (Digest::of(b"link"), Digest::of(b"late"));
+    store.create_login_link(hash, "p", 10).await.expect("link");
+    store.create_login_link(late, "p", 10).await.expect("link");
+    assert_eq!(store.use_login_link(hash, 5).await.expect("store"), Ok(person));
+    assert!(store.use_login_link(hash, 5).await.expect("store").is_err());
+    assert!(store.use_login_link(late, 10).await.expect("store").is_err());
+    verify(store, |_, _| {}).await.expect("the log holds");
+}
+
+pub(crate) async fn concurrent_writers_get_one_order(store: &Store) {
+    let mut tasks = vec![];
+    for _ in 0..8 {
+        let mut agent = Agent::enrolled(store).await;
+        let store = store.clone();
+        tasks.push(tokio::spawn(async move {
+            for at in 1..=10 {
+                accept(&store, &agent.incoming(Digest::of(b"m"), at)).await.expect("accepted");
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.expect("task");
+    }
+    let verified = verify(store, |_, _| {}).await.expect("the log holds");
+    assert_eq!(verified.check_ins, 80);
+}
+
+pub(crate) async fn a_damaged_row_is_found_and_named(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    for at in 1..=3 {
+        accept(store, &agent.incoming(Digest::of(b"m"), at)).await.expect("accepted");
+    }
+    // The second of three is replaced by one that the same host signed: only the log can tell.
+    let index = store.log().await.expect("log").size - 2;
+    let stored = store.check_in(index).await.expect("store").expect("check-in");
+    let other = CheckIn { next_due_s: 1, ..stored.check_in.clone() };
+    let forged = SignedCheckIn::sign(other, &agent.key).expect("signed");
+    store.overwrite_check_in_for_testing(index, &forged.to_bytes()).await.expect("overwritten");
+    let error = verify(store, |_, _| {}).await.expect_err("damage");
+    // The chain breaks at the one after it, which names the true predecessor.
+    assert!(matches!(error, VerifyError::Leaf { index: at, .. } if at == index + 1), "{error}");
+}
+
+pub(crate) async fn tiles_hold_across_their_borders(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    let mut at = 0;
+    for group in [250, 5, 1, 1, 255, 10] {
+        let batch: Vec<_> = (0..group)
+            .map(|_| {
+                at += 1;
+                agent.incoming(Digest::of(b"m"), at)
+            })
+            .collect();
+        let (answers, state) = store.accept(&batch).await.expect("store");
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(store.root_at(state.size).await.expect("root"), state.root);
+        for size in [state.size - 1, state.size] {
+            let proof = store.inclusion(3, size).await.expect("proof");
+            let signed = store.check_in(3).await.expect("store").expect("check-in");
+            let hash = leaf::hash(&leaf::check_in_leaf(&signed));
+            let root = store.root_at(size).await.expect("root");
+            verify_inclusion(&hash, 3, size, &proof, &root).expect("included");
+        }
+    }
+    verify(store, |_, _| {}).await.expect("the log holds");
+}

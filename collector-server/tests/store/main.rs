@@ -1,0 +1,52 @@
+//! One suite for both backends: every case runs on SQLite and on PostgreSQL, as tests of their own.
+
+mod cases;
+mod postgres;
+
+use evidenced_collector::store::Store;
+
+/// Runs a case on a fresh store.
+macro_rules! conformance {
+    ($($case:ident),* $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $case() {
+                let directory = tempfile::tempdir().expect("directory");
+                let url = format!("sqlite:{}", directory.path().join("evidence.db").display());
+                let store = crate::open(&url).await;
+                crate::cases::$case(&store).await;
+                store.close().await;
+            })*
+        }
+        mod postgres_15 {
+            $(#[tokio::test]
+            async fn $case() {
+                let url = crate::postgres::database().await;
+                let store = crate::open(&url).await;
+                crate::cases::$case(&store).await;
+                store.close().await;
+            })*
+        }
+    };
+}
+
+async fn open(url: &str) -> Store {
+    Store::open(url).await.expect("store")
+}
+
+conformance!(
+    a_check_in_is_in_the_log_with_proofs_that_verify,
+    a_repeated_check_in_is_answered_and_not_logged_again,
+    what_does_not_follow_is_refused_and_the_rest_of_the_batch_counts,
+    a_new_chain_is_accepted_and_noticed,
+    nothing_is_asked_for_twice_and_nothing_unasked_is_taken,
+    one_host_learns_nothing_of_what_another_sent,
+    a_token_enrols_as_often_as_it_may_and_not_after_its_time,
+    a_judgement_counts_once_whoever_computed_it,
+    a_job_is_not_taken_away_while_new_check_ins_arrive,
+    the_past_is_answered_as_it_was_known_then,
+    a_login_link_works_once,
+    concurrent_writers_get_one_order,
+    a_damaged_row_is_found_and_named,
+    tiles_hold_across_their_borders,
+);
