@@ -8,6 +8,7 @@
 pub mod control;
 pub mod controls;
 pub mod counts;
+pub mod difference;
 pub mod empty;
 pub mod facts;
 pub mod flatten;

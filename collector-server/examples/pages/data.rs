@@ -15,6 +15,9 @@ pub(crate) const NOW: i64 = 1_795_423_320_000_000;
 const MINUTE: i64 = 60_000_000;
 const DAY: i64 = 1440 * MINUTE;
 
+/// A state that held before, and its body.
+type Before = (KindRow, Option<Facts>);
+
 #[derive(Clone)]
 pub(crate) struct Data {
     pub hosts: Vec<HostRow>,
@@ -24,6 +27,7 @@ pub(crate) struct Data {
     pub drifts: Vec<DriftRow>,
     pub kinds: BTreeMap<HostId, Vec<KindRow>>,
     pub bodies: BTreeMap<Digest, Facts>,
+    pub before: BTreeMap<(HostId, String), Before>,
     pub log: LogHead,
 }
 
@@ -58,6 +62,7 @@ pub(crate) fn empty() -> Data {
         drifts: vec![],
         kinds: BTreeMap::new(),
         bodies: BTreeMap::new(),
+        before: BTreeMap::new(),
         log,
     }
 }
@@ -75,6 +80,11 @@ pub(crate) fn full() -> anyhow::Result<Data> {
         let (rows, bodies) = kinds(n)?;
         data.kinds.insert(id(n), rows);
         data.bodies.extend(bodies);
+    }
+    let earlier = ssh_server(9)?;
+    for (n, body) in [(1, Some(earlier.clone())), (2, None)] {
+        let row = KindRow { since_us: NOW - 22 * DAY, ..kind_row(n, &earlier) };
+        data.before.insert((id(n), "ssh_server".into()), (row, body));
     }
     Ok(data)
 }
@@ -275,7 +285,7 @@ fn special(host: u64, rule: &str) -> Option<ResultRow> {
         (4, "ssh-no-weak-macs") => unknown("unread: effective_algorithms.macs"),
         (4, "acc-no-empty-password" | "acc-dormant") => unknown("denied"),
         (4, "self-kinds") => fail(2 * DAY, &["accounts: denied"]),
-        (_, "log-remote") if host % 3 == 0 => unknown("denied"),
+        (_, "log-remote") if host.is_multiple_of(3) => unknown("denied"),
         (_, "bak-recent") if host > 4 => Some(result(host, rule, "not_applicable", 20 * DAY)),
         (7..=12, "acc-dormant") => fail(5 * DAY, &["intern"]),
         _ => None,
@@ -375,7 +385,7 @@ fn ssh_server(host: u64) -> anyhow::Result<Facts> {
             "settings": {"chrootdirectory": "/srv/sftp/%u", "forcecommand": "<script>alert(3)</script>"}}],
         "worst": {"passwordauthentication": "yes", "permitrootlogin": "no"},
         "effective_algorithms": {"ciphers": ["chacha20-poly1305@openssh.com", "aes256-gcm@openssh.com"],
-            "macs": ["hmac-sha2-512-etm@openssh.com", "hmac-sha2-256-etm@openssh.com", "umac-128-etm@openssh.com", "hmac-sha1"]},
+            "macs": ["hmac-sha2-512-etm@openssh.com", "hmac-sha2-256-etm@openssh.com", if host < 3 { "hmac-sha1" } else { "umac-128-etm@openssh.com" }]},
     });
     Ok(Facts::new("ssh_server", 1, data)?)
 }

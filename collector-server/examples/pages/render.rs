@@ -17,6 +17,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         ("login".to_owned(), login::page(false).render()?),
         ("login-refused".to_owned(), login::page(true).render()?),
         ("not-found".to_owned(), nothing::not_found(frame(None, &full), "host `x`").render()?),
+        ("refused".to_owned(), nothing::refused(frame(None, &full)).render()?),
         ("failed".to_owned(), nothing::failed(frame(None, &full)).render()?),
         ("overview".to_owned(), overview(&full, held())?),
         ("overview-empty".to_owned(), overview(&empty(), LogCheck::NotYet)?),
@@ -39,7 +40,9 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         pages.push((format!("host-{}", full.file_name(row)), page.render()?));
         for kind in kinds {
             let facts = kind.facts.and_then(|id| full.bodies.get(&id));
-            let input = facts::Input { now_us: NOW, host: row, row: kind, facts };
+            let before = full.before.get(&(row.id, kind.kind.clone()));
+            let previous = before.map(|(row, facts)| (row, facts.as_ref()));
+            let input = facts::Input { now_us: NOW, host: row, row: kind, facts, previous };
             let page = facts::page(frame(Some(Room::Hosts), &full), &input).render()?;
             pages.push((format!("facts-{}-{}", full.file_name(row), kind.kind), page));
         }

@@ -232,7 +232,7 @@ fn unknown(
     let held: BTreeMap<(HostId, &str), &ResultRow> =
         now.results.iter().map(|r| ((r.host, r.rule.as_str()), r)).collect();
     // Per host and reason: the rules, and since when the oldest holds.
-    let mut found: BTreeMap<(HostId, String), (&HostRow, Vec<&str>, Option<i64>)> = BTreeMap::new();
+    let mut found: BTreeMap<(HostId, String), UnknownLine<'_>> = BTreeMap::new();
     for host in now.hosts {
         let standing = Standing::of(host, now.at_us);
         for (rule, _) in rules.iter().filter(|_| standing.is_enrolled()) {
@@ -240,36 +240,38 @@ fn unknown(
             let Some((reason, since)) = why_unknown(host, result, ledger, standing) else {
                 continue;
             };
-            let entry = found.entry((host.id, reason)).or_insert((host, Vec::new(), since));
-            entry.1.push(&rule.id);
-            entry.2 = entry.2.min(since);
+            let line = found.entry((host.id, reason)).or_insert_with(|| UnknownLine {
+                host,
+                ids: Vec::new(),
+                since,
+            });
+            line.ids.push(&rule.id);
+            line.since = line.since.min(since);
         }
     }
     let hosts: BTreeSet<HostId> = found.keys().map(|(host, _)| *host).collect();
-    let mut lines: Vec<UnknownLine<'_>> = found
-        .into_iter()
-        .map(|((_, reason), (host, ids, since))| UnknownLine { host, reason, ids, since })
-        .collect();
-    lines.sort_by_key(|line| (Reverse(line.ids.len()), &line.host.name));
+    let mut lines: Vec<(String, UnknownLine<'_>)> =
+        found.into_iter().map(|((_, reason), line)| (reason, line)).collect();
+    lines.sort_by_key(|(_, line)| (Reverse(line.ids.len()), &line.host.name));
     let left = lines.len().saturating_sub(MAX_HOSTS);
     lines.truncate(MAX_HOSTS);
-    let rows = lines.into_iter().map(|line| unknown_row(line, rules.len())).collect();
+    let rows =
+        lines.into_iter().map(|(reason, line)| unknown_row(reason, line, rules.len())).collect();
     (rows, hosts.len(), left)
 }
 
 struct UnknownLine<'a> {
     host: &'a HostRow,
-    reason: String,
     ids: Vec<&'a str>,
     since: Option<i64>,
 }
 
-fn unknown_row(line: UnknownLine<'_>, of: usize) -> UnknownRow {
+fn unknown_row(reason: String, line: UnknownLine<'_>, of: usize) -> UnknownRow {
     let all = line.ids.len() == of;
     UnknownRow {
         host: line.host.name.clone(),
         path: host_path(line.host.id),
-        reason: line.reason,
+        reason,
         rules: format!("{} of {}", line.ids.len(), plural(of, "rule")),
         ids: if all { vec![] } else { line.ids.into_iter().map(str::to_owned).collect() },
         since: line.since.map(When::cell),

@@ -1,5 +1,6 @@
 //! The facts of one kind on one host: how they were read, from which sources, and what they say.
 
+use super::difference::{self, Change};
 use super::flatten::{self, Group};
 use super::marks::{self, Mark};
 use super::page::{Frame, Pair, When, age, count, facts_path, host_path, plural};
@@ -11,6 +12,8 @@ use std::collections::BTreeMap;
 /// Rows that are open on the page, and rows it has at all.
 const MAX_OPEN: usize = 200;
 const MAX_ROWS: usize = 2_000;
+/// Differences shown.
+const MAX_CHANGES: usize = 100;
 
 /// What the page is built from.
 pub struct Input<'a> {
@@ -19,6 +22,8 @@ pub struct Input<'a> {
     pub row: &'a KindRow,
     /// The body, when the store has it.
     pub facts: Option<&'a Facts>,
+    /// The state before this one, with its body when the store has it.
+    pub previous: Option<(&'a KindRow, Option<&'a Facts>)>,
 }
 
 #[derive(Template)]
@@ -35,6 +40,7 @@ pub struct FactsPage {
     pub sources: Vec<SourceLine>,
     pub sources_say: String,
     pub unread: Vec<String>,
+    pub changed: Option<Changed>,
     pub facts: FactTables,
     /// Where the whole of it is; none without a body.
     pub json: Option<String>,
@@ -48,6 +54,18 @@ pub struct SourceLine {
     pub bytes: String,
     pub modified: Option<When>,
     pub note: String,
+}
+
+/// What is different from the state before.
+pub struct Changed {
+    /// `held 2026-11-01 02:10 to 2026-11-23 06:11`.
+    pub held: String,
+    /// The status before, when it was another one.
+    pub status: Option<Mark>,
+    pub rows: Vec<Change>,
+    /// Why there are no rows.
+    pub empty: &'static str,
+    pub more: Option<String>,
 }
 
 /// The rows of the facts: open, folded, and left to the JSON.
@@ -90,6 +108,7 @@ pub fn page(frame: Frame, input: &Input<'_>) -> FactsPage {
         sources_say: sources_say(row),
         sources,
         unread: row.unread.clone(),
+        changed: changed(input),
         facts: tables(input),
         json: input.facts.map(|_| json_path(host.id, &row.kind)),
         times: times(input),
@@ -138,6 +157,31 @@ fn bytes(size: i64) -> String {
 fn sources_say(row: &KindRow) -> String {
     let ok = row.sources.iter().filter(|source| source.status == Status::Ok).count();
     format!("{ok} of {} read", row.sources.len())
+}
+
+fn changed(input: &Input<'_>) -> Option<Changed> {
+    let (row, body) = input.previous?;
+    let mut rows = match (body, input.facts) {
+        (Some(before), Some(after)) => difference::changes(&before.data, &after.data),
+        _ => Vec::new(),
+    };
+    let more = rows.len().saturating_sub(MAX_CHANGES);
+    rows.truncate(MAX_CHANGES);
+    Some(Changed {
+        held: format!(
+            "held {} to {}",
+            When::cell(row.since_us).text,
+            When::of(input.row.since_us).text
+        ),
+        status: (row.status != input.row.status).then(|| marks::of_status(row.status)),
+        empty: match (row.facts, body, input.facts) {
+            (None, ..) => "There were no facts before.",
+            (Some(_), Some(_), Some(_)) => "The facts are the same; how they were read differs.",
+            _ => "One of the two bodies is not here, so the facts cannot be compared.",
+        },
+        rows,
+        more: (more > 0).then(|| plural(more, "more difference")),
+    })
 }
 
 fn tables(input: &Input<'_>) -> FactTables {

@@ -92,7 +92,7 @@ fn walk(value: &Value, path: String, rows: &mut Vec<Fact>) {
 }
 
 /// The value on one line, when it is plain or a short list of plain values.
-fn inline(value: &Value) -> Option<String> {
+pub(super) fn inline(value: &Value) -> Option<String> {
     match value {
         Value::Object(members) if members.is_empty() => Some("{}".to_owned()),
         Value::Object(_) => None,
@@ -108,7 +108,7 @@ fn inline(value: &Value) -> Option<String> {
     }
 }
 
-fn cut(text: String) -> String {
+pub(super) fn cut(text: String) -> String {
     match text.char_indices().nth(MAX_VALUE) {
         Some((at, _)) => {
             let all = text.chars().count();

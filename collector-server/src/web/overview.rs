@@ -310,7 +310,7 @@ pub struct Drift {
     pub what: String,
     pub host: String,
     pub path: String,
-    /// `regression, high, host_changed`.
+    /// `regression, high; host_changed`: kind, severity, cause.
     pub kind: String,
     pub since: When,
 }
@@ -327,7 +327,7 @@ fn drifts(input: &Input<'_>) -> Vec<Drift> {
             what: what(row, &input.now),
             host: names.get(&row.host).map_or_else(|| row.host.to_string(), |n| (*n).to_owned()),
             path: host_path(row.host),
-            kind: format!("{}, {}, {}", row.drift.replace('_', " "), row.severity, row.cause),
+            kind: format!("{}, {}; {}", row.drift.replace('_', " "), row.severity, row.cause),
             since: When::cell(row.opened_us),
         })
         .collect()

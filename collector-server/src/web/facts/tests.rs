@@ -28,7 +28,7 @@ fn row(status: Status, facts: Option<Digest>) -> KindRow {
 
 fn check(row: &KindRow, facts: Option<&Facts>) -> FactsPage {
     let host = host(1, HostState::Active, Some(NOW));
-    let input = Input { now_us: NOW, host: &host, row, facts };
+    let input = Input { now_us: NOW, host: &host, row, facts, previous: None };
     page(Frame::inside(None, NOW, log()), &input)
 }
 
@@ -79,4 +79,23 @@ fn groups_carry_the_first_sentence_of_their_reference() {
     let page = of(json!({"global": {"usepam": "yes"}}));
     assert_eq!(page.facts.open[0].name, "global");
     assert!(page.facts.open[0].about.starts_with("Settings outside every"));
+}
+
+#[test]
+fn the_state_before_is_compared_and_a_missing_body_is_not_no_change() {
+    let facts = |value: &str| Facts::new("ssh_server", 1, json!({"usepam": value})).expect("facts");
+    let (old, new) = (facts("yes"), facts("no"));
+    let host = host(1, HostState::Active, Some(NOW));
+    let before = KindRow { since_us: NOW - 9 * HOUR, ..row(Status::Partial, Some(old.id())) };
+    let now = row(Status::Ok, Some(new.id()));
+    let check = |body| {
+        let previous = Some((&before, body));
+        let input = Input { now_us: NOW, host: &host, row: &now, facts: Some(&new), previous };
+        page(Frame::inside(None, NOW, log()), &input).changed.expect("changed")
+    };
+    let changed = check(Some(&old));
+    assert_eq!(changed.rows.len(), 1);
+    assert_eq!(changed.status.map(|mark| mark.word), Some("partial"));
+    let erased = check(None);
+    assert!(erased.rows.is_empty() && erased.empty.contains("cannot be compared"));
 }
