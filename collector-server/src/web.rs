@@ -1,0 +1,42 @@
+//! The pages people read: rendered on the server, one stylesheet, no script.
+//!
+//! A page is a struct of values ready to be shown, with a pure function beside it that builds it
+//! from rows, rules and a time. Nothing here reads the store or the clock. Templates escape all
+//! they are given; the only markup that passes through is that of [`marks::Mark`], [`page::When`]
+//! and [`page::Pair`], which are templates themselves.
+
+pub mod control;
+pub mod controls;
+pub mod counts;
+pub mod difference;
+pub mod empty;
+pub mod facts;
+pub mod flatten;
+pub mod host;
+pub mod hosts;
+pub mod input;
+pub mod login;
+pub mod marks;
+pub mod overview;
+pub mod page;
+pub mod picture;
+#[cfg(test)]
+mod testing;
+
+use evidence::Digest;
+use std::sync::LazyLock;
+
+/// What a browser may do with a page: show it with our stylesheet, and send its forms to us.
+pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const STYLE: &[u8] = include_bytes!("../assets/style.css");
+
+/// The stylesheet's path, which names its contents and so may be cached for ever, and its bytes.
+pub fn stylesheet() -> (&'static str, &'static [u8]) {
+    static PATH: LazyLock<String> = LazyLock::new(|| {
+        let digest = Digest::of(STYLE).to_string();
+        format!("/assets/style.{}.css", digest.get(..16).unwrap_or_default())
+    });
+    (PATH.as_str(), STYLE)
+}

@@ -1,0 +1,175 @@
+//! Facts as rows: one path and one value each, grouped by the first part of the path.
+
+use serde_json::Value;
+
+/// A list of plain values up to this many characters stays on one line.
+const MAX_INLINE: usize = 120;
+/// Characters shown of one value.
+const MAX_VALUE: usize = 1_000;
+
+/// The facts under one key; the first group holds the plain values at the top.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Empty for the plain values at the top.
+    pub name: String,
+    pub rows: Vec<Fact>,
+}
+
+/// One fact.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// Below the group: `maxauthtries`, `[0].criteria`. Empty when the group is the value.
+    pub path: String,
+    /// As JSON, so that `"no"` and `false` look different.
+    pub value: String,
+}
+
+/// All facts of a kind's `data`, in the order of their keys.
+pub fn groups(data: &Value) -> Vec<Group> {
+    let Value::Object(members) = data else {
+        return vec![Group { name: String::new(), rows: rows_of(data) }];
+    };
+    let mut plain = Group { name: String::new(), rows: Vec::new() };
+    let mut groups = Vec::new();
+    for (key, member) in members {
+        match inline(member) {
+            Some(value) => plain.rows.push(Fact { path: key.clone(), value }),
+            None => groups.push(Group { name: key.clone(), rows: rows_of(member) }),
+        }
+    }
+    if !plain.rows.is_empty() {
+        groups.insert(0, plain);
+    }
+    groups
+}
+
+/// Takes the first `limit` rows of the groups; what is over stays behind.
+pub fn take(groups: Vec<Group>, limit: usize) -> (Vec<Group>, Vec<Group>) {
+    let mut left = limit;
+    let (mut taken, mut behind) = (Vec::new(), Vec::new());
+    for mut group in groups {
+        let rest = group.rows.split_off(left.min(group.rows.len()));
+        left -= group.rows.len();
+        if !rest.is_empty() {
+            behind.push(Group { name: group.name.clone(), rows: rest });
+        }
+        if !group.rows.is_empty() {
+            taken.push(group);
+        }
+    }
+    (taken, behind)
+}
+
+pub fn len(groups: &[Group]) -> usize {
+    groups.iter().map(|group| group.rows.len()).sum()
+}
+
+fn rows_of(value: &Value) -> Vec<Fact> {
+    let mut rows = Vec::new();
+    walk(value, String::new(), &mut rows);
+    rows
+}
+
+fn walk(value: &Value, path: String, rows: &mut Vec<Fact>) {
+    if let Some(value) = inline(value) {
+        rows.push(Fact { path, value });
+        return;
+    }
+    match value {
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                walk(item, format!("{path}[{at}]"), rows);
+            }
+        }
+        Value::Object(members) => {
+            let dot = if path.is_empty() { "" } else { "." };
+            for (key, member) in members {
+                walk(member, format!("{path}{dot}{key}"), rows);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// The value on one line, when it is plain or a short list of plain values.
+pub(super) fn inline(value: &Value) -> Option<String> {
+    match value {
+        Value::Object(members) if members.is_empty() => Some("{}".to_owned()),
+        Value::Object(_) => None,
+        Value::Array(items) => {
+            if items.iter().any(|item| item.is_object() || item.is_array()) {
+                return None;
+            }
+            let items: Vec<String> = items.iter().map(Value::to_string).collect();
+            let line = format!("[{}]", items.join(", "));
+            (items.len() < 2 || line.chars().count() <= MAX_INLINE).then(|| cut(line))
+        }
+        plain => Some(cut(plain.to_string())),
+    }
+}
+
+pub(super) fn cut(text: String) -> String {
+    match text.char_indices().nth(MAX_VALUE) {
+        Some((at, _)) => {
+            let all = text.chars().count();
+            format!("{} … cut, {all} characters", text.get(..at).unwrap_or_default())
+        }
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn lines(data: &Value) -> Vec<String> {
+        groups(data)
+            .into_iter()
+            .flat_map(|group| {
+                let name = group.name;
+                group.rows.into_iter().map(move |row| format!("{name}|{}|{}", row.path, row.value))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn plain_values_come_first_and_nested_ones_by_their_path() {
+        let data = json!({
+            "global": {"ports": [22, 2222], "usepam": "yes"},
+            "installed": true,
+            "matches": [{"criteria": "User backup", "settings": {"forcecommand": "/x"}}],
+            "none": [],
+        });
+        assert_eq!(
+            lines(&data),
+            [
+                "|installed|true",
+                "|none|[]",
+                "global|ports|[22, 2222]",
+                "global|usepam|\"yes\"",
+                "matches|[0].criteria|\"User backup\"",
+                "matches|[0].settings.forcecommand|\"/x\"",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_list_has_a_row_for_each_item_and_a_long_value_says_that_it_was_cut() {
+        let list: Vec<String> = (0..100).map(|n| format!("package-{n}")).collect();
+        assert_eq!(len(&groups(&json!({ "list": list }))), 100);
+        let long = lines(&json!({"text": "é".repeat(5_000)})).remove(0);
+        assert!(long.ends_with("cut, 5002 characters") && long.len() < 3_000, "{long}");
+    }
+
+    #[test]
+    fn no_row_is_lost_between_what_is_taken_and_what_stays_behind() {
+        let data = json!({"a": 1, "b": {"c": 1, "d": 2}, "e": [{"f": 1}, {"f": 2}, {"f": 3}]});
+        for limit in 0..8 {
+            let (taken, behind) = take(groups(&data), limit);
+            assert_eq!(len(&taken), limit.min(6));
+            assert_eq!(len(&taken) + len(&behind), 6);
+            assert!(taken.iter().chain(&behind).all(|group| !group.rows.is_empty()));
+        }
+    }
+}

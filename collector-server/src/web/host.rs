@@ -1,0 +1,242 @@
+//! One host: where it stands, what it sent, what that was judged to be.
+
+use super::control::{Offenders, why_unknown};
+use super::counts::{Ledger, Standing};
+use super::input::{Now, Rule};
+use super::marks::{self, Mark, Outcome};
+use super::page::{Frame, Pair, When, age, control_path, count, facts_path, plural};
+use crate::store::model::{HostRow, KindRow, ResultRow};
+use askama::Template;
+use evidence::{Status, kinds};
+
+#[derive(Template)]
+#[template(path = "host.html")]
+pub struct HostPage {
+    pub frame: Frame,
+    pub name: String,
+    pub group: String,
+    pub word: &'static str,
+    pub key: &'static str,
+    pub verdict: String,
+    pub identity: Vec<Pair>,
+    pub kinds: Vec<KindLine>,
+    pub kinds_say: String,
+    pub failing: Vec<FailLine>,
+    pub unknown: Vec<UnknownLine>,
+    pub pass: Vec<QuietLine>,
+    pub not_applicable: Vec<QuietLine>,
+    /// Denominator of the results.
+    pub rules: usize,
+}
+
+pub struct KindLine {
+    pub name: String,
+    pub title: String,
+    pub path: String,
+    pub mark: Mark,
+    pub unread: String,
+    pub since: When,
+    pub collected: Option<When>,
+}
+
+pub struct RuleName {
+    pub id: String,
+    pub title: String,
+    pub severity: &'static str,
+    pub controls: Vec<ControlLink>,
+}
+
+pub struct ControlLink {
+    pub id: String,
+    pub path: String,
+}
+
+pub struct FailLine {
+    pub rule: RuleName,
+    pub offenders: Offenders,
+    pub remediation: String,
+    pub since: When,
+    pub age: String,
+}
+
+pub struct UnknownLine {
+    pub rule: RuleName,
+    pub reason: String,
+    pub since: Option<When>,
+}
+
+pub struct QuietLine {
+    pub rule: RuleName,
+    pub since: When,
+}
+
+/// `now.results` are those of this host.
+pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> HostPage {
+    let hosts = std::slice::from_ref(host);
+    let now = Now { hosts, ..*now };
+    let standing = Standing::of(host, now.at_us);
+    let mut page = HostPage {
+        frame,
+        name: host.name.clone(),
+        group: host.group.clone(),
+        word: standing.word(),
+        key: standing.key(),
+        verdict: String::new(),
+        identity: identity(host, now.at_us),
+        kinds: kind_lines(host, kinds),
+        kinds_say: kinds_say(kinds),
+        failing: vec![],
+        unknown: vec![],
+        pass: vec![],
+        not_applicable: vec![],
+        rules: now.rules.len(),
+    };
+    if standing.is_enrolled() {
+        judge(&mut page, &now, host, standing);
+    }
+    page.verdict = verdict(&page, host, standing, now.at_us);
+    page
+}
+
+/// Puts every rule in exactly one of the four lists, the most urgent and the oldest first.
+fn judge(page: &mut HostPage, now: &Now<'_>, host: &HostRow, standing: Standing) {
+    let ledger = Ledger::of(now);
+    let mut rules: Vec<(&Rule, Option<&ResultRow>)> =
+        now.rules.iter().map(|rule| (rule, worst(now, &ledger, host, &rule.id))).collect();
+    rules.sort_by_key(|(rule, result)| (rule.severity, result.map(|r| r.since_us), &rule.id));
+    for (rule, result) in rules {
+        if let Some((reason, since)) = why_unknown(host, result, &ledger, standing) {
+            let since = since.map(When::cell);
+            page.unknown.push(UnknownLine { rule: name(rule), reason, since });
+            continue;
+        }
+        let Some(result) = result else { continue };
+        let since = When::cell(result.since_us);
+        match Outcome::from_word(&result.outcome) {
+            Outcome::Fail => page.failing.push(FailLine {
+                rule: name(rule),
+                offenders: Offenders::of(&result.offenders),
+                remediation: rule.remediation.clone(),
+                since,
+                age: age(result.since_us, now.at_us),
+            }),
+            Outcome::NotApplicable => {
+                page.not_applicable.push(QuietLine { rule: name(rule), since });
+            }
+            Outcome::Pass => page.pass.push(QuietLine { rule: name(rule), since }),
+            // Was dealt with above: an unknown has a reason.
+            Outcome::Unknown => {}
+        }
+    }
+}
+
+fn worst<'a>(
+    now: &Now<'a>,
+    ledger: &Ledger<'_>,
+    host: &HostRow,
+    rule: &str,
+) -> Option<&'a ResultRow> {
+    let of_rule = now.results.iter().filter(|r| r.host == host.id && r.rule == rule);
+    of_rule.min_by_key(|result| (ledger.population.judged(result), result.since_us))
+}
+
+fn name(rule: &Rule) -> RuleName {
+    let link = |id: &String| ControlLink { id: id.clone(), path: control_path(id) };
+    RuleName {
+        id: rule.id.clone(),
+        title: rule.title.clone(),
+        severity: rule.severity.word(),
+        controls: rule.controls.iter().map(link).collect(),
+    }
+}
+
+fn verdict(page: &HostPage, host: &HostRow, standing: Standing, now_us: i64) -> String {
+    let heard = match host.last_received_us {
+        Some(us) => format!("{}, {} ago", When::of(us).text, age(us, now_us)),
+        None => "never".to_owned(),
+    };
+    let n = |n: usize| count(n as u64);
+    let results = format!(
+        "Of {}, {} fail, {} cannot be judged, {} pass, {} do not apply.",
+        plural(page.rules, "rule"),
+        n(page.failing.len()),
+        n(page.unknown.len()),
+        n(page.pass.len()),
+        n(page.not_applicable.len()),
+    );
+    match standing {
+        Standing::Reporting => format!("Last heard {heard}. {results}"),
+        Standing::Silent => format!(
+            "Last heard {heard}: two promised check-ins are missing, so what passed then counts \
+             as unknown now. {results}"
+        ),
+        Standing::Enrolling => format!(
+            "Enrolled {}, and nothing was received yet. {results}",
+            When::of(host.enrolled_us).text
+        ),
+        Standing::Ended | Standing::Retired => {
+            format!("Last heard {heard}. It is no longer part of the population and not judged.")
+        }
+    }
+}
+
+fn identity(host: &HostRow, now_us: i64) -> Vec<Pair> {
+    let received = match host.last_received_us {
+        Some(us) => format!("{}, {} ago", When::of(us).text, age(us, now_us)),
+        None => "nothing yet".to_owned(),
+    };
+    let mut pairs = vec![
+        Pair::mono("Host id", host.id.to_string()),
+        Pair::said("Group", host.group.clone()),
+        Pair::said("Enrolled", When::of(host.enrolled_us).text),
+        Pair::said("Last received", received),
+    ];
+    if let (Some(us), Some(due_s)) = (host.last_received_us, host.next_due_s) {
+        let due_us = us.saturating_add(due_s.saturating_mul(1_000_000));
+        let late =
+            if due_us < now_us { format!(", {} late", age(due_us, now_us)) } else { String::new() };
+        pairs.push(Pair::said("Next due", format!("{}{late}", When::of(due_us).text)));
+    }
+    pairs.push(Pair::said("Agent", host.agent.clone().unwrap_or_else(|| "not known yet".into())));
+    if let Some(manifest) = host.manifest {
+        pairs.push(Pair::mono("Manifest", manifest.to_string()));
+    }
+    pairs
+}
+
+/// Whether nothing is missing from a kind.
+pub fn is_seen(status: Status) -> bool {
+    matches!(status, Status::Ok | Status::NotApplicable)
+}
+
+fn kind_lines(host: &HostRow, rows: &[KindRow]) -> Vec<KindLine> {
+    let mut rows: Vec<&KindRow> = rows.iter().collect();
+    rows.sort_by_key(|row| (is_seen(row.status), &row.kind));
+    let line = |row: &KindRow| KindLine {
+        name: row.kind.clone(),
+        title: kinds::find(&row.kind).map(|kind| kind.title.to_owned()).unwrap_or_default(),
+        path: facts_path(host.id, &row.kind),
+        mark: marks::of_status(row.status),
+        unread: if row.unread.is_empty() {
+            String::new()
+        } else {
+            plural(row.unread.len(), "field")
+        },
+        since: When::cell(row.since_us),
+        collected: row.collected_us.map(When::cell),
+    };
+    rows.into_iter().map(line).collect()
+}
+
+fn kinds_say(rows: &[KindRow]) -> String {
+    let of = |status| rows.iter().filter(|row| row.status == status).count();
+    let (ok, not_applicable) = (of(Status::Ok), of(Status::NotApplicable));
+    let short = rows.len() - ok - not_applicable;
+    format!(
+        "{} = {ok} ok + {not_applicable} not applicable + {short} not fully read",
+        plural(rows.len(), "kind")
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+//! What the pages are given besides the rows of the store: controls and rules as they show them.
+
+use super::marks::State;
+use crate::store::model::{HostRow, ResultRow};
+
+/// What holds now: the ground all pages draw from.
+#[derive(Clone, Copy)]
+pub struct Now<'a> {
+    /// Microseconds since the epoch.
+    pub at_us: i64,
+    pub hosts: &'a [HostRow],
+    /// Results that hold, of all hosts or of the one a page is about.
+    pub results: &'a [ResultRow],
+    /// The active rules.
+    pub rules: &'a [Rule],
+    /// The controls of the catalogue, in its order.
+    pub controls: &'a [Control],
+}
+
+impl<'a> Now<'a> {
+    pub fn rule(&self, id: &str) -> Option<&'a Rule> {
+        self.rules.iter().find(|rule| rule.id == id)
+    }
+
+    pub fn rules_of(&self, control: &str) -> impl Iterator<Item = &'a Rule> {
+        self.rules.iter().filter(move |rule| rule.controls.iter().any(|id| id == control))
+    }
+}
+
+/// A control of the catalogue and its evidence state.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// `A.8.5`.
+    pub id: String,
+    pub title: String,
+    pub theme: Theme,
+    /// `preventive`, `detective`, `corrective`.
+    pub control_type: Vec<String>,
+    /// Ids in the edition of 2013.
+    pub iso2013: Vec<String>,
+    /// What host evidence supports; none when hosts cannot say anything.
+    pub host_evidence: Option<String>,
+    /// What host evidence does not show.
+    pub not_shown: Option<String>,
+    pub state: State,
+}
+
+/// The four themes of Annex A.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Theme {
+    Organizational,
+    People,
+    Physical,
+    Technological,
+}
+
+impl Theme {
+    pub const ALL: [Self; 4] =
+        [Self::Organizational, Self::People, Self::Physical, Self::Technological];
+
+    /// The clause and the word: `A.5 Organizational`.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Organizational => "A.5 Organizational",
+            Self::People => "A.6 People",
+            Self::Physical => "A.7 Physical",
+            Self::Technological => "A.8 Technological",
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Organizational => "organizational",
+            Self::People => "people",
+            Self::Physical => "physical",
+            Self::Technological => "technological",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|theme| theme.word() == word)
+    }
+}
+
+/// A rule as pages show it.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    pub id: String,
+    pub title: String,
+    pub controls: Vec<String>,
+    pub severity: Severity,
+    /// Kinds it reads.
+    pub evidence: Vec<String>,
+    pub rationale: String,
+    pub remediation: String,
+    pub not_shown: Option<String>,
+    pub profile: String,
+}
+
+/// Most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Critical,
+    High,
+    Medium,
+    Low,
+}
+
+impl Severity {
+    pub const ALL: [Self; 4] = [Self::Critical, Self::High, Self::Medium, Self::Low];
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Critical => "critical",
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.word() == word)
+    }
+}
