@@ -13,9 +13,9 @@
 //! **Bounds.** Source ≤ 4 KiB, ≤ 2,000 nodes, depth ≤ 64, comprehensions nested at most twice,
 //! regular expressions only as short literals without counted repetition. The engine can neither
 //! be interrupted nor limited, so every comprehension counts its steps through a function that
-//! fails once [`MAX_STEPS`] are used. Depth 64 needs less than 1 MiB of stack in a debug build
-//! (tested below), so evaluation needs no thread of its own; parsing does, because the parser
-//! builds chains of any depth before they can be measured (see `load`).
+//! fails once [`MAX_STEPS`] are used. Depth 64 needs between 2 and 4 MiB of stack in a debug build,
+//! more than a thread has by default, and the parser builds chains of any depth before they can be
+//! measured; an overflow would abort the process. Both therefore run [`on_large_stack`].
 
 use ::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators};
 use ::cel::common::types::{CelBool, CelInt, CelList, CelMap, CelMapKey, CelString};
@@ -33,6 +33,8 @@ pub const MAX_DEPTH: usize = 64;
 pub const MAX_NESTING: usize = 2;
 /// Steps of comprehensions that one expression may take.
 pub const MAX_STEPS: i64 = 200_000;
+/// Stack of the threads that parse and evaluate.
+const STACK_BYTES: usize = 16 << 20;
 
 /// Not writable in CEL, so only the rewriting calls it.
 const STEP: &str = "@step";
@@ -72,7 +74,16 @@ pub enum Answer {
     Texts(Vec<String>),
 }
 
-/// Parses an expression and bounds it. Call on a thread with a large stack.
+/// Runs `work` on a thread with a large stack and waits for it. `None` when there is no thread to be
+/// had, or when the engine panicked.
+pub(super) fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|threads| {
+        let thread = std::thread::Builder::new().name("rules".to_owned()).stack_size(STACK_BYTES);
+        thread.spawn_scoped(threads, work).ok()?.join().ok()
+    })
+}
+
+/// Parses an expression and bounds it. Call it [`on_large_stack`].
 pub(super) fn parse(source: &str) -> Result<IdedExpr, ParseError> {
     if source.len() > MAX_SOURCE_BYTES {
         return Err(ParseError::TooLong(source.len()));

@@ -8,9 +8,13 @@
 //! value were `unknown`, it must name the good ones instead. Each boolean is therefore checked
 //! with the [`Sense`] its answer has for the whole rule.
 
+mod compare;
+mod operators;
+
+use self::compare::literal_shape;
 use super::shape::{self, Shape};
 use crate::place;
-use ::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, IdedExpr, LiteralValue, operators};
+use ::cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, operators as op};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -287,140 +291,6 @@ impl Checker<'_> {
         }
         Err(Fault::new(format!("`{}` is {}; an int is needed here", typed.name(), typed.shape)))
     }
-
-    fn call(&mut self, call: &CallExpr, sense: Sense) -> Checked {
-        use operators::*;
-        let bool = Ok(Typed::of(Shape::Bool));
-        match (call.func_name.as_str(), call.target.as_deref(), call.args.as_slice()) {
-            (LOGICAL_OR | LOGICAL_AND, None, [a, b]) => {
-                self.bool(a, sense)?;
-                self.bool(b, sense)?;
-                bool
-            }
-            (LOGICAL_NOT, None, [a]) => self.bool(a, sense.flipped()).and(bool),
-            (CONDITIONAL, None, [test, yes, no]) => self.conditional(test, yes, no, sense),
-            (EQUALS, None, [a, b]) => self.equality(a, b, true, sense),
-            (NOT_EQUALS, None, [a, b]) => self.equality(a, b, false, sense),
-            (IN, None, [a, b]) => self.membership(a, b, sense),
-            (LESS | LESS_EQUALS | GREATER | GREATER_EQUALS, None, [a, b]) => {
-                self.int(a)?;
-                self.int(b)?;
-                bool
-            }
-            (ADD, None, [a, b]) => self.sum(a, b),
-            (SUBSTRACT | MULTIPLY | DIVIDE | MODULO, None, [a, b]) => {
-                self.int(a)?;
-                self.int(b)?;
-                Ok(Typed::of(Shape::Int))
-            }
-            (NEGATE, None, [a]) => self.int(a).map(|()| Typed::of(Shape::Int)),
-            (INDEX, None, [on, key]) => self.index(on, key),
-            ("size", None, [a]) | ("size", Some(a), []) => self.size(a),
-            ("string", None, [a]) => self.string(a),
-            ("contains" | "startsWith" | "endsWith", Some(text), [part]) => {
-                self.text_test(text, part)
-            }
-            ("matches", Some(text), [pattern]) => {
-                short_pattern(pattern)?;
-                self.text_test(text, pattern)
-            }
-            (name, ..) => Err(Fault::at(name, format!("`{name}` is no function of rules"))
-                .suggest(["size", "string", "contains", "startsWith", "endsWith", "matches"])),
-        }
-    }
-
-    fn conditional(
-        &mut self,
-        test: &IdedExpr,
-        yes: &IdedExpr,
-        no: &IdedExpr,
-        sense: Sense,
-    ) -> Checked {
-        self.bool(test, Sense::Lost)?;
-        let yes = self.infer(yes, sense)?;
-        let no = self.infer(no, sense)?;
-        if !yes.shape.agrees(&no.shape) {
-            return Err(Fault::new(format!("one branch is {}, the other {}", yes.shape, no.shape)));
-        }
-        let shape = if matches!(yes.shape, Shape::Enum(_)) { Shape::Text } else { yes.shape };
-        Ok(Typed::of(shape))
-    }
-
-    fn equality(&mut self, a: &IdedExpr, b: &IdedExpr, equal: bool, sense: Sense) -> Checked {
-        let a = self.infer(a, Sense::Lost)?;
-        let b = self.infer(b, Sense::Lost)?;
-        if !a.shape.agrees(&b.shape) {
-            return Err(mismatch(&a, &b));
-        }
-        enum_test(&a, &b, equal, sense)?;
-        enum_test(&b, &a, equal, sense)?;
-        Ok(Typed::of(Shape::Bool))
-    }
-
-    fn membership(&mut self, a: &IdedExpr, b: &IdedExpr, sense: Sense) -> Checked {
-        let a = self.infer(a, Sense::Lost)?;
-        let b = self.infer(b, sense)?;
-        let Shape::List(item) = &b.shape else {
-            return Err(Fault::new(format!("`{}` is {}; `in` needs a list", b.name(), b.shape)));
-        };
-        if !a.shape.is_scalar() || !a.shape.agrees(item) {
-            return Err(mismatch(&a, &Typed { shape: (**item).clone(), ..b.clone() }));
-        }
-        enum_test(&a, &b, true, sense)?;
-        let item = Typed { shape: (**item).clone(), ..b.clone() };
-        enum_test(&item, &a, true, Sense::Lost)?;
-        Ok(Typed::of(Shape::Bool))
-    }
-
-    fn sum(&mut self, a: &IdedExpr, b: &IdedExpr) -> Checked {
-        let a = self.infer(a, Sense::Lost)?;
-        let b = self.infer(b, Sense::Lost)?;
-        match (&a.shape, &b.shape) {
-            (Shape::Int, Shape::Int) => Ok(Typed::of(Shape::Int)),
-            (a, b) if a.is_text() && b.is_text() => Ok(Typed::of(Shape::Text)),
-            (Shape::List(item), _) if item.is_scalar() && a.shape.agrees(&b.shape) => {
-                Ok(Typed::of(a.shape.clone()))
-            }
-            _ => Err(mismatch(&a, &b)),
-        }
-    }
-
-    fn index(&mut self, on: &IdedExpr, key: &IdedExpr) -> Checked {
-        match &key.expr {
-            Expr::Literal(LiteralValue::String(key)) => self.select(on, key.inner()),
-            _ => Err(Fault::new("only maps have an index, and it is a literal string")),
-        }
-    }
-
-    fn size(&mut self, of: &IdedExpr) -> Checked {
-        let typed = self.infer(of, Sense::Lost)?;
-        match typed.shape {
-            Shape::List(_) | Shape::Text => Ok(Typed::of(Shape::Int)),
-            other => {
-                Err(Fault::at("size", format!("{other} has no size; a key not read is absent")))
-            }
-        }
-    }
-
-    fn string(&mut self, of: &IdedExpr) -> Checked {
-        let typed = self.infer(of, Sense::Lost)?;
-        match typed.shape.is_scalar() {
-            true => Ok(Typed::of(Shape::Text)),
-            false => Err(Fault::at("string", format!("{} is not written as text", typed.shape))),
-        }
-    }
-
-    fn text_test(&mut self, text: &IdedExpr, part: &IdedExpr) -> Checked {
-        let text = self.infer(text, Sense::Lost)?;
-        let part = self.infer(part, Sense::Lost)?;
-        if !text.shape.is_text() || !part.shape.is_text() {
-            return Err(mismatch(&text, &part));
-        }
-        match can_be_unknown(&text.shape) {
-            true => Err(refused_unknown(&text)),
-            false => Ok(Typed::of(Shape::Bool)),
-        }
-    }
 }
 
 /// What a comprehension that a macro wrote does.
@@ -435,95 +305,23 @@ impl<'e> Step<'e> {
     fn of(c: &'e ComprehensionExpr) -> Option<Self> {
         let Expr::Call(step) = &c.loop_step.expr else { return None };
         let appended = |expr: &'e IdedExpr| match &expr.expr {
-            Expr::Call(add) if add.func_name == operators::ADD => match &add.args.get(1)?.expr {
+            Expr::Call(add) if add.func_name == op::ADD => match &add.args.get(1)?.expr {
                 Expr::List(list) => list.elements.first(),
                 _ => None,
             },
             _ => None,
         };
         match (step.func_name.as_str(), step.args.as_slice()) {
-            (operators::LOGICAL_AND, [_, test]) => Some(Self::All(test)),
-            (operators::LOGICAL_OR, [_, test]) => Some(Self::Exists(test)),
-            (operators::CONDITIONAL, [test, add, _]) => {
+            (op::LOGICAL_AND, [_, test]) => Some(Self::All(test)),
+            (op::LOGICAL_OR, [_, test]) => Some(Self::Exists(test)),
+            (op::CONDITIONAL, [test, add, _]) => {
                 let member = appended(add)?;
                 let is_item = matches!(&member.expr, Expr::Ident(name) if *name == c.iter_var);
                 Some(if is_item { Self::Filter(test) } else { Self::Map(Some(test), member) })
             }
-            (operators::ADD, _) => Some(Self::Map(None, appended(&c.loop_step)?)),
+            (op::ADD, _) => Some(Self::Map(None, appended(&c.loop_step)?)),
             _ => None,
         }
-    }
-}
-
-fn literal_shape(literal: &LiteralValue) -> Checked {
-    match literal {
-        LiteralValue::Boolean(_) => Ok(Typed::of(Shape::Bool)),
-        LiteralValue::Int(_) => Ok(Typed::of(Shape::Int)),
-        LiteralValue::String(text) => {
-            let texts = Some(vec![text.inner().to_owned()]);
-            Ok(Typed { shape: Shape::Text, path: None, texts })
-        }
-        LiteralValue::Null => Err(Fault::at(
-            "null",
-            "null is refused: a fact that was not read is an absent key and makes the rule unknown",
-        )),
-        _ => Err(Fault::new("literals are ints, bools and strings; facts hold nothing else")),
-    }
-}
-
-fn mismatch(a: &Typed, b: &Typed) -> Fault {
-    let word = [a, b].into_iter().find_map(|typed| typed.path.as_deref());
-    let word = word.and_then(|path| path.rsplit('.').next()).map(str::to_owned);
-    let message = format!("`{}` is {} and cannot be matched with {}", a.name(), a.shape, b.shape);
-    Fault { message, word, suggestion: None }
-}
-
-fn can_be_unknown(shape: &Shape) -> bool {
-    matches!(shape, Shape::Enum(known) if known.iter().any(|value| value == "unknown"))
-}
-
-fn refused_unknown(tested: &Typed) -> Fault {
-    let path = tested.name();
-    let word = path.rsplit('.').next().unwrap_or(path);
-    Fault::at(
-        word,
-        format!(
-            "`{path}` can be `unknown`, and the rule would then pass or not apply; \
-             name the good values instead of the bad ones"
-        ),
-    )
-}
-
-/// Comparing an enum with texts of the rule: they must be among its values, and the answer for
-/// `unknown` must be safe.
-fn enum_test(tested: &Typed, with: &Typed, equal: bool, sense: Sense) -> Result<(), Fault> {
-    let Shape::Enum(known) = &tested.shape else { return Ok(()) };
-    let Some(texts) = &with.texts else {
-        return if can_be_unknown(&tested.shape) { Err(refused_unknown(tested)) } else { Ok(()) };
-    };
-    if let Some(stranger) = texts.iter().find(|text| !known.contains(text)) {
-        let message = format!("`{}` is {}, never `{stranger}`", tested.name(), tested.shape);
-        return Err(Fault::at(stranger, message).suggest(known.iter().map(String::as_str)));
-    }
-    let answer = texts.iter().any(|text| text == "unknown") == equal;
-    match can_be_unknown(&tested.shape) && !sense.allows(answer) {
-        true => Err(refused_unknown(tested)),
-        false => Ok(()),
-    }
-}
-
-/// The engine compiles a pattern at every call, and a counted repetition can make it huge.
-fn short_pattern(pattern: &IdedExpr) -> Result<(), Fault> {
-    match &pattern.expr {
-        Expr::Literal(LiteralValue::String(text))
-            if text.inner().len() <= 64 && !text.inner().contains('{') =>
-        {
-            Ok(())
-        }
-        _ => Err(Fault::at(
-            "matches",
-            "a pattern is a literal of at most 64 bytes without counted repetition",
-        )),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Evaluates rules over the state of a host: applies → status gate → guard → expression.
 
-use super::cel::{Answer, EvalError, Scope};
+use super::cel::{self, Answer, EvalError, Scope};
 use super::load::RuleSet;
 use super::memo::{Key, KindKey, Memo};
 use super::outcome::{HostState, KindState, Outcome, Reason, RuleResult};
@@ -53,11 +53,13 @@ impl Judge {
             rules.iter().zip(0..).map(|(rule, n)| key(rule, n, &kinds, today)).collect();
         let mut judged = self.memo.look_up(&keys);
         if judged.iter().any(Option::is_none) {
-            let mut scope = scope(host, today);
-            for (rule, judged) in rules.iter().zip(&mut judged) {
-                judged.get_or_insert_with(|| Arc::new(evaluate(rule, host, &mut scope)));
+            let evaluated =
+                cel::on_large_stack(|| evaluate_missing(rules, &mut judged, host, today));
+            if evaluated.is_some() {
+                self.memo.keep(keys.into_iter().zip(judged.iter().flatten().cloned()));
             }
-            self.memo.keep(keys.into_iter().zip(judged.iter().flatten().cloned()));
+            let failed = || Arc::new(Judged::unknown(Reason::RuleError));
+            judged.iter_mut().filter(|judged| judged.is_none()).for_each(|j| *j = Some(failed()));
         }
         let result = |(rule, judged): (&Rule, &Arc<Judged>)| RuleResult {
             rule: rule.id.clone(),
@@ -66,6 +68,18 @@ impl Judge {
             reason: judged.reason,
         };
         rules.iter().zip(judged.iter().flatten()).map(result).collect()
+    }
+}
+
+fn evaluate_missing(
+    rules: &[Rule],
+    judged: &mut [Option<Arc<Judged>>],
+    host: &HostState,
+    today: i64,
+) {
+    let mut scope = scope(host, today);
+    for (rule, judged) in rules.iter().zip(judged) {
+        judged.get_or_insert_with(|| Arc::new(evaluate(rule, host, &mut scope)));
     }
 }
 
@@ -98,7 +112,7 @@ fn scope(host: &HostState, today: i64) -> Scope<'_> {
     scope
 }
 
-/// Judges one rule without a memory.
+/// Judges one rule without a memory. Call it on a large stack.
 pub(super) fn judge_rule(rule: &Rule, host: &HostState, today: i64) -> Judged {
     evaluate(rule, host, &mut scope(host, today))
 }

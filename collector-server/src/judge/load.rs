@@ -20,9 +20,6 @@ const BUILTIN: &[(&str, &str)] = &[
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
 ];
 
-/// The parser builds chains before they can be measured, so it gets room for the longest source.
-const STACK_BYTES: usize = 16 << 20;
-
 /// Rules that have been checked, with the files they came from.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
@@ -66,19 +63,11 @@ impl RuleSet {
     ) -> Result<Self, Vec<RuleError>> {
         let mut sources = sources.to_vec();
         sources.sort();
-        let loaded = std::thread::scope(|threads| {
-            let load = || Loader::new(catalogue).load(&sources);
-            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-            thread.spawn_scoped(threads, load).map(|thread| thread.join())
-        });
         let nowhere = |message: &str| {
             vec![SourceFile { name: "rules", text: "" }.error(0, None, message.to_owned())]
         };
-        let rules = match loaded {
-            Ok(Ok(rules)) => rules?,
-            Ok(Err(_)) => return Err(nowhere("loading failed unexpectedly")),
-            Err(error) => return Err(nowhere(&format!("no thread to load rules: {error}"))),
-        };
+        let rules = cel::on_large_stack(|| Loader::new(catalogue).load(&sources))
+            .ok_or_else(|| nowhere("no thread could load them"))??;
         let bytes = canonical::to_vec(&sources).map_err(|error| nowhere(&error.to_string()))?;
         Ok(Self { rules, sources, id: Digest::of(&bytes) })
     }
