@@ -3,12 +3,12 @@
 //!
 //! What keeps a rule from passing without proof:
 //! 1. every kind it needs was read, and none of the facts it reads is listed as unread (`evaluate`);
-//! 2. its expression is evaluated strictly from left to right, so that a missing fact is never
-//!    absorbed by `||`, `&&`, `exists` or `all` (`cel`);
+//! 2. its expression is evaluated strictly from left to right and ends at the first missing fact:
+//!    `||`, `&&`, `exists` and `all` do not absorb it (`cel`);
 //! 3. facts can only be read by name: no `has()`, no null, no counting of keys (`check`);
 //! 4. a value that can be `unknown` may not decide by its bad values (`check`).
 
-pub mod cel;
+mod cel;
 mod check;
 mod evaluate;
 mod example;

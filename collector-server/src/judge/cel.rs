@@ -4,11 +4,13 @@
 //! run programs in. Rules come from administrators, facts from hosts: a hostile rule must not bring
 //! the collector down, and a hostile host must not make a rule pass.
 //!
-//! **Strict order.** CEL lets `true || error` be true whichever side the error is on, and `exists`
-//! and `all` absorb errors likewise, so a rule could pass although a fact it needs is missing.
-//! Programs are therefore rewritten: `a || b` becomes `a ? true : b`, `a && b` becomes
-//! `a ? b : false`, in the steps of `exists` and `all` too. Evaluation then visits facts in one
-//! order; taking a fact away either changes nothing or makes the whole expression an error.
+//! **Strict order.** In CEL `error || true` is true, and `exists` and `all` absorb errors likewise. A
+//! rule could then pass although the first thing it asks for was not read, and a wrong type or a
+//! used-up budget would vanish the same way. Programs are therefore rewritten: `a || b` becomes
+//! `a ? true : b`, `a && b` becomes `a ? b : false`, in the steps of `exists` and `all` too.
+//! Evaluation then goes from left to right and ends at the first error; what stands behind the
+//! point where the answer is decided is not asked for. Taking a fact away either changes nothing or
+//! makes the whole expression an error (tested below with random expressions).
 //!
 //! **Bounds.** Source ≤ 4 KiB, ≤ 2,000 nodes, depth ≤ 64, comprehensions nested at most twice,
 //! regular expressions only as short literals without counted repetition. The engine can neither
@@ -27,12 +29,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-pub const MAX_SOURCE_BYTES: usize = 4096;
-pub const MAX_NODES: usize = 2000;
-pub const MAX_DEPTH: usize = 64;
-pub const MAX_NESTING: usize = 2;
+pub(super) const MAX_SOURCE_BYTES: usize = 4096;
+pub(super) const MAX_NODES: usize = 2000;
+pub(super) const MAX_DEPTH: usize = 64;
+pub(super) const MAX_NESTING: usize = 2;
 /// Steps of comprehensions that one expression may take.
-pub const MAX_STEPS: i64 = 200_000;
+pub(super) const MAX_STEPS: i64 = 200_000;
 /// Stack of the threads that parse and evaluate.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -41,11 +43,11 @@ const STEP: &str = "@step";
 
 /// A checked and rewritten expression.
 #[derive(Debug, Clone)]
-pub struct Program(IdedExpr);
+pub(super) struct Program(IdedExpr);
 
 /// The expression is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
+pub(super) enum ParseError {
     #[error("the expression is {0} bytes long; the limit is {MAX_SOURCE_BYTES}")]
     TooLong(usize),
     #[error("not an expression: {0}")]
@@ -60,7 +62,7 @@ pub enum ParseError {
 
 /// Why an expression gave no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EvalError {
+pub(super) enum EvalError {
     /// A fact that was not read.
     Missing(String),
     /// Anything else: a wrong type, an overflow, too many steps.
@@ -69,7 +71,7 @@ pub enum EvalError {
 
 /// What an expression gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub(super) enum Answer {
     Bool(bool),
     Texts(Vec<String>),
 }
@@ -217,13 +219,13 @@ fn strict_comprehension(mut c: ComprehensionExpr) -> ComprehensionExpr {
 }
 
 /// Facts, parameters and the day, ready for programs. Borrows the facts.
-pub struct Scope<'v> {
+pub(super) struct Scope<'v> {
     context: Context<'v, 'v>,
     steps: Arc<AtomicI64>,
 }
 
 impl<'v> Scope<'v> {
-    pub fn new(today: i64) -> Self {
+    pub(super) fn new(today: i64) -> Self {
         static ENV: OnceLock<Arc<Env>> = OnceLock::new();
         let mut context = Context::with_env(ENV.get_or_init(|| Arc::new(Env::stdlib())).clone());
         let steps = Arc::new(AtomicI64::new(0));
@@ -239,12 +241,12 @@ impl<'v> Scope<'v> {
     }
 
     /// Binds a name to facts. Integers are CEL's `int`, texts are borrowed.
-    pub fn bind(&mut self, name: &str, facts: &'v Value) {
+    pub(super) fn bind(&mut self, name: &str, facts: &'v Value) {
         self.context.add_variable_as_val(name, value(facts));
     }
 
     /// Runs a program.
-    pub fn run(&self, program: &Program) -> Result<Answer, EvalError> {
+    pub(super) fn run(&self, program: &Program) -> Result<Answer, EvalError> {
         self.steps.store(0, Ordering::Relaxed);
         let answer = CelValue::resolve(&program.0, &self.context).map_err(|error| match error {
             ExecutionError::NoSuchKey(key) => EvalError::Missing(key.to_string()),

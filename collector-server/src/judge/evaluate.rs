@@ -77,9 +77,10 @@ fn evaluate_missing(
     host: &HostState,
     today: i64,
 ) {
+    let strangers = strangers(host);
     let mut scope = scope(host, today);
     for (rule, judged) in rules.iter().zip(judged) {
-        judged.get_or_insert_with(|| Arc::new(evaluate(rule, host, &mut scope)));
+        judged.get_or_insert_with(|| Arc::new(evaluate(rule, host, &strangers, &mut scope)));
     }
 }
 
@@ -114,16 +115,41 @@ fn scope(host: &HostState, today: i64) -> Scope<'_> {
 
 /// Judges one rule without a memory. Call it on a large stack.
 pub(super) fn judge_rule(rule: &Rule, host: &HostState, today: i64) -> Judged {
-    evaluate(rule, host, &mut scope(host, today))
+    evaluate(rule, host, &strangers(host), &mut scope(host, today))
 }
 
-fn evaluate<'v>(rule: &'v Rule, host: &HostState, scope: &mut Scope<'v>) -> Judged {
+/// Kind → paths at which its facts do not have the shape of the kind.
+type Strangers<'a> = BTreeMap<&'a str, BTreeSet<String>>;
+
+fn strangers(host: &HostState) -> Strangers<'_> {
+    let of = |(kind, state): (&'_ String, &KindState)| {
+        let mut found = BTreeSet::new();
+        if let (Some(facts), Some(shape)) = (&state.facts, shape::of_kind(kind)) {
+            shape.strangers(&facts.data, "", &mut found);
+        }
+        found
+    };
+    host.kinds.iter().map(|kind| (kind.0.as_str(), of(kind))).collect()
+}
+
+/// A host with what is strange about it.
+struct Seen<'a> {
+    host: &'a HostState,
+    strangers: &'a Strangers<'a>,
+}
+
+fn evaluate<'v>(
+    rule: &'v Rule,
+    host: &HostState,
+    strangers: &Strangers,
+    scope: &mut Scope<'v>,
+) -> Judged {
     scope.bind("p", &rule.compiled.params);
-    decide(rule, host, scope).unwrap_or_else(|judged| judged)
+    decide(rule, &Seen { host, strangers }, scope).unwrap_or_else(|judged| judged)
 }
 
 /// `Err` is a result that came before the rule's own expression was reached.
-fn decide(rule: &Rule, host: &HostState, scope: &Scope) -> Result<Judged, Judged> {
+fn decide(rule: &Rule, host: &Seen, scope: &Scope) -> Result<Judged, Judged> {
     let all: Vec<&str> = rule.evidence.iter().map(String::as_str).collect();
     if let Some(applies) = &rule.compiled.applies {
         let kinds = all.iter().filter(|kind| reads_kind(&applies.reads, kind));
@@ -179,17 +205,12 @@ fn below<'a>(path: &'a str, above: &str) -> Option<&'a str> {
 
 /// Whether these kinds are proof for facts at `reads`. A doubt in any of them comes before a kind
 /// that has no meaning on the host.
-fn gate(
-    rule: &Rule,
-    kinds: &[&str],
-    reads: &BTreeSet<String>,
-    host: &HostState,
-) -> Result<(), Judged> {
+fn gate(rule: &Rule, kinds: &[&str], reads: &BTreeSet<String>, seen: &Seen) -> Result<(), Judged> {
     let mut has_meaning = true;
     for kind in kinds {
-        let state = host.kinds.get(*kind).ok_or(Judged::unknown(Reason::NotCollected))?;
+        let state = seen.host.kinds.get(*kind).ok_or(Judged::unknown(Reason::NotCollected))?;
         let reason = match state.status {
-            Status::Ok | Status::Partial => doubt(rule, kind, state, reads),
+            Status::Ok | Status::Partial => doubt(rule, kind, state, reads, seen),
             Status::NotApplicable => {
                 has_meaning = false;
                 None
@@ -210,14 +231,24 @@ fn gate(
 }
 
 /// Why facts that were read, wholly or in part, are no proof for this rule.
-fn doubt(rule: &Rule, kind: &str, state: &KindState, reads: &BTreeSet<String>) -> Option<Reason> {
+fn doubt(
+    rule: &Rule,
+    kind: &str,
+    state: &KindState,
+    reads: &BTreeSet<String>,
+    seen: &Seen,
+) -> Option<Reason> {
     let Some(facts) = &state.facts else { return Some(Reason::NotReceived) };
     if rule.since.get(kind).is_some_and(|needed| facts.v < *needed) {
         return Some(Reason::AgentTooOld);
     }
     let silent = state.status == Status::Partial && state.unread.is_empty();
     let unread = state.unread.iter().any(|unread| touches(kind, unread, reads));
-    (silent || unread).then_some(Reason::FactMissing)
+    if silent || unread {
+        return Some(Reason::FactMissing);
+    }
+    let strangers = seen.strangers.get(kind)?;
+    strangers.iter().any(|path| touches(kind, path, reads)).then_some(Reason::RuleError)
 }
 
 /// Whether an unread path takes away something at `reads`. Every path that is read ends at a value,

@@ -1,7 +1,7 @@
 //! The shapes that facts can have, read from the JSON Schema of their kind.
 
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -60,6 +60,32 @@ impl Shape {
                 Some(Self::List(Box::new(item_shape)))
             }
             Value::Null | Value::Object(_) => None,
+        }
+    }
+
+    /// Collects the dotted paths, without the kind, at which facts do not have this shape: what
+    /// stands there is no proof. Fields that a newer agent added are passed over.
+    pub(super) fn strangers(&self, value: &Value, path: &str, found: &mut BTreeSet<String>) {
+        let below = |key: &str| match path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        };
+        match (self, value) {
+            (Self::Record(fields), Value::Object(members)) => {
+                for (key, shape) in fields.iter() {
+                    if let Some(member) = members.get(key) {
+                        shape.strangers(member, &below(key), found);
+                    }
+                }
+            }
+            (Self::Map(item), Value::Object(members)) => {
+                members.iter().for_each(|(key, member)| item.strangers(member, &below(key), found));
+            }
+            (Self::List(item), Value::Array(items)) => {
+                items.iter().for_each(|member| item.strangers(member, path, found));
+            }
+            (shape, value) if shape.is_scalar() && shape.misfit(value, path).is_none() => {}
+            _ => drop(found.insert(path.to_owned())),
         }
     }
 
@@ -212,6 +238,21 @@ mod tests {
         assert_eq!(named(json!({"users": [{"uid": "0"}]})), "`accounts.users.uid` is not an int");
         let state = json!({"users": [{"password": {"state": "lost"}}]});
         assert!(named(state).starts_with("`accounts.users.password.state` is not one of set"));
+    }
+
+    #[test]
+    fn strangers_are_found_by_path_and_new_fields_are_none() {
+        let strangers = |value: Value| {
+            let mut found = BTreeSet::new();
+            of_kind("accounts").expect("accounts").strangers(&value, "", &mut found);
+            found.into_iter().collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(strangers(json!({"users": [{"uid": 0, "shoe_size": 42}], "new": 1})), "");
+        let users = json!([{"uid": 0}, {"uid": "0", "password": {"state": "lost"}}, 7]);
+        assert_eq!(strangers(json!({"users": users})), "users users.password.state users.uid");
+        let mut whole = BTreeSet::new();
+        of_kind("accounts").expect("accounts").strangers(&json!([]), "", &mut whole);
+        assert_eq!(whole, [String::new()].into(), "the path of the whole is empty");
     }
 
     #[test]

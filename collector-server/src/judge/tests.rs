@@ -202,8 +202,17 @@ fn facts_of_the_wrong_type_are_an_error_of_the_rule() {
     accounts["legacy_plus_entries"] = json!("0");
     accounts["hashes_in_passwd"] = json!([1]);
     let host = host([("accounts", accounts)]);
-    assert_eq!(result(&host, "acc-legacy-plus").outcome, Outcome::Fail);
+    assert_eq!(result(&host, "acc-legacy-plus").reason, Some(Reason::RuleError));
     assert_eq!(result(&host, "acc-shadowed").reason, Some(Reason::RuleError));
+    assert_eq!(result(&host, "acc-unique-uid").outcome, Outcome::Pass);
+}
+
+#[test]
+fn a_superuser_does_not_hide_behind_a_number_in_quotes() {
+    let mut accounts = accounts();
+    accounts["users"][1]["uid"] = json!("0");
+    let host = host([("accounts", accounts)]);
+    assert_eq!(result(&host, "acc-uid0-only-root").reason, Some(Reason::RuleError));
 }
 
 #[test]
@@ -327,7 +336,8 @@ proptest! {
         let removed: Vec<_> = removed.iter().map(|index| index.get(&found).clone()).collect();
         data[kind].1 = without(&data[kind].1, &removed);
         for (whole, less) in whole.iter().zip(outcomes(&host(data))) {
-            if less.outcome != Outcome::Unknown {
+            // What has a wrong type is refused wherever it stands; taking it away is a repair.
+            if less.outcome != Outcome::Unknown && whole.reason != Some(Reason::RuleError) {
                 prop_assert_eq!(whole, &less, "without {:?}", removed);
             }
         }

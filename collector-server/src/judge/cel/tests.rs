@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 use serde_json::json;
 
 fn run(source: &str, facts: &Value) -> Result<Answer, EvalError> {
@@ -168,4 +169,58 @@ fn the_deepest_rule_needs_a_quarter_of_the_stack() {
         }
     });
     thread.expect("thread").join().expect("no overflow");
+}
+
+/// Expressions of all that can absorb an error in CEL, over `f.a`, `f.b`, `f.n` and the list `f.l`.
+fn expressions() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec!["f.a", "f.b", "f.n > 1", "'s' in f.t", "true", "false"]);
+    leaf.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
+        (0..8u8, inner.clone(), inner.clone(), inner).prop_map(|(form, a, b, c)| match form {
+            0 => format!("({a} && {b})"),
+            1 => format!("({a} || {b})"),
+            2 => format!("!({a})"),
+            3 => format!("({a} ? {b} : {c})"),
+            4 => format!("f.l.exists(v, {a} || v.x)"),
+            5 => format!("f.l.all(v, v.y && {a})"),
+            6 => format!("size(f.l.filter(v, v.x || {a})) > 0"),
+            _ => format!("({a}) == ({b})"),
+        })
+    })
+}
+
+fn facts() -> impl Strategy<Value = Value> {
+    let item = (any::<bool>(), any::<bool>()).prop_map(|(x, y)| json!({"x": x, "y": y}));
+    let list = prop::collection::vec(item, 0..4);
+    let names = prop::sample::select(vec![json!([]), json!(["s"]), json!(["t"])]);
+    (any::<bool>(), any::<bool>(), 0..3, list, names)
+        .prop_map(|(a, b, n, l, t)| json!({"a": a, "b": b, "n": n, "l": l, "t": t}))
+}
+
+/// Takes away the keys whose turn in `taken` is true.
+fn thinned(facts: &Value, taken: &mut impl Iterator<Item = bool>) -> Value {
+    match facts {
+        Value::Object(members) => {
+            let kept: Vec<_> = members.iter().filter(|_| !taken.next().unwrap_or(false)).collect();
+            kept.into_iter().map(|(key, value)| (key.clone(), thinned(value, taken))).collect()
+        }
+        Value::Array(items) => items.iter().map(|item| thinned(item, taken)).collect(),
+        other => other.clone(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn fewer_facts_give_the_same_answer_or_none(
+        source in expressions(),
+        facts in facts(),
+        taken in prop::collection::vec(any::<bool>(), 13),
+    ) {
+        prop_assume!(parse(&source).is_ok());
+        let less = thinned(&facts, &mut taken.into_iter());
+        let answers = on_large_stack(|| (run(&source, &facts), run(&source, &less)));
+        let (whole, less) = answers.expect("no overflow");
+        prop_assert!(less.is_err() || less == whole, "{}: {:?}, then {:?}", source, whole, less);
+    }
 }
