@@ -1,0 +1,278 @@
+//! Evaluates rules over the state of a host: applies → status gate → guard → expression.
+
+use super::cel::{self, Answer, EvalError, Scope};
+use super::load::RuleSet;
+use super::memo::{Key, KindKey, Memo};
+use super::outcome::{HostState, KindState, Outcome, Reason, RuleResult};
+use super::rule::{Expression, Rule};
+use super::shape::{self, Shape};
+use evidence::{Digest, Status};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A rule set, with a memory of what it has judged.
+pub struct Judge {
+    rules: Arc<RuleSet>,
+    memo: Memo,
+}
+
+/// A result without the name of its rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Judged {
+    pub(super) outcome: Outcome,
+    pub(super) offenders: Vec<String>,
+    pub(super) reason: Option<Reason>,
+}
+
+impl Judged {
+    fn of(outcome: Outcome) -> Self {
+        Self { outcome, offenders: Vec::new(), reason: None }
+    }
+
+    fn unknown(reason: Reason) -> Self {
+        Self { reason: Some(reason), ..Self::of(Outcome::Unknown) }
+    }
+}
+
+impl Judge {
+    pub fn new(rules: Arc<RuleSet>) -> Self {
+        Self { rules, memo: Memo::default() }
+    }
+
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// One result per rule, in the order of the rule set. What is equal across a fleet (rule,
+    /// statuses, facts, and the day if the rule reads it) is judged once.
+    pub fn judge(&self, host: &HostState, today: i64) -> Vec<RuleResult> {
+        let kinds = host.kinds.iter().map(|(kind, state)| (kind.as_str(), KindKey::of(state)));
+        let kinds: BTreeMap<&str, KindKey> = kinds.collect();
+        let rules = self.rules.rules();
+        let keys: Vec<_> =
+            rules.iter().zip(0..).map(|(rule, n)| key(rule, n, &kinds, today)).collect();
+        let mut judged = self.memo.look_up(&keys);
+        if judged.iter().any(Option::is_none) {
+            let evaluated =
+                cel::on_large_stack(|| evaluate_missing(rules, &mut judged, host, today));
+            if evaluated.is_some() {
+                self.memo.keep(keys.into_iter().zip(judged.iter().flatten().cloned()));
+            }
+            let failed = || Arc::new(Judged::unknown(Reason::RuleError));
+            judged.iter_mut().filter(|judged| judged.is_none()).for_each(|j| *j = Some(failed()));
+        }
+        let result = |(rule, judged): (&Rule, &Arc<Judged>)| RuleResult {
+            rule: rule.id.clone(),
+            outcome: judged.outcome,
+            offenders: judged.offenders.clone(),
+            reason: judged.reason,
+        };
+        rules.iter().zip(judged.iter().flatten()).map(result).collect()
+    }
+}
+
+fn evaluate_missing(
+    rules: &[Rule],
+    judged: &mut [Option<Arc<Judged>>],
+    host: &HostState,
+    today: i64,
+) {
+    let strangers = strangers(host);
+    let mut scope = scope(host, today);
+    for (rule, judged) in rules.iter().zip(judged) {
+        judged.get_or_insert_with(|| Arc::new(evaluate(rule, host, &strangers, &mut scope)));
+    }
+}
+
+fn key(rule: &Rule, number: u32, kinds: &BTreeMap<&str, KindKey>, today: i64) -> Key {
+    Key {
+        rule: number,
+        kinds: rule.evidence.iter().map(|kind| kinds.get(kind.as_str()).copied()).collect(),
+        today: rule.reads_today.then_some(today),
+    }
+}
+
+impl KindKey {
+    fn of(state: &KindState) -> Self {
+        let unread = state.unread.join("\n");
+        Self {
+            status: state.status,
+            facts: state.facts.as_ref().map(|facts| facts.id()),
+            unread: (!state.unread.is_empty()).then(|| Digest::of(unread.as_bytes())),
+        }
+    }
+}
+
+fn scope(host: &HostState, today: i64) -> Scope<'_> {
+    let mut scope = Scope::new(today);
+    for (kind, state) in &host.kinds {
+        if let Some(facts) = &state.facts {
+            scope.bind(kind, &facts.data);
+        }
+    }
+    scope
+}
+
+/// Judges one rule without a memory. Call it on a large stack.
+pub(super) fn judge_rule(rule: &Rule, host: &HostState, today: i64) -> Judged {
+    evaluate(rule, host, &strangers(host), &mut scope(host, today))
+}
+
+/// Kind → paths at which its facts do not have the shape of the kind.
+type Strangers<'a> = BTreeMap<&'a str, BTreeSet<String>>;
+
+fn strangers(host: &HostState) -> Strangers<'_> {
+    let of = |(kind, state): (&'_ String, &KindState)| {
+        let mut found = BTreeSet::new();
+        if let (Some(facts), Some(shape)) = (&state.facts, shape::of_kind(kind)) {
+            shape.strangers(&facts.data, "", &mut found);
+        }
+        found
+    };
+    host.kinds.iter().map(|kind| (kind.0.as_str(), of(kind))).collect()
+}
+
+/// A host with what is strange about it.
+struct Seen<'a> {
+    host: &'a HostState,
+    strangers: &'a Strangers<'a>,
+}
+
+fn evaluate<'v>(
+    rule: &'v Rule,
+    host: &HostState,
+    strangers: &Strangers,
+    scope: &mut Scope<'v>,
+) -> Judged {
+    scope.bind("p", &rule.compiled.params);
+    decide(rule, &Seen { host, strangers }, scope).unwrap_or_else(|judged| judged)
+}
+
+/// `Err` is a result that came before the rule's own expression was reached.
+fn decide(rule: &Rule, host: &Seen, scope: &Scope) -> Result<Judged, Judged> {
+    let all: Vec<&str> = rule.evidence.iter().map(String::as_str).collect();
+    if let Some(applies) = &rule.compiled.applies {
+        let kinds = all.iter().filter(|kind| reads_kind(&applies.reads, kind));
+        match gate(rule, &kinds.copied().collect::<Vec<_>>(), &applies.reads, host) {
+            // A kind that has no meaning here settles it only if nothing else is in doubt.
+            Err(judged) if judged.outcome == Outcome::NotApplicable => {
+                gate(rule, &all, &rule.reads, host)?;
+                return Err(judged);
+            }
+            gate => gate?,
+        }
+        if !holds(applies, scope)? {
+            return Ok(Judged::of(Outcome::NotApplicable));
+        }
+    }
+    gate(rule, &all, &rule.reads, host)?;
+    for guard in &rule.compiled.guards {
+        if !holds(guard, scope)? {
+            return Err(Judged::unknown(Reason::Guard));
+        }
+    }
+    Ok(match run(&rule.compiled.verdict, scope)? {
+        Answer::Bool(true) => Judged::of(Outcome::Pass),
+        Answer::Texts(offenders) if offenders.is_empty() => Judged::of(Outcome::Pass),
+        Answer::Bool(false) => Judged::of(Outcome::Fail),
+        Answer::Texts(offenders) => Judged { offenders, ..Judged::of(Outcome::Fail) },
+    })
+}
+
+fn run(expression: &Expression, scope: &Scope) -> Result<Answer, Judged> {
+    scope.run(&expression.program).map_err(|error| match error {
+        EvalError::Missing(_) => Judged::unknown(Reason::FactMissing),
+        EvalError::Rule(_) => Judged::unknown(Reason::RuleError),
+    })
+}
+
+fn holds(expression: &Expression, scope: &Scope) -> Result<bool, Judged> {
+    match run(expression, scope)? {
+        Answer::Bool(answer) => Ok(answer),
+        Answer::Texts(_) => Err(Judged::unknown(Reason::RuleError)),
+    }
+}
+
+fn reads_kind(reads: &BTreeSet<String>, kind: &str) -> bool {
+    reads.iter().any(|path| below(path, kind).is_some())
+}
+
+/// What of `path` comes below `above`: empty when they are equal.
+fn below<'a>(path: &'a str, above: &str) -> Option<&'a str> {
+    let rest = path.strip_prefix(above)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('.') }
+}
+
+/// Whether these kinds are proof for facts at `reads`. A doubt in any of them comes before a kind
+/// that has no meaning on the host.
+fn gate(rule: &Rule, kinds: &[&str], reads: &BTreeSet<String>, seen: &Seen) -> Result<(), Judged> {
+    let mut has_meaning = true;
+    for kind in kinds {
+        let state = seen.host.kinds.get(*kind).ok_or(Judged::unknown(Reason::NotCollected))?;
+        let reason = match state.status {
+            Status::Ok | Status::Partial => doubt(rule, kind, state, reads, seen),
+            Status::NotApplicable => {
+                has_meaning = false;
+                None
+            }
+            Status::Absent => Some(Reason::Absent),
+            Status::Denied => Some(Reason::Denied),
+            Status::ParseError => Some(Reason::ParseError),
+            Status::Unsupported => Some(Reason::Unsupported),
+            Status::Timeout => Some(Reason::Timeout),
+            Status::Truncated => Some(Reason::Truncated),
+            Status::IoError => Some(Reason::IoError),
+        };
+        if let Some(reason) = reason {
+            return Err(Judged::unknown(reason));
+        }
+    }
+    if has_meaning { Ok(()) } else { Err(Judged::of(Outcome::NotApplicable)) }
+}
+
+/// Why facts that were read, wholly or in part, are no proof for this rule.
+fn doubt(
+    rule: &Rule,
+    kind: &str,
+    state: &KindState,
+    reads: &BTreeSet<String>,
+    seen: &Seen,
+) -> Option<Reason> {
+    let Some(facts) = &state.facts else { return Some(Reason::NotReceived) };
+    if rule.since.get(kind).is_some_and(|needed| facts.v < *needed) {
+        return Some(Reason::AgentTooOld);
+    }
+    let silent = state.status == Status::Partial && state.unread.is_empty();
+    let unread = state.unread.iter().any(|unread| touches(kind, unread, reads));
+    if silent || unread {
+        return Some(Reason::FactMissing);
+    }
+    let strangers = seen.strangers.get(kind)?;
+    strangers.iter().any(|path| touches(kind, path, reads)).then_some(Reason::RuleError)
+}
+
+/// Whether an unread path takes away something at `reads`. Every path that is read ends at a value,
+/// or at a list whose membership alone is read, so only equal paths and paths above matter. A path
+/// that the kind does not have cannot be placed and takes away everything.
+fn touches(kind: &str, unread: &str, reads: &BTreeSet<String>) -> bool {
+    let unread_path = format!("{kind}.{unread}");
+    !exists(kind, unread) || reads.iter().any(|read| below(read, &unread_path).is_some())
+}
+
+fn exists(kind: &str, path: &str) -> bool {
+    let Some(mut shape) = shape::of_kind(kind) else { return false };
+    for step in path.split('.') {
+        while let Shape::List(item) = shape {
+            shape = item;
+        }
+        shape = match shape {
+            Shape::Record(fields) => match fields.get(step) {
+                Some(field) => field,
+                None => return false,
+            },
+            Shape::Map(_) => return true,
+            _ => return false,
+        };
+    }
+    true
+}

@@ -1,0 +1,388 @@
+//! Loads rule sets, and refuses whatever could judge wrongly, with the place and a suggestion.
+
+use super::cel::{self, Program};
+use super::check::{self, Names, Purpose, Reads};
+use super::example;
+use super::rule::{Compiled, Expression, Rule, RuleError, SourceFile, Written};
+use crate::catalogue::Catalogue;
+use crate::place;
+use evidence::{Digest, canonical, kinds};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use toml::Spanned;
+
+/// The rules that are compiled in: `config/rules`.
+const BUILTIN: &[(&str, &str)] = &[
+    ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
+    ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
+    ("packages.toml", include_str!("../../../config/rules/packages.toml")),
+    ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
+];
+
+/// Rules that have been checked, with the files they came from.
+#[derive(Debug, Clone)]
+pub struct RuleSet {
+    rules: Vec<Rule>,
+    sources: Vec<(String, String)>,
+    id: Digest,
+}
+
+impl RuleSet {
+    /// The rules that are compiled in.
+    pub fn builtin(catalogue: &Catalogue) -> Result<Self, Vec<RuleError>> {
+        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        Self::from_sources(&BUILTIN.iter().map(own).collect::<Vec<_>>(), catalogue)
+    }
+
+    /// Reads every `*.toml` of a directory.
+    pub fn load_dir(dir: &Path, catalogue: &Catalogue) -> Result<Self, Vec<RuleError>> {
+        let fail = |path: &Path, error: std::io::Error| {
+            let name = path.display().to_string();
+            vec![SourceFile { name: &name, text: "" }.error(0, None, error.to_string())]
+        };
+        let mut sources = Vec::new();
+        for entry in std::fs::read_dir(dir).map_err(|error| fail(dir, error))? {
+            let path = entry.map_err(|error| fail(dir, error))?.path();
+            if path.extension().is_some_and(|extension| extension == "toml") {
+                let text = std::fs::read_to_string(&path).map_err(|error| fail(&path, error))?;
+                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+                sources.push((name.unwrap_or_default(), text));
+            }
+        }
+        if sources.is_empty() {
+            return Err(fail(dir, std::io::Error::other("holds no *.toml file")));
+        }
+        Self::from_sources(&sources, catalogue)
+    }
+
+    /// Loads rules from (file name, text); the order of the files does not matter.
+    pub fn from_sources(
+        sources: &[(String, String)],
+        catalogue: &Catalogue,
+    ) -> Result<Self, Vec<RuleError>> {
+        let mut sources = sources.to_vec();
+        sources.sort();
+        let nowhere = |message: &str| {
+            vec![SourceFile { name: "rules", text: "" }.error(0, None, message.to_owned())]
+        };
+        let rules = cel::on_large_stack(|| Loader::new(catalogue).load(&sources))
+            .ok_or_else(|| nowhere("no thread could load them"))??;
+        let bytes = canonical::to_vec(&sources).map_err(|error| nowhere(&error.to_string()))?;
+        Ok(Self { rules, sources, id: Digest::of(&bytes) })
+    }
+
+    /// The files as they were read, by name.
+    pub fn sources(&self) -> &[(String, String)] {
+        &self.sources
+    }
+
+    /// SHA-256 of the canonical JSON of `sources`.
+    pub fn id(&self) -> Digest {
+        self.id
+    }
+
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
+    }
+
+    pub fn get(&self, id: &str) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.id == id)
+    }
+}
+
+struct Loader<'a> {
+    catalogue: &'a Catalogue,
+    /// What must hold of each kind.
+    guards: BTreeMap<String, Expression>,
+    seen: BTreeSet<String>,
+    errors: Vec<RuleError>,
+}
+
+/// The rule that is being loaded.
+struct Draft<'a> {
+    file: SourceFile<'a>,
+    id: &'a str,
+    evidence: &'a [String],
+    params: &'a BTreeMap<String, Value>,
+}
+
+impl<'a> Loader<'a> {
+    fn new(catalogue: &'a Catalogue) -> Self {
+        Self { catalogue, guards: BTreeMap::new(), seen: BTreeSet::new(), errors: Vec::new() }
+    }
+
+    fn load(mut self, sources: &[(String, String)]) -> Result<Vec<Rule>, Vec<RuleError>> {
+        let mut documents = Vec::new();
+        for (name, text) in sources {
+            let file = SourceFile { name, text };
+            match file.parse() {
+                Ok(document) => documents.push((file, document)),
+                Err(error) => self.errors.push(error),
+            }
+        }
+        for (file, document) in &documents {
+            for (kind, source) in &document.guard {
+                self.kind_guard(*file, kind, source);
+            }
+        }
+        let mut rules = Vec::new();
+        for (file, document) in &documents {
+            for written in &document.rule {
+                rules.extend(self.rule(*file, written));
+            }
+        }
+        if self.errors.is_empty() { Ok(rules) } else { Err(self.errors) }
+    }
+
+    fn refuse(&mut self, file: SourceFile, rule: Option<&str>, at: usize, message: String) {
+        self.errors.push(file.error(at, rule, message));
+    }
+
+    fn kind_guard(&mut self, file: SourceFile, kind: &Spanned<String>, source: &Spanned<String>) {
+        if !self.known_kind(file, None, kind) {
+            return;
+        }
+        let name = kind.get_ref();
+        let evidence = [name.clone()];
+        let draft = Draft { file, id: "guard", evidence: &evidence, params: &BTreeMap::new() };
+        if let Some((expression, reads)) = self.expression(&draft, source, Purpose::Guard) {
+            if reads.today {
+                self.refuse(file, None, source.span().start, "a guard of a kind has no day".into());
+            }
+            if self.guards.insert(name.clone(), expression).is_some() {
+                let message = format!("`{name}` has a guard already");
+                self.refuse(file, None, kind.span().start, message);
+            }
+        }
+    }
+
+    fn known_kind(&mut self, file: SourceFile, rule: Option<&str>, kind: &Spanned<String>) -> bool {
+        let name = kind.get_ref();
+        if kinds::find(name).is_some() {
+            return true;
+        }
+        let suggestion = place::nearest(name, kinds::ALL.iter().map(|kind| kind.name));
+        let error = file.error(kind.span().start, rule, format!("unknown kind `{name}`"));
+        self.errors.push(RuleError { suggestion, ..error });
+        false
+    }
+
+    fn rule(&mut self, file: SourceFile, written: &Spanned<Written>) -> Option<Rule> {
+        let before = self.errors.len();
+        let span = written.span();
+        let written = written.get_ref();
+        self.head(file, written);
+        let params = self.params(file, written);
+        let evidence = sorted(written.evidence.get_ref());
+        let draft = Draft { file, id: written.id.get_ref(), evidence: &evidence, params: &params };
+        let parts = self.parts(&draft, written, span.start)?;
+        let rule = self.assemble(&draft, written, parts);
+        if self.errors.len() == before {
+            self.examples(file, written, &rule);
+        }
+        (self.errors.len() == before).then_some(rule)
+    }
+
+    /// What can be refused without looking into expressions.
+    fn head(&mut self, file: SourceFile, written: &Written) {
+        let id = written.id.get_ref().as_str();
+        let at = written.id.span().start;
+        if !is_kebab_case(id) {
+            self.refuse(file, Some(id), at, "an id is kebab-case: a-z, 0-9 and single `-`".into());
+        }
+        if !self.seen.insert(id.to_owned()) {
+            self.refuse(file, Some(id), at, "another rule has this id".into());
+        }
+        let controls = written.controls.get_ref();
+        if controls.len() > 3 {
+            let message = "a rule supports at most three controls; name the nearest".into();
+            self.refuse(file, Some(id), written.controls.span().start, message);
+        }
+        for control in controls {
+            if self.catalogue.get(control.get_ref()).is_none() {
+                let known = self.catalogue.controls().iter().map(|known| known.id.as_str());
+                let suggestion = place::nearest(control.get_ref(), known);
+                let message = format!("unknown control `{}`", control.get_ref());
+                let error = file.error(control.span().start, Some(id), message);
+                self.errors.push(RuleError { suggestion, ..error });
+            }
+        }
+        for kind in written.evidence.get_ref() {
+            self.known_kind(file, Some(id), kind);
+        }
+        if written.evidence.get_ref().is_empty() {
+            let at = written.evidence.span().start;
+            self.refuse(file, Some(id), at, "a rule needs evidence".into());
+        }
+        self.since(file, written);
+    }
+
+    fn since(&mut self, file: SourceFile, written: &Written) {
+        for (kind, v) in &written.since {
+            let known = written.evidence.get_ref().iter().any(|known| known.get_ref() == kind);
+            let newest = kinds::find(kind).map_or(0, |kind| kind.v);
+            if !known || *v < 1 || *v > newest {
+                let message = format!("since: `{kind}` has no version {v} here");
+                self.refuse(file, Some(written.id.get_ref()), written.id.span().start, message);
+            }
+        }
+    }
+
+    fn params(&mut self, file: SourceFile, written: &Written) -> BTreeMap<String, Value> {
+        let mut params = BTreeMap::new();
+        for (name, value) in &written.params {
+            match serde_json::to_value(value.get_ref()) {
+                Ok(json) => drop(params.insert(name.clone(), json)),
+                Err(error) => {
+                    let id = written.id.get_ref();
+                    self.refuse(file, Some(id), value.span().start, error.to_string());
+                }
+            }
+        }
+        params
+    }
+
+    /// Parses and checks one expression.
+    fn expression(
+        &mut self,
+        draft: &Draft,
+        source: &Spanned<String>,
+        purpose: Purpose,
+    ) -> Option<(Expression, Reads)> {
+        let checked = cel::parse(source.get_ref())
+            .map_err(|error| (error.to_string(), None, None))
+            .and_then(|expr| {
+                let names = Names { kinds: draft.evidence, params: draft.params };
+                match check::check(&expr, &names, purpose) {
+                    Ok(reads) => Ok((expr, reads)),
+                    Err(fault) => Err((fault.message, fault.word, fault.suggestion)),
+                }
+            });
+        match checked {
+            Ok((expr, reads)) => {
+                let program = Program::new(expr);
+                Some((Expression { program, reads: reads.paths.clone() }, reads))
+            }
+            Err((message, word, suggestion)) => {
+                let at = draft.file.offset_of(source.span(), word.as_deref());
+                let error = draft.file.error(at, Some(draft.id), message);
+                self.errors.push(RuleError { suggestion, ..error });
+                None
+            }
+        }
+    }
+
+    /// All expressions of a rule, and what they read together.
+    fn parts(&mut self, draft: &Draft, written: &Written, start: usize) -> Option<Parts> {
+        let (source, purpose) = match (&written.offenders, &written.passes) {
+            (Some(source), None) => (source, Purpose::Offenders),
+            (None, Some(source)) => (source, Purpose::Passes),
+            _ => {
+                let message = "a rule has either `offenders` or `passes`".to_owned();
+                self.refuse(draft.file, Some(draft.id), start, message);
+                return None;
+            }
+        };
+        let verdict = self.expression(draft, source, purpose);
+        let optional = [(&written.applies, Purpose::Applies), (&written.guard, Purpose::Guard)];
+        let [applies, guard] = optional.map(|(source, purpose)| {
+            source.as_ref().map(|source| self.expression(draft, source, purpose))
+        });
+        let (verdict, applies, guard) = (verdict?, absent_or(applies)?, absent_or(guard)?);
+        let mut reads = verdict.1;
+        if reads.paths.is_empty() {
+            let message = "the expression reads no fact".to_owned();
+            self.refuse(draft.file, Some(draft.id), source.span().start, message);
+        }
+        for more in applies.iter().chain(&guard).map(|(_, reads)| reads) {
+            reads.paths.extend(more.paths.iter().cloned());
+            reads.params.extend(more.params.iter().cloned());
+            reads.today |= more.today;
+        }
+        let [applies, guard] = [applies, guard].map(|part| part.map(|(expression, _)| expression));
+        Some(Parts { applies, guard, verdict: verdict.0, reads })
+    }
+
+    fn assemble(&mut self, draft: &Draft, written: &Written, parts: Parts) -> Rule {
+        let mut reads = parts.reads.paths;
+        for kind in written.evidence.get_ref() {
+            let prefix = format!("{}.", kind.get_ref());
+            if !reads.iter().any(|path| path.starts_with(&prefix)) {
+                let message = format!("`{}` is evidence, and nothing reads it", kind.get_ref());
+                self.refuse(draft.file, Some(draft.id), kind.span().start, message);
+            }
+        }
+        for (name, value) in &written.params {
+            if !parts.reads.params.contains(name) {
+                let message = format!("nothing reads parameter `{name}`");
+                self.refuse(draft.file, Some(draft.id), value.span().start, message);
+            }
+        }
+        let guards = draft.evidence.iter().filter_map(|kind| self.guards.get(kind).cloned());
+        let guards: Vec<_> = guards.chain(parts.guard).collect();
+        reads.extend(guards.iter().flat_map(|guard| guard.reads.iter().cloned()));
+        let params = Value::Object(draft.params.clone().into_iter().collect());
+        let verdict = written.offenders.as_ref().or(written.passes.as_ref());
+        Rule {
+            id: draft.id.to_owned(),
+            title: written.title.clone(),
+            controls: written.controls.get_ref().iter().map(|c| c.get_ref().clone()).collect(),
+            severity: written.severity,
+            evidence: draft.evidence.to_vec(),
+            rationale: written.rationale.clone(),
+            remediation: written.remediation.clone(),
+            not_shown: written.not_shown.clone(),
+            profile: written.profile,
+            reads,
+            reads_today: parts.reads.today,
+            since: written.since.clone(),
+            params: draft.params.clone(),
+            expression: verdict.map(|source| source.get_ref().clone()).unwrap_or_default(),
+            compiled: Compiled { applies: parts.applies, guards, verdict: parts.verdict, params },
+        }
+    }
+
+    fn examples(&mut self, file: SourceFile, written: &Written, rule: &Rule) {
+        if let Some(message) = example::missing(written.example.iter().map(Spanned::get_ref)) {
+            self.refuse(file, Some(&rule.id), written.id.span().start, message);
+        }
+        for spanned in &written.example {
+            if let Err(message) = example::run(rule, spanned.get_ref()) {
+                let message = format!("example `{}` {message}", spanned.get_ref().name);
+                self.refuse(file, Some(&rule.id), spanned.span().start, message);
+            }
+        }
+    }
+}
+
+struct Parts {
+    applies: Option<Expression>,
+    guard: Option<Expression>,
+    verdict: Expression,
+    reads: Reads,
+}
+
+/// An expression that is not there is no fault; one that was refused is.
+fn absent_or<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    match part {
+        None => Some(None),
+        Some(part) => part.map(Some),
+    }
+}
+
+fn sorted(kinds: &[Spanned<String>]) -> Vec<String> {
+    let kinds: BTreeSet<_> = kinds.iter().map(|kind| kind.get_ref().clone()).collect();
+    kinds.into_iter().collect()
+}
+
+fn is_kebab_case(id: &str) -> bool {
+    let word = |word: &str| {
+        let mut letters = word.chars();
+        !word.is_empty() && letters.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    id.starts_with(|c: char| c.is_ascii_lowercase()) && id.split('-').all(word)
+}
+
+#[cfg(test)]
+mod tests;
