@@ -4,8 +4,8 @@
 use aws_lc_rs::rand;
 use evidence::{Digest, HostId};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -142,7 +142,10 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.issuer)?;
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         // The authority goes with it, so that an enrolling host can find the one it was pinned to.
-        Ok(ListenerIdentity { chain: vec![certificate.der().clone(), self.certificate.clone()], key })
+        Ok(ListenerIdentity {
+            chain: vec![certificate.der().clone(), self.certificate.clone()],
+            key,
+        })
     }
 }
 

@@ -44,12 +44,33 @@ pub enum Theme {
     Technological,
 }
 
+impl Theme {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Organizational => "organizational",
+            Self::People => "people",
+            Self::Physical => "physical",
+            Self::Technological => "technological",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ControlType {
     Preventive,
     Detective,
     Corrective,
+}
+
+impl ControlType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Preventive => "preventive",
+            Self::Detective => "detective",
+            Self::Corrective => "corrective",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +82,16 @@ pub enum HostEvidence {
     Partial,
     /// Hosts show a trace of it.
     Indirect,
+}
+
+impl HostEvidence {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Partial => "partial",
+            Self::Indirect => "indirect",
+        }
+    }
 }
 
 /// The catalogue cannot be used. Correct the file at the place named.

@@ -41,7 +41,12 @@ pub enum DataError {
 
 impl DataDir {
     /// Makes keys and configuration in a new or empty directory.
-    pub fn create(path: &Path, name: &str, store: &str, now: SystemTime) -> Result<Self, DataError> {
+    pub fn create(
+        path: &Path,
+        name: &str,
+        store: &str,
+        now: SystemTime,
+    ) -> Result<Self, DataError> {
         let data = Self(path.to_owned());
         if data.config_path().exists() {
             return Err(DataError::Exists(path.to_owned()));
@@ -65,7 +70,11 @@ impl DataDir {
 
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let data = Self(path.to_owned());
-        if data.config_path().exists() { Ok(data) } else { Err(DataError::Missing(path.to_owned())) }
+        if data.config_path().exists() {
+            Ok(data)
+        } else {
+            Err(DataError::Missing(path.to_owned()))
+        }
     }
 
     pub fn config_path(&self) -> PathBuf {

@@ -117,7 +117,8 @@ pub fn compare(
         .filter_map(|(rule, _)| Some((rule.clone(), cause(before, after, rule, rules.get(rule)?))))
         .collect();
     for (rule, cause) in causes {
-        let (Some(held), Some(now)) = (before.results.get(&rule), after.results.get_mut(&rule)) else {
+        let (Some(held), Some(now)) = (before.results.get(&rule), after.results.get_mut(&rule))
+        else {
             continue;
         };
         now.cause = Some(cause.as_str().to_owned());

@@ -27,7 +27,8 @@ impl Worker {
             evidence: rule.evidence.clone(),
             severity: rule.severity.as_str().to_owned(),
         };
-        let rules = judge.rules().rules().iter().map(|rule| (rule.id.clone(), view(rule))).collect();
+        let rules =
+            judge.rules().rules().iter().map(|rule| (rule.id.clone(), view(rule))).collect();
         Self { store, judge, rules }
     }
 

@@ -22,7 +22,6 @@ pub mod logging;
 pub mod metrics;
 pub mod overview;
 mod place;
-mod words_tmp;
 pub mod serve;
 pub mod settings;
 pub mod span;

@@ -1,8 +1,8 @@
 //! The collector verifies its own log while it runs, and pages say when it last did.
 
+use crate::clock;
 use crate::store::Store;
 use crate::verify::{VerifyError, verify};
-use crate::clock;
 use std::time::Duration;
 use tokio::sync::watch;
 
@@ -16,9 +16,15 @@ const FIRST: Duration = Duration::from_secs(2);
 pub enum LogCheck {
     NotYet,
     /// Every leaf, signature and chain fits the root.
-    Held { size: u64, at_us: i64 },
+    Held {
+        size: u64,
+        at_us: i64,
+    },
     /// Something does not.
-    Broken { at_us: i64, why: String },
+    Broken {
+        at_us: i64,
+        why: String,
+    },
 }
 
 /// Checks again and again until `stop`, and tells `outcome`.

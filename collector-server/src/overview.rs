@@ -64,7 +64,11 @@ fn group(results: &[ResultRow]) -> BTreeMap<&str, Vec<&ResultRow>> {
     by_rule
 }
 
-fn open_result<'a>(row: &'a ResultRow, severity: Severity, host: &'a str) -> Option<OpenResult<'a>> {
+fn open_result<'a>(
+    row: &'a ResultRow,
+    severity: Severity,
+    host: &'a str,
+) -> Option<OpenResult<'a>> {
     let word = |text: &str| serde_json::Value::String(text.to_owned());
     Some(OpenResult {
         rule: &row.rule,

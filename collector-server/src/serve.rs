@@ -80,7 +80,8 @@ pub async fn serve(data: &DataDir, config: Config) -> anyhow::Result<()> {
     let people = axum_server::from_tcp(people_listener)?
         .handle(handle.clone())
         .serve(people::router(app).into_make_service());
-    let servers: [JoinHandle<std::io::Result<()>>; 2] = [tokio::spawn(agents), tokio::spawn(people)];
+    let servers: [JoinHandle<std::io::Result<()>>; 2] =
+        [tokio::spawn(agents), tokio::spawn(people)];
 
     ready(data, agents_at, people_at)?;
     wait_for_signal().await?;

@@ -129,8 +129,18 @@ mod tests {
                 }
                 Change::Insert { value, from_us, to_us } => {
                     let known = now;
-                    assert!(!spans.iter().any(|s| s.from_us == from_us && s.known == known), "same key");
-                    spans.push(Span { value, from_us, to_us, known, ended_known: to_us.map(|_| now), superseded_known: None });
+                    assert!(
+                        !spans.iter().any(|s| s.from_us == from_us && s.known == known),
+                        "same key"
+                    );
+                    spans.push(Span {
+                        value,
+                        from_us,
+                        to_us,
+                        known,
+                        ended_known: to_us.map(|_| now),
+                        superseded_known: None,
+                    });
                 }
             }
         }
@@ -170,17 +180,34 @@ mod tests {
 
     #[test]
     fn an_equal_statement_writes_nothing() {
-        let span = Span { value: 1, from_us: 5, to_us: None, known: 0, ended_known: None, superseded_known: None };
+        let span = Span {
+            value: 1,
+            from_us: 5,
+            to_us: None,
+            known: 0,
+            ended_known: None,
+            superseded_known: None,
+        };
         assert!(assert_over(&[span], 9, None, 1).is_empty());
     }
 
     #[test]
     fn a_change_in_order_costs_one_end_and_one_insert() {
-        let span = Span { value: 1, from_us: 5, to_us: None, known: 0, ended_known: None, superseded_known: None };
+        let span = Span {
+            value: 1,
+            from_us: 5,
+            to_us: None,
+            known: 0,
+            ended_known: None,
+            superseded_known: None,
+        };
         let changes = assert_over(&[span], 9, None, 2);
-        assert_eq!(changes, [
-            Change::End { from_us: 5, known: 0, to_us: 9 },
-            Change::Insert { value: 2, from_us: 9, to_us: None },
-        ]);
+        assert_eq!(
+            changes,
+            [
+                Change::End { from_us: 5, known: 0, to_us: 9 },
+                Change::Insert { value: 2, from_us: 9, to_us: None },
+            ]
+        );
     }
 }

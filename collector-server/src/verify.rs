@@ -93,7 +93,9 @@ impl Verifier {
                     let made = <[u8; 16]>::try_from(salt.as_slice())
                         .map(|salt| leaf::act_leaf(&salt, body));
                     if made.ok().as_ref() != Some(leaf) {
-                        return Err(fail("the act's body is not the one that was logged".to_owned()));
+                        return Err(fail(
+                            "the act's body is not the one that was logged".to_owned(),
+                        ));
                     }
                 } else {
                     self.verified.erased += 1;

@@ -301,7 +301,7 @@ fn drifts() -> Vec<DriftRow> {
                  cause: &str,
                  from: &str,
                  to: &str| DriftRow {
-        id: n,
+        id: n.to_string(),
         drift: drift.into(),
         host: id(host),
         rule: rule.map(str::to_owned),

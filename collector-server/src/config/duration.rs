@@ -11,7 +11,11 @@ impl std::str::FromStr for DurationText {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("not a duration: `{text}`; write a number and a unit, such as 90s, 15m, 1h or 14d");
+        let wrong = || {
+            format!(
+                "not a duration: `{text}`; write a number and a unit, such as 90s, 15m, 1h or 14d"
+            )
+        };
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
         let seconds: u64 = match unit {

@@ -47,7 +47,10 @@ fn a_pass_that_fails_is_one_regression_with_its_offenders_and_cause() {
     assert_eq!(found.opened.len(), 1);
     let drift = &found.opened[0];
     assert_eq!((drift.drift.as_str(), drift.cause.as_str()), ("regression", "host_changed"));
-    assert_eq!((drift.offenders.as_slice(), drift.severity.as_str()), (&["toor".to_owned()][..], "critical"));
+    assert_eq!(
+        (drift.offenders.as_slice(), drift.severity.as_str()),
+        (&["toor".to_owned()][..], "critical")
+    );
     assert_eq!(after.results["acc"].cause.as_deref(), Some("host_changed"));
 }
 
@@ -102,7 +105,8 @@ fn a_failure_after_a_gap_is_still_a_regression() {
 #[test]
 fn a_field_that_is_no_longer_read_is_lost_evidence_and_one_more_read_is_not() {
     let whole = state(entry(Status::Ok, "a", &[]), &[result("acc", "pass", &[])]);
-    let less = state(entry(Status::Partial, "b", &["users.password"]), &[result("acc", "pass", &[])]);
+    let less =
+        state(entry(Status::Partial, "b", &["users.password"]), &[result("acc", "pass", &[])]);
     let other = state(entry(Status::Partial, "c", &["groups"]), &[result("acc", "pass", &[])]);
     assert_eq!(drifts(&whole, &less).0.opened.len(), 1);
     assert_eq!(drifts(&less, &other).0.opened.len(), 1);

@@ -76,16 +76,22 @@ async fn host(
     let kinds = app.store.kind_rows(id).await?;
     value["kinds"] = kinds
         .iter()
-        .map(|kind| (kind.kind.clone(), json!({
-            "status": kind.status, "facts": kind.facts, "unread": kind.unread,
-            "since_us": kind.since_us, "collected_us": kind.collected_us,
-        })))
+        .map(|kind| {
+            (
+                kind.kind.clone(),
+                json!({
+                    "status": kind.status, "facts": kind.facts, "unread": kind.unread,
+                    "since_us": kind.since_us, "collected_us": kind.collected_us,
+                }),
+            )
+        })
         .collect::<serde_json::Map<_, _>>()
         .into();
     Ok(Json(value))
 }
 
-async fn kind(
+/// Facts of one kind of a host with their sources.
+pub(super) async fn kind(
     State(app): State<App>,
     _: Reader,
     Path((id, kind)): Path<(String, String)>,

@@ -21,7 +21,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use evidence::{Digest, HostId, Status};
+use evidence::{Digest, HostId};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tower_sessions::cookie::SameSite;
@@ -46,6 +46,7 @@ pub fn router(app: App) -> Router {
         .route("/hosts/{id}/kinds/{kind}", get(facts_page))
         .route("/login", get(login_page))
         .route(SIGN_OUT, post(logout))
+        .route("/hosts/{id}/kinds/{kind}/facts.json", get(api::kind))
         .merge(api::router())
         .layer(sessions(&app))
         .route(style, get(stylesheet))
@@ -59,7 +60,8 @@ pub fn router(app: App) -> Router {
 
 fn sessions(app: &App) -> SessionManagerLayer<StoredSessions> {
     // `__Host-` and `Secure` need HTTPS at the browser's end; on loopback there is none.
-    let https = app.config.people.behind_proxy || app.config.people.public_url.starts_with("https:");
+    let https =
+        app.config.people.behind_proxy || app.config.people.public_url.starts_with("https:");
     SessionManagerLayer::new(StoredSessions(app.store.clone()))
         .with_name(if https { "__Host-evidenced" } else { "evidenced" })
         .with_secure(https)
@@ -245,7 +247,7 @@ async fn hosts_page(
     for (host, status) in kinds {
         let count = counts.entry(host).or_default();
         count.of += 1;
-        count.ok += usize::from(matches!(status, Status::Ok | Status::NotApplicable));
+        count.ok += usize::from(web::host::is_seen(status));
     }
     let page = query.page.unwrap_or(1);
     Ok(render(&web::hosts::page(ground.frame(Room::Hosts), &ground.now(), &counts, page)))
@@ -278,9 +280,15 @@ async fn facts_page(
         Some(id) => app.store.facts_of_host(host.id, id).await?,
         None => None,
     };
+    let previous = app.store.previous_kind_state(host.id, &kind).await?;
+    let previous_facts = match previous.as_ref().and_then(|row| row.facts) {
+        Some(id) => app.store.facts_of_host(host.id, id).await?,
+        None => None,
+    };
     let now_us = clock::now_us();
     let frame = Frame::inside(Some(Room::Hosts), now_us, app.store.log().await?);
-    let input = web::facts::Input { now_us, host: &host, row, facts: facts.as_ref() };
+    let previous = previous.as_ref().map(|row| (row, previous_facts.as_ref()));
+    let input = web::facts::Input { now_us, host: &host, row, facts: facts.as_ref(), previous };
     Ok(render(&web::facts::page(frame.with_sign_out(SIGN_OUT), &input)))
 }
 
@@ -335,9 +343,8 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
         let state = if host.is_silent(now_us) { "silent" } else { host.state.as_str() };
         *hosts.entry(state.to_owned()).or_default() += 1;
     }
-    let count = |outcome: &str| {
-        overview.results.iter().filter(|row| row.outcome == outcome).count() as i64
-    };
+    let count =
+        |outcome: &str| overview.results.iter().filter(|row| row.outcome == outcome).count() as i64;
     let outcomes = ["pass", "fail", "unknown", "not_applicable"];
     let population = Population {
         hosts: hosts.into_iter().collect(),

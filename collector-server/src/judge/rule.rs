@@ -43,6 +43,17 @@ pub enum Profile {
     Optional,
 }
 
+impl Profile {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Essential => "essential",
+            Self::Standard => "standard",
+            Self::Hardened => "hardened",
+            Self::Optional => "optional",
+        }
+    }
+}
+
 /// A loaded rule. It has been checked against the kinds, and its examples behave.
 #[derive(Debug, Clone)]
 pub struct Rule {

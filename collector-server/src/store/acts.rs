@@ -46,11 +46,7 @@ impl Store {
 }
 
 /// Appends an act within a transaction that holds the log.
-pub(super) async fn append(
-    tx: &mut Tx,
-    log: &mut Appender,
-    act: &Act,
-) -> Result<u64, StoreError> {
+pub(super) async fn append(tx: &mut Tx, log: &mut Appender, act: &Act) -> Result<u64, StoreError> {
     let mut salt = [0; 16];
     rand::fill(&mut salt).map_err(|_| StoreError::corrupt("no randomness for a salt"))?;
     let body = serde_json::to_vec(act).map_err(|e| StoreError::corrupt(e.to_string()))?;

@@ -12,7 +12,10 @@ use std::time::Duration;
 pub(super) enum Db {
     /// One writer, several readers: SQLite has one write lock, and waiting for it in a pool is
     /// cheaper than `SQLITE_BUSY`.
-    Sqlite { write: SqlitePool, read: SqlitePool },
+    Sqlite {
+        write: SqlitePool,
+        read: SqlitePool,
+    },
     Postgres(PgPool),
 }
 

@@ -59,7 +59,8 @@ impl Store {
     ) -> Result<LogState, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
-        let sql = "INSERT INTO token (hash, host_group, uses_left, expires_us) VALUES ($1, $2, $3, $4)";
+        let sql =
+            "INSERT INTO token (hash, host_group, uses_left, expires_us) VALUES ($1, $2, $3, $4)";
         execute!(&mut tx, sql, hash.0.to_vec(), group.to_owned(), uses, expires_us)?;
         let act = Act {
             at_us: now_us,
@@ -165,8 +166,15 @@ async fn insert(tx: &mut Tx, enrolment: &Enrolment, group: &str) -> Result<(), S
     let sql = "INSERT INTO host (id, name, machine, host_group, state, evidence_key, enrolled_us,
                manifest_complete, judged_index) VALUES ($1, $2, $3, $4, 'enrolling', $5, $6, $7, -1)";
     execute!(
-        tx, sql, host.clone(), enrolment.name.clone(), enrolment.machine.map(|m| m.0.to_vec()),
-        group.to_owned(), enrolment.evidence_key.0.to_vec(), enrolment.at_us, false,
+        tx,
+        sql,
+        host.clone(),
+        enrolment.name.clone(),
+        enrolment.machine.map(|m| m.0.to_vec()),
+        group.to_owned(),
+        enrolment.evidence_key.0.to_vec(),
+        enrolment.at_us,
+        false,
     )?;
     let sql = "INSERT INTO certificate (serial, host, not_after_s) VALUES ($1, $2, $3)";
     execute!(tx, sql, enrolment.serial.clone(), host.clone(), enrolment.not_after_s)?;

@@ -83,7 +83,8 @@ async fn accept_one(
 ) -> Result<Result<Accepted, Refusal>, StoreError> {
     let check_in = &incoming.signed.check_in;
     let host = check_in.host.to_string();
-    let sql = "SELECT state, last_observed_us, last_index, manifest, manifest_complete, judged_index
+    let sql =
+        "SELECT state, last_observed_us, last_index, manifest, manifest_complete, judged_index
                FROM host WHERE id = $1";
     let Some(before) = fetch!(tx, optional, HostBefore, sql, host.clone())? else {
         return Ok(Err(Refusal::UnknownHost));
@@ -125,13 +126,11 @@ enum Place {
     Known(u64),
 }
 
-async fn follow(
-    tx: &mut Tx,
-    signed: &SignedCheckIn,
-) -> Result<Result<Place, Refusal>, StoreError> {
+async fn follow(tx: &mut Tx, signed: &SignedCheckIn) -> Result<Result<Place, Refusal>, StoreError> {
     let check_in = &signed.check_in;
     let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
-    let refuse = |reason| Err(Refusal::Conflict { chain: chain.clone(), seq: check_in.seq, reason });
+    let refuse =
+        |reason| Err(Refusal::Conflict { chain: chain.clone(), seq: check_in.seq, reason });
     let sql = "SELECT next_seq, last_id FROM chain WHERE host = $1 AND chain = $2";
     let row = fetch!(tx, optional, (i64, Vec<u8>), sql, host.clone(), chain.clone())?;
     let Some((next, last)) = row else {
@@ -145,7 +144,8 @@ async fn follow(
     if check_in.seq < next {
         let sql = "SELECT log_index, signed FROM check_in
                    WHERE host = $1 AND chain = $2 AND seq = $3";
-        let row = fetch!(tx, optional, (i64, Vec<u8>), sql, host.clone(), chain.clone(), check_in.seq)?;
+        let row =
+            fetch!(tx, optional, (i64, Vec<u8>), sql, host.clone(), chain.clone(), check_in.seq)?;
         return Ok(match row {
             Some((index, bytes)) if stored(&bytes)?.id() == signed.id() => {
                 Ok(Place::Known(index.unsigned_abs()))
@@ -177,8 +177,15 @@ async fn write(
     let bytes = incoming.signed.to_bytes();
     let at = signed(index);
     execute!(
-        tx, sql, at, host.clone(), chain.clone(), check_in.seq, observed,
-        incoming.received_us, bytes.clone(),
+        tx,
+        sql,
+        at,
+        host.clone(),
+        chain.clone(),
+        check_in.seq,
+        observed,
+        incoming.received_us,
+        bytes.clone(),
     )?;
     let sql = "INSERT INTO chain (host, chain, next_seq, last_id) VALUES ($1, $2, $3, $4)
                ON CONFLICT (host, chain) DO UPDATE
@@ -197,8 +204,17 @@ async fn write(
                last_observed_us = $4, last_index = $5, next_due_s = $6, manifest = $7,
                manifest_complete = $8, judged_index = $9 WHERE id = $1";
     execute!(
-        tx, sql, host.clone(), check_in.agent.clone(), incoming.received_us, observed, at,
-        check_in.next_due_s, manifest.clone(), complete, judged,
+        tx,
+        sql,
+        host.clone(),
+        check_in.agent.clone(),
+        incoming.received_us,
+        observed,
+        at,
+        check_in.next_due_s,
+        manifest.clone(),
+        complete,
+        judged,
     )?;
     if complete && !skip {
         enqueue(tx, &host, incoming.received_us).await?;
@@ -257,7 +273,16 @@ async fn anomaly(tx: &mut Tx, incoming: &Incoming, index: u64) -> Result<(), Sto
                '[]', $5, $6) ON CONFLICT DO NOTHING";
     let id = ulid::Ulid::generate().to_string();
     let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
-    execute!(tx, sql, id.clone(), host.clone(), chain.clone(), to.clone(), incoming.received_us, signed(index))?;
+    execute!(
+        tx,
+        sql,
+        id.clone(),
+        host.clone(),
+        chain.clone(),
+        to.clone(),
+        incoming.received_us,
+        signed(index)
+    )?;
     Ok(())
 }
 

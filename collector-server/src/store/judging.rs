@@ -79,12 +79,14 @@ impl Store {
     /// At most `limit` check-ins of a host that were not judged; none for an unknown host.
     pub async fn pending(&self, host: HostId, limit: i64) -> Result<Option<Pending>, StoreError> {
         let sql = "SELECT judged_index FROM host WHERE id = $1";
-        let Some((judged_index,)) = read!(&self.db, optional, (i64,), sql, host.to_string())? else {
+        let Some((judged_index,)) = read!(&self.db, optional, (i64,), sql, host.to_string())?
+        else {
             return Ok(None);
         };
         let sql = "SELECT log_index, observed_us, signed FROM check_in
                    WHERE host = $1 AND log_index > $2 ORDER BY log_index LIMIT $3";
-        let rows = read!(&self.db, all, (i64, i64, Vec<u8>), sql, host.to_string(), judged_index, limit)?;
+        let rows =
+            read!(&self.db, all, (i64, i64, Vec<u8>), sql, host.to_string(), judged_index, limit)?;
         let mut statements = Vec::with_capacity(rows.len());
         for (index, observed_us, bytes) in rows {
             let manifest = ingest::stored(&bytes)?.check_in.manifest;
@@ -168,7 +170,8 @@ impl Store {
         at_us: i64,
         known: i64,
     ) -> Result<Vec<ResultRow>, StoreError> {
-        let sql = "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us, known_from
+        let sql =
+            "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us, known_from
                    FROM result_span
                    WHERE ($1 = '' OR host = $1)
                      AND known_from <= $3 AND (superseded_known IS NULL OR superseded_known > $3)
@@ -317,12 +320,23 @@ async fn apply(
             execute!(tx, sql, host.clone(), rule.clone(), from_us, known, row.known)?;
         }
         Change::Insert { value: (outcome, reason, offenders), from_us, to_us } => {
-            let sql = "INSERT INTO result_span (host, rule, outcome, reason, offenders, cause, rules,
+            let sql =
+                "INSERT INTO result_span (host, rule, outcome, reason, offenders, cause, rules,
                        observed_from_us, observed_to_us, known_from, ended_known)
                        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
             execute!(
-                tx, sql, host.clone(), rule.clone(), outcome.clone(), reason.clone(),
-                offenders.clone(), row.cause.clone(), rules.0.to_vec(), from_us, to_us, row.known,
+                tx,
+                sql,
+                host.clone(),
+                rule.clone(),
+                outcome.clone(),
+                reason.clone(),
+                offenders.clone(),
+                row.cause.clone(),
+                rules.0.to_vec(),
+                from_us,
+                to_us,
+                row.known,
                 to_us.map(|_| row.known),
             )?;
         }
@@ -355,9 +369,19 @@ async fn open_drift(tx: &mut Tx, drift: &DriftRow, index: i64) -> Result<(), Sto
                (SELECT 1 FROM drift WHERE drift = $2 AND host = $3 AND subject = $4
                 AND resolved_us IS NULL) ON CONFLICT DO NOTHING";
     execute!(
-        tx, sql, drift.id.clone(), drift.drift.clone(), drift.host.to_string(), subject.clone(),
-        drift.cause.clone(), drift.severity.clone(), drift.from.clone(), drift.to.clone(),
-        offenders.clone(), drift.opened_us, index,
+        tx,
+        sql,
+        drift.id.clone(),
+        drift.drift.clone(),
+        drift.host.to_string(),
+        subject.clone(),
+        drift.cause.clone(),
+        drift.severity.clone(),
+        drift.from.clone(),
+        drift.to.clone(),
+        offenders.clone(),
+        drift.opened_us,
+        index,
     )?;
     Ok(())
 }

@@ -81,13 +81,19 @@ impl Appender {
         }
         let peaks: Vec<u8> = self.frontier.peaks().iter().flat_map(|peak| peak.0).collect();
         let size = signed(self.frontier.size());
-        execute!(tx, "UPDATE log_head SET size = $1, peaks = $2 WHERE id = 1", size, peaks.clone())?;
+        execute!(
+            tx,
+            "UPDATE log_head SET size = $1, peaks = $2 WHERE id = 1",
+            size,
+            peaks.clone()
+        )?;
         Ok(LogState { size: self.frontier.size(), root: self.frontier.root() })
     }
 }
 
 async fn create_head(tx: &mut Tx) -> Result<(i64, Vec<u8>), StoreError> {
-    let sql = "INSERT INTO log_head (id, size, peaks) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING";
+    let sql =
+        "INSERT INTO log_head (id, size, peaks) VALUES (1, 0, $1) ON CONFLICT (id) DO NOTHING";
     execute!(tx, sql, Vec::<u8>::new())?;
     let sql = "UPDATE log_head SET size = size WHERE id = 1 RETURNING size, peaks";
     Ok(fetch!(tx, one, (i64, Vec<u8>), sql)?)

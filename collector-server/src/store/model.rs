@@ -118,4 +118,3 @@ pub struct DriftRow {
     /// When evidence ended it.
     pub resolved_us: Option<i64>,
 }
-

@@ -128,7 +128,8 @@ async fn keep(tx: &mut Tx, host: &str, id: Digest, bytes: &[u8]) -> Result<(), S
     let compressed = compressed.map_err(|e| StoreError::corrupt(e.to_string()))?;
     let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
     let id = id.0.to_vec();
-    let sql = "INSERT INTO object (id, zstd, size_bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
+    let sql =
+        "INSERT INTO object (id, zstd, size_bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
     execute!(tx, sql, id.clone(), compressed.clone(), size)?;
     let sql = "INSERT INTO host_object (host, object) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     execute!(tx, sql, host.to_owned(), id.clone())?;

@@ -28,7 +28,14 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
         let sql = "INSERT INTO person (id, name, seat, created_us) VALUES ($1, $2, $3, $4)";
-        execute!(&mut tx, sql, person.id.clone(), person.name.clone(), person.seat.clone(), now_us)?;
+        execute!(
+            &mut tx,
+            sql,
+            person.id.clone(),
+            person.name.clone(),
+            person.seat.clone(),
+            now_us
+        )?;
         let act = Act {
             at_us: now_us,
             actor: "operator".to_owned(),

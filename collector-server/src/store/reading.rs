@@ -67,8 +67,16 @@ impl Store {
         let sql = "SELECT kind, entry, observed_from_us FROM kind_span
                    WHERE host = $1 AND kind = $2 AND superseded_known IS NULL
                      AND observed_to_us IS NOT NULL ORDER BY observed_from_us DESC LIMIT 1";
-        let row = read!(&self.db, optional, (String, String, i64), sql, host.to_string(), kind.to_owned())?;
-        row.map(|(kind, entry, since)| kind_row(host, kind, &entry, since, &BTreeMap::new())).transpose()
+        let row = read!(
+            &self.db,
+            optional,
+            (String, String, i64),
+            sql,
+            host.to_string(),
+            kind.to_owned()
+        )?;
+        row.map(|(kind, entry, since)| kind_row(host, kind, &entry, since, &BTreeMap::new()))
+            .transpose()
     }
 
     /// When each kind was last collected, as the last check-ins say.

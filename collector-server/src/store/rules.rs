@@ -49,7 +49,8 @@ impl Store {
                    WHERE s.name = $1";
         let row = read!(&self.db, optional, (String,), sql, ACTIVE_RULES.to_owned())?;
         let parse = |(sources,): (String,)| {
-            serde_json::from_str(&sources).map_err(|e| StoreError::corrupt(format!("rule set: {e}")))
+            serde_json::from_str(&sources)
+                .map_err(|e| StoreError::corrupt(format!("rule set: {e}")))
         };
         row.map(parse).transpose()
     }
@@ -69,7 +70,8 @@ impl Store {
         if active == Some((id.to_string(),)) {
             return Ok(None);
         }
-        let text = serde_json::to_string(sources).map_err(|e| StoreError::corrupt(e.to_string()))?;
+        let text =
+            serde_json::to_string(sources).map_err(|e| StoreError::corrupt(e.to_string()))?;
         let sql = "INSERT INTO rule_set (name, sources, activated_us) VALUES ($1, $2, $3)
                    ON CONFLICT DO NOTHING";
         execute!(&mut tx, sql, id.to_string(), text.clone(), now_us)?;

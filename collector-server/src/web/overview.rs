@@ -320,7 +320,7 @@ fn drifts(input: &Input<'_>) -> Vec<Drift> {
         input.now.hosts.iter().map(|host| (host.id, host.name.as_str())).collect();
     let mut rows: Vec<&DriftRow> =
         input.drifts.iter().filter(|d| d.resolved_us.is_none()).collect();
-    rows.sort_by_key(|row| (std::cmp::Reverse(row.opened_us), row.id));
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.opened_us), row.id.clone()));
     rows.truncate(MAX_DRIFTS);
     rows.into_iter()
         .map(|row| Drift {

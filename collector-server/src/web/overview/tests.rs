@@ -30,7 +30,7 @@ fn check(hosts: &[HostRow], results: &[ResultRow], drifts: &[DriftRow]) -> Overv
 
 fn drift(n: i64, resolved: bool) -> DriftRow {
     DriftRow {
-        id: n,
+        id: n.to_string(),
         drift: "evidence_lost".into(),
         host: id(1),
         rule: None,
