@@ -1,1 +1,8 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
+
+pub mod distro_info;
+pub mod login_defs;
+pub mod nsswitch;
+pub mod os_release;
+pub mod passwd;
+pub mod password_field;

@@ -3,3 +3,4 @@
 pub mod collectors;
 pub mod formats;
 pub mod host;
+pub mod secret;
