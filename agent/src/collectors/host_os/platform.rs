@@ -97,16 +97,20 @@ fn virtualisation(reading: &mut Reading<'_>) -> Option<Virtualisation> {
     let cpuinfo = reading.text("/proc/cpuinfo").unwrap_or_default();
     let flags = cpuinfo.lines().find(|line| line.starts_with("flags"));
     let hypervisor = flags.map(|line| line.split_whitespace().any(|flag| flag == "hypervisor"));
-    let firmware = [&vendor, &product].into_iter().flatten();
-    let virtual_firmware = firmware
-        .filter(|name| MACHINE_FIRMWARE.iter().any(|machine| name.starts_with(machine)))
-        .count();
-    // Amazon's machines without a hypervisor are named `m5.metal`.
-    let metal = product.as_ref().is_some_and(|product| product.contains(".metal"));
-    match hypervisor {
-        Some(true) => Some(Virtualisation::Machine),
-        _ if virtual_firmware > 0 && !metal => Some(Virtualisation::Machine),
-        Some(false) if vendor.is_some() => Some(Virtualisation::None),
+    let names_machine = |name: &Option<String>| {
+        let name = name.as_deref().unwrap_or_default();
+        MACHINE_FIRMWARE.iter().any(|machine| name.starts_with(machine))
+    };
+    match (hypervisor, &vendor, &product) {
+        (Some(true), _, _) => Some(Virtualisation::Machine),
+        // Amazon's machines without a hypervisor are named `m5.metal`.
+        (shown, Some(_), Some(name)) if name.contains(".metal") => {
+            shown.is_some().then_some(Virtualisation::None)
+        }
+        // Without the name of the product such a vendor may stand for either.
+        (_, _, None) if names_machine(&vendor) => None,
+        _ if names_machine(&vendor) || names_machine(&product) => Some(Virtualisation::Machine),
+        (Some(false), Some(_), Some(_)) => Some(Virtualisation::None),
         _ => None,
     }
 }
