@@ -1,7 +1,8 @@
 //! The collector of accounts beside the programs that decide: getent(1), id(1) and passwd(1), on
 //! the running machine and on generated root directories. Needs root, for shadow(5) and chroot(2),
-//! and the packages libc-bin, passwd and perl-base.
+//! and the packages libc-bin, passwd, perl-base and util-linux.
 
+use evidence::Status;
 use evidence::kinds::Accounts;
 use evidence::kinds::accounts::{PasswordState, User};
 use evidenced_agent::collectors;
@@ -10,6 +11,7 @@ use evidenced_agent::formats::password_field::PasswordField;
 use evidenced_agent::host::Host;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -341,6 +343,60 @@ proptest! {
         prop_assert_eq!((shown(&line.home), shown(&line.shell)), (home, shell));
         prop_assert!(line.password.is_shadowed());
     }
+}
+
+/// Modes mean nothing to root, so the test runs a copy of itself as nobody.
+#[test]
+fn without_privilege_passwords_are_denied_and_users_are_read() {
+    const CHILD: &str = "EVIDENCED_TEST_AS_NOBODY";
+    const NAME: &str = "without_privilege_passwords_are_denied_and_users_are_read";
+    if std::env::var_os(CHILD).is_some() {
+        let host = Host::live().expect("host");
+        let collected = collectors::find("accounts").expect("accounts").collect(&host);
+        assert_eq!(collected.status, Status::Partial);
+        let shadow = collected.sources.iter().find(|source| source.path == "/etc/shadow");
+        assert_eq!(shadow.map(|source| source.status), Some(Status::Denied));
+        for field in ["users.password", "users.enabled", "privileged_users"] {
+            assert!(collected.unread.iter().any(|unread| unread == field), "{field}");
+        }
+        let users = accounts(&host).users;
+        assert!(users.iter().any(|user| user.uid == 0));
+        assert!(users.iter().all(|user| user.password.is_none() && user.enabled.is_none()));
+        return;
+    }
+    require_root();
+    let directory = tempfile::tempdir().expect("directory");
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), open).expect("mode");
+    let copy = directory.path().join("test");
+    std::fs::copy(std::env::current_exe().expect("path"), &copy).expect("copy");
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&copy)
+        .args(["--exact", NAME])
+        .env(CHILD, "1")
+        .current_dir("/")
+        .output()
+        .expect("setpriv");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn names_that_are_not_text_keep_their_own_passwords() {
+    let directory = tempfile::tempdir().expect("directory");
+    let etc = directory.path().join("etc");
+    std::fs::create_dir(&etc).expect("etc");
+    std::fs::write(etc.join("passwd"), b"\xFF:x:1:1::/:/bin/sh\n\xFE:x:2:1::/:/bin/sh\n")
+        .expect("passwd");
+    std::fs::write(etc.join("shadow"), b"\xFF:!:1::::::\n\xFE::1::::::\n").expect("shadow");
+    let found = accounts(&Host::rooted(directory.path()).expect("root"));
+    let state = |user: &User| (user.name.clone(), user.password.as_ref().map(|p| p.state));
+    let want = [
+        ("\\xFF".to_owned(), Some(PasswordState::Disabled)),
+        ("\\xFE".to_owned(), Some(PasswordState::Empty)),
+    ];
+    assert_eq!(found.users.iter().map(state).collect::<Vec<_>>(), want);
 }
 
 #[test]

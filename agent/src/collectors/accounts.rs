@@ -55,25 +55,16 @@ fn collect(reading: &mut Reading<'_>) -> Result<Accounts, Failure> {
         .iter()
         .map(|line| user(reading, line, memberships.as_ref(), shadow.as_ref(), uids.as_ref()))
         .collect();
-    let legacy = [
-        Some(passwd.legacy),
-        memberships.as_ref().map(|memberships| memberships.legacy),
-        shadow.as_ref().map(|shadow| shadow.legacy),
-    ];
-    let legacy: Option<usize> = legacy.into_iter().sum();
-    if legacy.is_none() {
-        reading.unread("legacy_plus_entries");
-    }
-    let privileged = memberships.as_ref().and_then(|known| known.privileged(&passwd.lines));
-    if privileged.is_none() {
+    let privileged_users = memberships.as_ref().and_then(|known| known.privileged(&passwd.lines));
+    if privileged_users.is_none() {
         reading.unread("privileged_users");
     }
     Ok(Accounts {
         users,
         duplicates: duplicates(&passwd.lines, memberships.as_ref()),
-        privileged_users: privileged,
+        privileged_users,
         hashes_in_passwd: hashes(&passwd.lines),
-        legacy_plus_entries: legacy.and_then(|count| i64::try_from(count).ok()),
+        legacy_plus_entries: legacy(reading, passwd.legacy, memberships.as_ref(), shadow.as_ref()),
         nss_passwd,
         shadow_only: shadow.as_ref().and_then(|shadow| shadow.without(&passwd.lines)),
         shadow_duplicates: shadow.as_ref().and_then(Shadow::duplicates),
@@ -168,6 +159,20 @@ fn nss_passwd(reading: &mut Reading<'_>) -> Option<Vec<String>> {
         reading.unread("nss_passwd");
     }
     services
+}
+
+fn legacy(
+    reading: &mut Reading<'_>,
+    passwd: usize,
+    memberships: Option<&Memberships>,
+    shadow: Option<&Shadow>,
+) -> Option<i64> {
+    let others = memberships.zip(shadow).map(|(group, shadow)| group.legacy + shadow.legacy);
+    let count = others.and_then(|others| i64::try_from(passwd + others).ok());
+    if count.is_none() {
+        reading.unread("legacy_plus_entries");
+    }
+    count
 }
 
 fn duplicates(lines: &[PasswdLine], memberships: Option<&Memberships>) -> Duplicates {
