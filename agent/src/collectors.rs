@@ -1,6 +1,8 @@
 //! One file per kind, with the stem of its contract in `evidence/src/kinds`. A kind is registered
 //! by its `mod` line and its line in [`ALL`]; a forgotten line does not compile.
 
+mod accounts;
+mod host_os;
 mod packages;
 
 use crate::host::{Failure, Host, Reading};
@@ -19,7 +21,8 @@ pub struct Collector {
 }
 
 /// Every collector, by kind.
-pub const ALL: &[Collector] = &[packages::COLLECTOR];
+pub const ALL: &[Collector] =
+    &[accounts::COLLECTOR, host_os::COLLECTOR, packages::COLLECTOR];
 
 /// What one collection gave.
 #[derive(Debug, Clone, PartialEq)]

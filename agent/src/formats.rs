@@ -2,3 +2,9 @@
 
 pub mod deb822;
 pub mod dpkg;
+pub mod distro_info;
+pub mod login_defs;
+pub mod nsswitch;
+pub mod os_release;
+pub mod passwd;
+pub mod password_field;

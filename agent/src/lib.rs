@@ -6,3 +6,4 @@ pub mod formats;
 pub mod host;
 pub mod report;
 mod suggestion;
+pub mod secret;

@@ -1,6 +1,7 @@
 //! One collection of one kind: every read is recorded as a source, every gap as unread.
 
 use super::{Host, MAX_FILE_BYTES, Meta, ReadError};
+use crate::secret::Secret;
 use evidence::{Source, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,14 +41,28 @@ impl<'h> Reading<'h> {
         self.host.is_live()
     }
 
+    /// A configuration file whose text may not be UTF-8, as bytes, with a bound in bytes of its own;
+    /// recorded as [`Reading::config`] does.
+    pub fn config_bytes(&mut self, path: &str, max: u64) -> Result<Vec<u8>, ReadError> {
+        let read = self.host.read(path, max);
+        self.record(path, read.as_ref().err().copied());
+        let (bytes, meta) = read?;
+        self.measure(path, &meta);
+        Ok(bytes)
+    }
+
+    /// A file of secrets: only path and status are recorded, and the text cannot leave.
+    pub fn secret(&mut self, path: &str, max: u64) -> Result<Secret, ReadError> {
+        let read = self.host.read(path, max);
+        self.record(path, read.as_ref().err().copied());
+        read.map(|(bytes, _)| Secret::new(bytes))
+    }
+
     /// A configuration file as text; its size and modification time go into the manifest. Bytes
     /// that are not UTF-8 are shown with U+FFFD, and the source says so.
     pub fn config(&mut self, path: &str) -> Result<String, ReadError> {
         let (text, meta) = self.text_and_meta(path, MAX_FILE_BYTES)?;
-        if let Some(source) = self.sources.get_mut(path) {
-            source.size_bytes = i64::try_from(meta.size_bytes).ok();
-            source.modified_s = Some(meta.modified_s);
-        }
+        self.measure(path, &meta);
         Ok(text)
     }
 
@@ -119,6 +134,12 @@ impl<'h> Reading<'h> {
     /// What was read, in path order, and what was not.
     pub fn finish(self) -> (Vec<Source>, Vec<String>) {
         (self.sources.into_values().collect(), self.unread.into_iter().collect())
+    }
+
+    fn measure(&mut self, path: &str, meta: &Meta) {
+        let source = self.source(path);
+        source.size_bytes = i64::try_from(meta.size_bytes).ok();
+        source.modified_s = Some(meta.modified_s);
     }
 
     fn record(&mut self, path: &str, error: Option<ReadError>) {

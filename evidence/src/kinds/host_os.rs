@@ -22,13 +22,14 @@ pub struct HostOs {
     /// `VARIANT_ID` of os-release(5).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant_id: Option<String>,
-    /// When support ends; absent for a release that no source knows.
+    /// When support ends; absent for a release that no source knows, and for testing and sid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub support: Option<Support>,
-    /// Ubuntu only: whether Expanded Security Maintenance is enabled for the main archive.
+    /// Ubuntu only: whether Expanded Security Maintenance is enabled for the main archive
+    /// (`esm-infra`), by the status that the `pro` client keeps; false where it never kept one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub esm_enabled: Option<bool>,
-    /// Whether the host is a container; absent offline.
+    /// Whether the host is a container; absent offline or where signs contradict each other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_container: Option<bool>,
     /// What the host runs on; absent offline or where it cannot be told.
@@ -37,7 +38,8 @@ pub struct HostOs {
     /// Form of the machine from its firmware (SMBIOS chassis type); absent offline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chassis: Option<Chassis>,
-    /// Whether people sit at it: a portable or desktop chassis, or a display manager is enabled.
+    /// Whether people sit at it: a portable or desktop chassis, or an enabled display manager.
+    /// Absent when neither shows itself and the chassis is absent or unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub is_workstation: Option<bool>,
 }
@@ -94,7 +96,9 @@ pub enum Chassis {
     Desktop,
     Portable,
     Server,
+    /// A virtual machine or a container: it has no form of its own.
     Virtual,
+    /// The firmware does not say.
     Unknown,
 }
 
