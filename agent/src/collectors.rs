@@ -1,6 +1,8 @@
 //! One file per kind, with the stem of its contract in `evidence/src/kinds`. A kind is registered
 //! by its `mod` line and its line in [`ALL`]; a forgotten line does not compile.
 
+pub mod ssh_server;
+
 use crate::host::{Failure, Host, Reading};
 use evidence::kinds::{Kind, KindInfo};
 use evidence::{Facts, KindEntry, Source, Status};
@@ -17,7 +19,7 @@ pub struct Collector {
 }
 
 /// Every collector, by kind.
-pub const ALL: &[Collector] = &[];
+pub const ALL: &[Collector] = &[ssh_server::COLLECTOR];
 
 /// What one collection gave.
 #[derive(Debug, Clone, PartialEq)]

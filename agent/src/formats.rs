@@ -1,1 +1,3 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
+
+pub mod sshd_config;
