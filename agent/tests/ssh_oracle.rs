@@ -149,6 +149,7 @@ fn reported(mut printed: Printed) -> Printed {
         for value in values.iter_mut() {
             match keyword.as_str() {
                 "permitrootlogin" => *value = value.replace("without-", "prohibit-"),
+                "loglevel" => *value = value.replace("SILENT", "QUIET"),
                 "authorizedkeyscommand" => {
                     *value = value.split(' ').next().expect("path").to_owned();
                 }
@@ -295,6 +296,7 @@ fn anywhere() -> impl Strategy<Value = String> {
         1 => directive("Banner", &["none", "/etc/issue.net"]),
         1 => directive("AuthorizedKeysFile", &["none", ".ssh/keys", "/etc/keys/%u .ssh/keys"]),
         1 => directive("AuthorizedKeysCommand", &["none", "/usr/bin/keys", "/usr/bin/keys %u"]),
+        1 => directive("AuthorizedKeysCommandUser", &["nobody"]),
         1 => directive("AuthenticationMethods", &["any", "publickey", "publickey,password hostbased"]),
         1 => directive("ClientAliveInterval", &["0", "5m", "1h30m", "90"]),
         1 => directive("ClientAliveCountMax", &["0", "3"]),
@@ -469,6 +471,13 @@ fn what_sshd_refuses_is_not_known_and_what_it_accepts_is() {
             "RefuseConnection no\n",
             "ListenAddress 192.0.2.1 rdomain\n",
             "AuthorizedKeysCommand relative\n",
+            "AuthorizedKeysCommand /usr/bin/keys\n",
+            "AuthorizedKeysCommand /usr/bin/keys\nMatch all\nAuthorizedKeysCommandUser nobody\n",
+            "AuthorizedPrincipalsCommand none\n",
+            "AuthenticationMethods publickey\nPubkeyAuthentication no\n",
+            "AuthenticationMethods publickey,password keyboard-interactive:pam\n",
+            "AuthenticationMethods hostbased\nMatch all\nHostbasedAuthentication yes\n",
+            "AuthenticationMethods none\n",
         ];
         oracle.write("directory/file", "");
         oracle.write("port", "Port 22\n");

@@ -5,6 +5,7 @@
 //! refuses to start), no setting is reported at all: an unread line can set anything, and when
 //! sshd refuses the files, what runs was configured by older ones.
 
+mod checks;
 mod effective;
 mod host_keys;
 mod install;
@@ -18,7 +19,7 @@ use crate::host::{Failure, Reading};
 use effective::Effective;
 use evidence::kinds::{Kind, SshServer};
 use install::Installed;
-use load::{Cause, Problem};
+use load::{Cause, Directive, Problem};
 pub use start::Options;
 
 pub(super) const COLLECTOR: Collector = Collector {
@@ -129,17 +130,16 @@ fn apply(
     package: &str,
     unresolved: &mut Vec<String>,
 ) {
-    match defaults::table(effective.release, package).map(|table| effective.algorithms(&table)) {
+    let table = defaults::table(effective.release, package);
+    let mut refused = checks::refused(effective);
+    match table.map(|table| effective.algorithms(&table)) {
         Some(Ok(algorithms)) => data.effective_algorithms = Some(algorithms),
-        Some(Err((directive, error))) => {
-            let name = directive.keyword.name;
-            if let Some((path, line)) = directive.location.rsplit_once(':') {
-                reading.malformed(path, format!("line {line}: {name}: {error}"));
-            }
-            unresolved.push(format!("{} {}", directive.location, name));
-            return;
-        }
+        Some(Err(directive)) => refused.push(directive),
         None => reading.unread("effective_algorithms"),
+    }
+    if !refused.is_empty() {
+        unresolved.extend(refused.into_iter().map(|directive| told_refused(reading, directive)));
+        return;
     }
     data.global = Some(effective.settings());
     data.worst = Some(effective.worst());
@@ -149,6 +149,16 @@ fn apply(
         Ok(keys) => data.host_keys = Some(keys),
         Err(_) => reading.unread("host_keys"),
     }
+}
+
+/// Records a directive that sshd refuses for its value or its company.
+fn told_refused(reading: &mut Reading<'_>, directive: &Directive) -> String {
+    let (location, name) = (&directive.location, directive.keyword.name);
+    // The place of an option is no line of a configuration file.
+    if let Some((path, line)) = location.rsplit_once(':').filter(|(path, _)| !path.contains(' ')) {
+        reading.malformed(path, format!("line {line}: {name}: sshd refuses this value here"));
+    }
+    format!("{location} {name}")
 }
 
 /// Records a problem with its source, and gives its line for `unresolved`.

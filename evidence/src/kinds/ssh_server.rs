@@ -49,7 +49,8 @@ pub struct SshServer {
 }
 
 /// Settings by sshd_config(5) keyword in lower case, in the spelling of `sshd -T`, except that
-/// `without-password` is written `prohibit-password`; times are seconds.
+/// `without-password` is written `prohibit-password` and `SILENT` is written `QUIET`; times are
+/// seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {

@@ -3,7 +3,8 @@
 use super::load::{Block, Config, Directive};
 use super::worst;
 use crate::formats::sshd_config::defaults::{Lists, Table};
-use crate::formats::sshd_config::{Malformed, Release, algorithms, values};
+use crate::formats::sshd_config::keywords::Scope;
+use crate::formats::sshd_config::{Release, algorithms, values};
 use evidence::kinds::ssh_server::{Algorithms, MatchBlock, Settings, Worst};
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("clientaliveinterval", "0"),
     ("clientalivecountmax", "3"),
     ("addressfamily", "any"),
+    ("gssapiauthentication", "no"),
 ];
 
 /// A configuration without problems.
@@ -60,9 +62,9 @@ impl<'c> Effective<'c> {
         let mut found: Vec<_> = self.named(name).filter(always).collect();
         if found.is_empty() {
             found = self.named(name).filter(|d| d.block.is_none()).collect();
-        } else if found[0].keyword.scope == crate::formats::sshd_config::keywords::Scope::Global {
+        } else if found[0].keyword.scope == Scope::Global {
             // Read once, when sshd starts: the blocks' lines stand among the others.
-            found = self.named(name).filter(|d| self.block(d).is_none_or(|b| b.always)).collect();
+            found = self.first_read(name);
         }
         if found.first().is_some_and(|first| !first.keyword.accumulates) {
             found.truncate(1);
@@ -70,25 +72,44 @@ impl<'c> Effective<'c> {
         found
     }
 
+    /// What sshd's first reading of its files gives, before there is a connection: lines outside
+    /// of blocks and in `Match all`, in the order they stand.
+    pub(super) fn first_read(&self, name: &str) -> Vec<&'c Directive> {
+        self.named(name).filter(|d| self.block(d).is_none_or(|block| block.always)).collect()
+    }
+
+    pub(super) fn first_value(&self, name: &str) -> String {
+        if name == "kbdinteractiveauthentication" && self.release < Release::new(8, 9) {
+            return self.kbdinteractive_of_old(false);
+        }
+        self.or_default(name, self.first_read(name).first().copied())
+    }
+
     fn value(&self, name: &str) -> String {
         if name == "kbdinteractiveauthentication" && self.release < Release::new(8, 9) {
-            return self.kbdinteractive_of_old();
+            return self.kbdinteractive_of_old(true);
         }
-        let default = || DEFAULTS.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
-        match self.deciding(name).first() {
+        self.or_default(name, self.deciding(name).first().copied())
+    }
+
+    fn or_default(&self, name: &str, deciding: Option<&Directive>) -> String {
+        let default = DEFAULTS.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+        match deciding {
             Some(directive) => directive.words.join(" "),
-            None => default().unwrap_or_default().to_owned(),
+            None => default.unwrap_or_default().to_owned(),
         }
     }
 
     /// Until 8.4 `ChallengeResponseAuthentication` (by default yes) switches it on, but a `Match
-    /// all` block has the last word.
-    fn kbdinteractive_of_old(&self) -> String {
-        let own = self.deciding("kbdinteractiveauthentication");
-        let challenge = self.deciding("challengeresponseauthentication");
+    /// all` block has the last word when there is a connection.
+    fn kbdinteractive_of_old(&self, connected: bool) -> String {
+        let challenge = self.first_read("challengeresponseauthentication");
         let refused = challenge.first().is_some_and(|d| d.words[0] == "no");
-        match own.first() {
-            Some(own) if own.block.is_some() || refused => own.words[0].clone(),
+        let own = self.deciding("kbdinteractiveauthentication").first().copied();
+        let first = self.first_read("kbdinteractiveauthentication").first().copied();
+        match (own, first) {
+            (Some(own), _) if connected && own.block.is_some() => own.words[0].clone(),
+            (_, Some(first)) if refused => first.words[0].clone(),
             _ if refused => "no".to_owned(),
             _ => "yes".to_owned(),
         }
@@ -248,11 +269,8 @@ impl<'c> Effective<'c> {
         self.config.blocks.iter().enumerate().map(block).collect()
     }
 
-    /// The lists offered; an error names the line that sshd refuses.
-    pub(super) fn algorithms(
-        &self,
-        table: &Table,
-    ) -> Result<Algorithms, (&'c Directive, Malformed)> {
+    /// The lists offered; an error names the directive that sshd refuses.
+    pub(super) fn algorithms(&self, table: &Table) -> Result<Algorithms, &'c Directive> {
         let lists = |name: &str| match name {
             "ciphers" => (table.ciphers, false),
             "macs" => (table.macs, false),
@@ -262,7 +280,7 @@ impl<'c> Effective<'c> {
         let assemble = |d: &'c Directive| {
             let (lists, wildcards) = lists(d.keyword.name);
             let names = algorithms::assemble(&d.words[0], &lists, wildcards);
-            names.filter(|names| !names.is_empty()).ok_or((d, Malformed::Value))
+            names.filter(|names| !names.is_empty()).ok_or(d)
         };
         let offered = |name: &str, lists: Lists| {
             // Every line is checked, also where another one wins.

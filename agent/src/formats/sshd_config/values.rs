@@ -1,5 +1,6 @@
 //! Values of directives: what sshd accepts, in the spelling of `sshd -T` (numbers in decimal,
-//! times in seconds), except that `without-password` is written `prohibit-password`.
+//! times in seconds), except that it prints `without-password` for `prohibit-password` and `SILENT`
+//! for `QUIET`.
 
 use super::{Malformed, Release};
 
@@ -73,8 +74,8 @@ pub const FACILITY: Shape = Shape::Choice(&[
     ("local7", "LOCAL7"),
 ]);
 
-const LEVELS: [&str; 9] =
-    ["QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3"];
+const LEVELS: [&str; 10] =
+    ["SILENT", "QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG1", "DEBUG2", "DEBUG3"];
 const METHODS: [&str; 7] = [
     "none",
     "publickey",
@@ -136,7 +137,11 @@ fn canonical(shape: Shape, words: Vec<String>) -> Option<Vec<String>> {
         Shape::Port => one(port(first)?.to_string()),
         Shape::LogLevel => {
             let level = LEVELS.iter().find(|level| level.eq_ignore_ascii_case(first))?;
-            one((if *level == "DEBUG1" { "DEBUG" } else { level }).to_string())
+            one(match *level {
+                "SILENT" => "QUIET".to_owned(),
+                "DEBUG1" => "DEBUG".to_owned(),
+                level => level.to_owned(),
+            })
         }
         Shape::Startups => startups(first).map(|_| words),
         Shape::Methods => methods(&words).then_some(words),
