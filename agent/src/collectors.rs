@@ -4,6 +4,7 @@
 mod accounts;
 mod host_os;
 mod packages;
+pub mod ssh_server;
 
 use crate::host::{Failure, Host, Reading};
 use evidence::kinds::{Kind, KindInfo};
@@ -22,7 +23,7 @@ pub struct Collector {
 
 /// Every collector, by kind.
 pub const ALL: &[Collector] =
-    &[accounts::COLLECTOR, host_os::COLLECTOR, packages::COLLECTOR];
+    &[accounts::COLLECTOR, host_os::COLLECTOR, packages::COLLECTOR, ssh_server::COLLECTOR];
 
 /// What one collection gave.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,3 +8,4 @@ pub mod nsswitch;
 pub mod os_release;
 pub mod passwd;
 pub mod password_field;
+pub mod sshd_config;

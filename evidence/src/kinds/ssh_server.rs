@@ -13,19 +13,20 @@ use std::collections::BTreeMap;
 pub struct SshServer {
     /// An OpenSSH server is installed, by the package database or its binary.
     pub installed: bool,
-    /// OpenSSH release, such as `9.2p1`.
+    /// OpenSSH release, such as `9.2p1`, by the package database.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Whether an sshd listens now; absent offline.
+    /// Whether an sshd runs and one of its ports is listened on; absent offline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running: Option<bool>,
-    /// Settings outside every `Match` block.
+    /// Settings of a connection that meets no `Match` but `Match all`, as `sshd -T` prints them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global: Option<Settings>,
-    /// `Match` blocks in the order they are read.
+    /// `Match` blocks in the order they are read, once for each time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<Vec<MatchBlock>>,
-    /// The least strict value that any connection could meet: global settings and every `Match`.
+    /// The least strict value that any connection could meet: global settings and every `Match`,
+    /// save what a `Match all` before it hides from everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst: Option<Worst>,
     /// Algorithms offered, in order; absent when the release's defaults are not known.
@@ -37,16 +38,19 @@ pub struct SshServer {
     /// Keyword → `path:line` of the directive that decided it; a keyword at its default is absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origins: Option<BTreeMap<String, String>>,
-    /// Directives that could not be resolved, as `path:line keyword`: unknown keywords, unreadable includes.
+    /// What kept the configuration from being known, as `path:line keyword`: unknown keywords,
+    /// unreadable includes, values that sshd refuses, start options not understood (`path:line
+    /// option`, or `path reason`). When there is one, no setting is reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unresolved: Option<Vec<String>>,
-    /// Started by a systemd socket instead of running all the time.
+    /// `ssh.socket` is enabled: systemd listens, on its own addresses, and starts sshd.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub socket_activated: Option<bool>,
 }
 
-/// Settings by sshd_config(5) keyword in lower case. `without-password` is written
-/// `prohibit-password`; times are seconds.
+/// Settings by sshd_config(5) keyword in lower case, in the spelling of `sshd -T`, except that
+/// `without-password` is written `prohibit-password` and `SILENT` is written `QUIET`; times are
+/// seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
@@ -69,15 +73,19 @@ pub struct Settings {
     pub syslogfacility: String,
     pub banner: String,
     pub authorizedkeysfile: Vec<String>,
+    /// Path without arguments, or `none`.
     pub authorizedkeyscommand: String,
+    /// `any`, or lists of methods separated by commas.
     pub authenticationmethods: Vec<String>,
     pub maxauthtries: i64,
     pub maxsessions: i64,
+    /// `BEGIN:RATE:FULL`; the rate is in percent.
     pub maxstartups: String,
     pub logingracetime_s: i64,
     pub clientaliveinterval_s: i64,
     pub clientalivecountmax: i64,
     pub ports: Vec<i64>,
+    /// `HOST:PORT` or `[IPV6]:PORT`; names are not resolved.
     pub listenaddresses: Vec<String>,
     pub allowusers: Vec<String>,
     pub allowgroups: Vec<String>,
@@ -85,7 +93,9 @@ pub struct Settings {
     pub denygroups: Vec<String>,
 }
 
-/// The least strict value of each setting over the global section and all `Match` blocks.
+/// The least strict value of each setting over the global section and all `Match` blocks, as if
+/// each block could match somebody. `local` and `remote` forwarding, or both sorts of tunnel, in
+/// different places give `yes`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Worst {
@@ -105,21 +115,25 @@ pub struct Worst {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MatchBlock {
-    /// The criteria as written, white space folded.
+    /// The criteria as written, white space folded. In a file included from another block, that
+    /// block's criteria stand before, separated by `; `.
     pub criteria: String,
     /// `path:line` of the `Match` line.
     pub location: String,
-    /// Keyword in lower case → value as written; first value wins.
+    /// Keyword in lower case, aliases resolved → value as written; first value wins, lists of users
+    /// and groups add up. Of commands the path alone, of `SetEnv` the names alone.
     pub settings: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Algorithms {
+    /// Names in order of preference.
     pub ciphers: Vec<String>,
     pub macs: Vec<String>,
     pub kex: Vec<String>,
     pub hostkey: Vec<String>,
+    /// Signature algorithms accepted from users: the global list, then what `Match` blocks add.
     pub pubkey: Vec<String>,
 }
 
