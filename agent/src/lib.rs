@@ -1,5 +1,14 @@
 //! The agent: gathers facts on a host, signs them, keeps them on disk, and ships them.
 
+pub mod cli;
 pub mod collectors;
+pub mod durable;
+pub mod enroll;
 pub mod formats;
 pub mod host;
+pub mod identity;
+pub mod logging;
+pub mod run;
+pub mod schedule;
+pub mod ship;
+pub mod spool;
