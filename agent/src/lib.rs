@@ -2,12 +2,14 @@
 
 pub mod cli;
 pub mod collectors;
+pub mod config;
 pub mod durable;
 pub mod enroll;
 pub mod formats;
 pub mod host;
 pub mod identity;
 pub mod logging;
+pub mod report;
 pub mod run;
 pub mod schedule;
 pub mod ship;
