@@ -21,14 +21,15 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A state directory that this process alone may use.
 #[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
-    /// Held open: closing it gives the lock back.
-    _lock: File,
+    /// Held open as long as the lock is held.
+    lock: File,
 }
 
 /// What enrolment gave. The file `identity.json`.
@@ -92,9 +93,13 @@ pub enum StateError {
 }
 
 impl StateDir {
-    /// Opens the directory for enrolment; makes it if it is not there.
+    /// Opens the directory for enrolment; makes it if it is not there. An empty one that is there
+    /// is made private; one with contents is left as it is.
     pub fn create(path: &Path) -> Result<Self, StateError> {
         durable::make_directory(path).map_err(at(path))?;
+        if fs::read_dir(path).map_err(at(path))?.next().is_none() {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(at(path))?;
+        }
         Self::lock(path)
     }
 
@@ -112,7 +117,7 @@ impl StateDir {
         let lock = options.read(true).write(true).create(true).truncate(false);
         let lock = lock.open(&file).map_err(at(&file))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::Locked(path.to_owned())),
             Err(errno) => Err(at(&file)(errno.into())),
         }
@@ -153,6 +158,14 @@ impl StateDir {
 
     pub fn damaged(&self, name: &str, reason: impl ToString) -> StateError {
         StateError::Damaged { path: self.file(name), reason: reason.to_string() }
+    }
+}
+
+impl Drop for StateDir {
+    /// Unlocks in so many words: a child process between fork and exec shares the open file, and
+    /// merely closing it here would leave the lock with the child for that moment.
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.lock, FlockOperation::Unlock);
     }
 }
 
@@ -227,6 +240,16 @@ mod tests {
         assert!(matches!(StateDir::create(&path), Err(StateError::Locked(_))));
         drop(first);
         StateDir::create(&path).expect("free again");
+    }
+
+    #[test]
+    fn an_empty_directory_is_made_private() {
+        let directory = tempfile::tempdir().expect("directory");
+        let wide = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(directory.path(), wide).expect("permissions");
+        StateDir::create(directory.path()).expect("created");
+        let mode = fs::metadata(directory.path()).expect("metadata").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

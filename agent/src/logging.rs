@@ -1,64 +1,35 @@
 //! The agent's own log, on standard error: text for a person, JSON for a service manager.
 //! Standard output is for results only.
 
+use crate::config::{LogFormat, LogLevel};
 use std::io::{self, IsTerminal as _};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
-
-/// How the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// JSON under a service manager that keeps a journal, else text.
-    Auto,
-    Text,
-    /// JSON, except on a terminal.
-    Json,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LoggingError {
-    #[error("`{0}` is not a log level; write error, warn, info, debug or trace")]
-    Level(String),
-    #[error("`{0}` is not a log format; write auto, text or json")]
-    Format(String),
-}
-
-impl std::str::FromStr for Format {
-    type Err = LoggingError;
-
-    fn from_str(text: &str) -> Result<Self, LoggingError> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            _ => Err(LoggingError::Format(text.to_owned())),
-        }
-    }
-}
 
 /// Starts the log. A second start in one process changes nothing.
-pub fn start(level: &str, format: Format) -> Result<(), LoggingError> {
-    let filter = filter(level)?;
+pub fn start(level: LogLevel, format: LogFormat) {
     let terminal = io::stderr().is_terminal();
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let _ = if is_json(format, terminal, journal) {
-        log.json().flatten_event(true).with_target(false).try_init()
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter(level)))
+        .with_writer(io::stderr)
+        .with_target(false);
+    let _ = if is_json(format, terminal) {
+        log.json().flatten_event(true).try_init()
     } else {
-        log.with_ansi(terminal).with_target(false).try_init()
+        log.with_ansi(terminal).try_init()
     };
-    Ok(())
 }
 
 /// `level` for the agent, warnings for what it is built from.
-fn filter(level: &str) -> Result<EnvFilter, LoggingError> {
-    let refused = || LoggingError::Level(level.to_owned());
-    let level: LevelFilter = level.parse().map_err(|_| refused())?;
-    EnvFilter::try_new(format!("warn,evidenced_agent={level}")).map_err(|_| refused())
+fn filter(level: LogLevel) -> String {
+    format!("warn,evidenced_agent={}", level.as_str())
 }
 
-fn is_json(format: Format, terminal: bool, journal: bool) -> bool {
-    !terminal && (format == Format::Json || (format == Format::Auto && journal))
+fn is_json(format: LogFormat, terminal: bool) -> bool {
+    match format {
+        LogFormat::Auto => !terminal,
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    }
 }
 
 #[cfg(test)]
@@ -67,23 +38,18 @@ mod tests {
 
     #[test]
     fn a_terminal_gets_text_and_a_service_manager_json() {
-        for (format, terminal, journal, want) in [
-            (Format::Auto, false, true, true),
-            (Format::Auto, false, false, false),
-            (Format::Auto, true, true, false),
-            (Format::Json, false, false, true),
-            (Format::Json, true, false, false),
-            (Format::Text, false, true, false),
-        ] {
-            assert_eq!(is_json(format, terminal, journal), want, "{format:?} {terminal} {journal}");
-        }
+        assert!(!is_json(LogFormat::Auto, true));
+        assert!(is_json(LogFormat::Auto, false));
+        assert!(!is_json(LogFormat::Text, false));
+        assert!(is_json(LogFormat::Json, true));
     }
 
     #[test]
-    fn an_unknown_level_or_format_is_refused_by_name() {
-        assert!(filter("info").is_ok());
-        let error = filter("loud").expect_err("refused").to_string();
-        assert!(error.contains("`loud`"), "{error}");
-        assert!("xml".parse::<Format>().is_err());
+    fn every_level_is_one_that_the_filter_knows() {
+        for level in
+            [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace]
+        {
+            assert!(EnvFilter::try_new(filter(level)).is_ok(), "{}", level.as_str());
+        }
     }
 }

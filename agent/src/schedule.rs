@@ -113,9 +113,9 @@ pub fn splay_s(host: HostId, kind: &str, period_s: i64) -> i64 {
     (u64::from_le_bytes(number) % (most as u64 + 1)) as i64
 }
 
-/// Checks an expression of a configuration file: crontab, or `off`.
-pub fn validate(text: &str) -> Result<(), ScheduleError> {
-    if text == "off" { Ok(()) } else { Schedule::from_str(text).map(drop) }
+/// What is wrong with an expression of a configuration file.
+pub fn validate(text: &str) -> Result<(), String> {
+    Schedule::from_str(text).map(drop).map_err(|error| error.to_string())
 }
 
 fn word(text: &str) -> Result<&'static str, ScheduleError> {

@@ -40,7 +40,8 @@ impl Machine {
         Self {
             directory: tempfile::tempdir().expect("directory"),
             value: Arc::new(Mutex::new("first".into())),
-            clock_ms: Arc::new(AtomicI64::new(1_795_348_800_000)),
+            // 2026-11-22 12:10 UTC: no hourly kind is due within the next minutes, whatever its delay.
+            clock_ms: Arc::new(AtomicI64::new(1_795_349_400_000)),
             max_size: 1 << 30,
         }
     }
@@ -403,7 +404,7 @@ async fn a_running_agent_ships_by_itself_and_stops_when_told() {
     let mut running = machine.start();
     running.agent.shipper.drain(&mut running.agent.spool, 1).await.expect("drained");
     assert!(running.agent.spool.is_empty());
-    assert!(running.agent.plan.due(machine.clock_ms.load(Ordering::SeqCst)).len() < 2);
+    assert!(running.agent.plan.due(machine.clock_ms.load(Ordering::SeqCst)).is_empty());
 }
 
 #[tokio::test]
@@ -435,4 +436,31 @@ async fn the_binary_enrols_ships_and_tells_its_state_with_honest_exit_codes() {
     let (code, _, _) = run(&["enroll", "--server", &collector.url, "--token", "short"]).await;
     assert_eq!(code, Some(2), "usage");
     assert_eq!(collector.inner().accepted.len(), 1);
+}
+
+#[tokio::test]
+async fn the_binary_ends_well_when_the_service_manager_says_so() {
+    let collector = Collector::start().await;
+    let machine = Machine::enrolled(&collector).await;
+    let mut requests = collector.requests.clone();
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_evidenced-agent"));
+    let state = machine.state();
+    command.arg("run").arg("--state").arg(&state).kill_on_drop(true);
+    let mut agent = command.spawn().expect("started");
+    let shipped = requests.wait_for(|count| *count >= 3);
+    let within = Duration::from_secs(60);
+    tokio::time::timeout(within, shipped).await.expect("in time").expect("collector");
+    let second = tokio::process::Command::new(env!("CARGO_BIN_EXE_evidenced-agent"))
+        .arg("run")
+        .arg("--state")
+        .arg(&state)
+        .output();
+    let second = second.await.expect("run");
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("another agent is using the state directory"), "{said}");
+
+    let id = rustix::process::Pid::from_raw(agent.id().expect("id") as i32).expect("pid");
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("told");
+    let status = tokio::time::timeout(within, agent.wait()).await.expect("in time").expect("ended");
+    assert_eq!(status.code(), Some(0));
 }

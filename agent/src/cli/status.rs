@@ -30,9 +30,9 @@ pub(super) fn text(state: &Path, now_ms: i64) -> anyhow::Result<String> {
         let log = chain.checkpoint.map(|head| format!("{} leaves, root {}", head.size, head.root));
         line("log", &log.unwrap_or("not seen yet".to_owned()));
     }
-    line("waiting", &format!("{} check-ins", count(&spool)));
-    line("refused", &format!("{} check-ins", count(&spool.join("refused"))));
-    line("damaged", &format!("{} check-ins", count(&spool.join("damaged"))));
+    line("waiting", &format!("{} check-ins", count(&spool, "checkin")));
+    line("refused", &format!("{} check-ins", count(&spool.join("refused"), "checkin")));
+    line("damaged", &format!("{} files", count(&spool.join("damaged"), "")));
     let Dropped { facts, bytes, lost, .. } = dropped;
     line("dropped", &format!("{facts} facts ({bytes} bytes), {lost} objects lost"));
     Ok(text)
@@ -51,7 +51,8 @@ fn time(at_ms: i64) -> String {
     Timestamp::from_second(at_ms / 1000).map_or("?".to_owned(), |at| at.to_string())
 }
 
-fn count(directory: &Path) -> usize {
+/// Files whose names end in `suffix`.
+fn count(directory: &Path, suffix: &str) -> usize {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.filter(|entry| entry.path().extension().is_some_and(|it| it == "checkin")).count()
+    entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(suffix)).count()
 }

@@ -9,6 +9,9 @@ use std::time::Duration;
 /// Longest time a `Retry-After` may hold the agent.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
+/// Longest reason that is shown.
+const MAX_REASON_CHARS: usize = 500;
+
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     /// What went wrong, if the collector itself said so.
@@ -43,13 +46,15 @@ impl Answer {
         serde_json::from_slice(&self.body)
     }
 
-    /// The answer in words: title and detail of the problem, or the bare status.
+    /// The answer in words: title and detail of the problem, or the bare status. It goes to
+    /// terminals and logs: no control characters, and an end.
     pub(crate) fn reason(&self) -> String {
-        match &self.problem {
+        let text = match &self.problem {
             Some(Problem { title, detail: Some(detail), .. }) => format!("{title}: {detail}"),
             Some(Problem { title, .. }) => title.clone(),
             None => self.status.to_string(),
-        }
+        };
+        text.chars().filter(|c| !c.is_control()).take(MAX_REASON_CHARS).collect()
     }
 }
 
@@ -74,6 +79,22 @@ fn retry_after(headers: &HeaderMap, now_ms: i64) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reason_cannot_play_with_a_terminal() {
+        let problem = Problem {
+            kind: "about:blank".into(),
+            title: "no\u{1b}[2J\n".into(),
+            status: 400,
+            detail: Some("x".repeat(1000)),
+        };
+        let status = StatusCode::BAD_REQUEST;
+        let mut answer = Answer { status, problem: Some(problem), retry_after: None, body: vec![] };
+        let reason = answer.reason();
+        assert!(reason.starts_with("no[2J: x") && reason.len() == MAX_REASON_CHARS, "{reason}");
+        answer.problem = None;
+        assert_eq!(answer.reason(), "400 Bad Request");
+    }
 
     #[test]
     fn retry_after_is_read_as_seconds_or_as_a_date_and_is_bounded() {

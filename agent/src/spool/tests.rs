@@ -267,6 +267,32 @@ fn a_check_in_that_was_kept_is_there_after_a_crash_with_all_it_names() {
     }
 }
 
+/// A chain is given up while the disk dies: the check-in that waited is in the spool or among the
+/// refused, and what comes next has a place of its own.
+#[test]
+fn giving_up_a_chain_loses_no_check_in_whatever_the_moment_of_the_crash() {
+    for how in [Death::Before, Death::Torn, Death::After] {
+        for step in 1.. {
+            let bench = Bench::new();
+            let waiting = bench.put(&mut bench.open(), "one", 1).expect("put");
+            let finished = bench
+                .open_with(DyingDisk::at(step, how), WIDE)
+                .and_then(|mut spool| spool.abandon(waiting.check_in.chain, "why", FRESH))
+                .is_ok();
+            let mut spool = bench.open();
+            let name = Key::of(&waiting).file_name();
+            let places = ["spool", "spool/refused"].map(|place| bench.names(place).contains(&name));
+            assert_eq!(places.iter().filter(|here| **here).count(), 1, "{how:?} {step}");
+            let next = bench.put(&mut spool, "two", 2).expect("put");
+            assert_ne!(Key::of(&next), Key::of(&waiting));
+            if finished {
+                assert!(step > 3 && places == [false, true], "{how:?} {step}");
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_damaged_file_is_set_aside_and_the_rest_goes_on() {
     let bench = Bench::new();
@@ -353,7 +379,10 @@ fn the_checkpoint_moves_on_only_along_a_proven_line() {
     let third = bench.put(&mut spool, "three", 3).expect("put");
     assert_eq!(third.check_in.checkpoint, Some(head(5)));
     spool.accept(&third, head(7)).expect("accepted");
-    assert_eq!(spool.chain().checkpoint, Some(head(7)));
+    drop(spool);
+    let spool = bench.open();
+    assert_eq!(spool.chain().checkpoint, Some(head(7)), "after a restart");
+    assert_eq!(spool.chain().accepted, Some(third.id()));
 }
 
 #[test]
