@@ -1,0 +1,290 @@
+//! The command line: what was asked, and how it ended.
+//!
+//! Exit codes: 0 done, 1 trouble, 2 usage.
+
+mod status;
+
+use crate::collectors;
+use crate::config::{self, Config};
+use crate::durable::RealDisk;
+use crate::host::Host;
+use crate::identity::{Identity, StateDir};
+use crate::run::{Agent, Clock, Gather, Parts, Plan};
+use crate::schedule::{self, Schedule};
+use crate::ship::{Backoff, Shipper};
+use crate::spool::{Limits, Spool};
+use crate::{enroll, logging, report};
+use anyhow::Context as _;
+use clap::{Parser, Subcommand, ValueEnum};
+use evidence::ChainId;
+use evidence::wire::Token;
+use sd_notify::NotifyState;
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Gathers signed evidence about this host and ships it to a collector.
+#[derive(Parser)]
+#[command(name = "evidenced-agent", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Makes this host known to a collector, once.
+    Enroll(EnrollArgs),
+    /// Gathers evidence on its schedules and ships it, until it is stopped.
+    Run(RunArgs),
+    /// Gathers evidence now and prints it. Nothing is kept and nothing is sent.
+    Collect(CollectArgs),
+    /// Shows who this host is, where its chain stands, and what waits to be sent.
+    Status {
+        /// The state directory.
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+    },
+    /// Lists the kinds of evidence this agent gathers.
+    Kinds,
+    /// Prints the JSON Schema of one kind.
+    Schema {
+        /// The kind, as `evidenced-agent kinds` names it.
+        kind: String,
+    },
+}
+
+#[derive(clap::Args)]
+struct EnrollArgs {
+    /// The state directory: keys, identity, spool. It is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    /// The collector's address.
+    #[arg(long, value_name = "https://HOST:PORT")]
+    server: String,
+    /// What `evidenced-collector token create` printed.
+    #[arg(long)]
+    token: Token,
+}
+
+#[derive(clap::Args)]
+struct RunArgs {
+    /// The state directory of an enrolled host.
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    /// The configuration file. Without it every setting has its default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Reads another root file system instead of the running system.
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Gathers everything now, ships it, and ends when every receipt is in.
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(clap::Args)]
+struct CollectArgs {
+    /// Reads another root file system instead of the running system.
+    #[arg(long, value_name = "DIR")]
+    root: Option<PathBuf>,
+    /// Gathers this kind only; may be given more than once.
+    #[arg(long = "kind", value_name = "KIND")]
+    kinds: Vec<String>,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value_t = Output::Table)]
+    format: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    Json,
+    Table,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Enroll(args) => enroll(&args),
+        Command::Run(args) => run(&args),
+        Command::Collect(args) => collect(&args),
+        Command::Status { state } => status::text(&state, now_ms()).and_then(|text| print(&text)),
+        Command::Kinds => print(&report::kinds_table()),
+        Command::Schema { kind } => schema(&kind),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("evidenced-agent: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn enroll(args: &EnrollArgs) -> anyhow::Result<()> {
+    let machine_id = Path::new("/etc/machine-id");
+    let work = enroll::enroll(&args.state, &args.server, &args.token, machine_id, now_ms());
+    let identity = runtime()?.block_on(work)?;
+    print(&format!("enrolled as host {} with {}", identity.host, identity.server))
+}
+
+fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let config = Config::load(args.config.as_deref(), schedule::validate)?;
+    logging::start(config.log.level, config.log.format);
+    let (state, identity) = StateDir::open(&args.state)?;
+    let host = Arc::new(open_host(args.root.as_deref())?);
+    let schedules = schedules(&config.schedule)?;
+    let runtime = runtime()?;
+    let work = async {
+        let mut agent = agent(&state, &identity, &config, host, schedules)?;
+        if args.once { Ok(agent.once().await?) } else { serve(&mut agent).await }
+    };
+    let outcome = runtime.block_on(work);
+    // Gathering that still goes on is abandoned: it keeps nothing by itself.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+async fn serve(agent: &mut Agent) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    tracing::info!(host = %agent.host, waiting = agent.spool.len(), "the agent is running");
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    agent.serve(stop).await;
+    let _ = sd_notify::notify(&[NotifyState::Stopping]);
+    tracing::info!(waiting = agent.spool.len(), "the agent stops");
+    Ok(())
+}
+
+fn agent(
+    state: &StateDir,
+    identity: &Identity,
+    config: &Config,
+    host: Arc<Host>,
+    schedules: BTreeMap<String, Schedule>,
+) -> anyhow::Result<Agent> {
+    let key = state.evidence_key()?;
+    let limits = Limits { max_size: config.spool.max_size, max_age: config.spool.max_age };
+    let disk = Arc::new(RealDisk);
+    let spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
+    let shipper = Shipper::new(state, identity, config.ship.timeout)?;
+    let (every, coalesce) = (config.check_in.at_least_every, config.check_in.coalesce);
+    let clock: Clock = Arc::new(now_ms);
+    Ok(Agent::new(Parts {
+        host: identity.host,
+        key,
+        spool,
+        shipper,
+        backoff: Backoff::new(config.ship.retry_min, config.ship.retry_max),
+        plan: Plan::new(identity.host, schedules, every, coalesce),
+        gather: gather(host),
+        clock,
+    }))
+}
+
+fn gather(host: Arc<Host>) -> Gather {
+    Arc::new(move |kind| match collectors::find(kind) {
+        Some(collector) => collector.collect(&host),
+        None => collectors::Collected {
+            status: evidence::Status::Unsupported,
+            facts: None,
+            sources: vec![],
+            unread: vec![],
+        },
+    })
+}
+
+/// When each kind is gathered: as configured, or else on the collector's own schedule.
+fn schedules(
+    configured: &BTreeMap<String, config::Schedule>,
+) -> anyhow::Result<BTreeMap<String, Schedule>> {
+    let wanted = collectors::ALL.iter().filter_map(|collector| {
+        let text = match configured.get(collector.kind) {
+            Some(config::Schedule::Off) => return None,
+            Some(config::Schedule::Cron(text)) => text.as_str(),
+            None => collector.schedule,
+        };
+        Some((collector.kind, text))
+    });
+    wanted
+        .map(|(kind, text)| {
+            let schedule = text.parse().with_context(|| format!("schedule of `{kind}`"))?;
+            Ok((kind.to_owned(), schedule))
+        })
+        .collect()
+}
+
+fn collect(args: &CollectArgs) -> anyhow::Result<()> {
+    let host = open_host(args.root.as_deref())?;
+    let root = args.root.as_deref().unwrap_or(Path::new("/")).display().to_string();
+    let collection = report::gather(&host, &root, &args.kinds, now_ms() / 1000)?;
+    match args.format {
+        Output::Json => print(&collection.to_json().to_string()),
+        Output::Table => print(&collection.to_table(width())),
+    }
+}
+
+fn schema(kind: &str) -> anyhow::Result<()> {
+    print(&report::schema(kind)?)
+}
+
+fn open_host(root: Option<&Path>) -> anyhow::Result<Host> {
+    match root {
+        Some(root) => Host::rooted(root).with_context(|| root.display().to_string()),
+        None => Host::live().context("/"),
+    }
+}
+
+/// One thread: the agent waits nearly always.
+fn runtime() -> anyhow::Result<Runtime> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
+}
+
+/// Prints a result. A reader that went away is no trouble.
+fn print(text: &str) -> anyhow::Result<()> {
+    match writeln!(std::io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Columns of the terminal, as the shell says.
+fn width() -> u16 {
+    std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok()).unwrap_or(100)
+}
+
+/// The clock of this host. Everything below gets the time as a parameter.
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_collector_has_a_schedule_that_crontab_knows() {
+        let schedules = schedules(&BTreeMap::new()).expect("schedules");
+        assert_eq!(schedules.len(), collectors::ALL.len());
+        let off = collectors::ALL.iter().map(|it| (it.kind.to_owned(), config::Schedule::Off));
+        assert!(super::schedules(&off.collect()).expect("schedules").is_empty());
+    }
+}

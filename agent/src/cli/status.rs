@@ -1,0 +1,58 @@
+//! `status`: the state directory in words. Takes no lock, so it works beside a running agent.
+
+use crate::identity::{Chain, Identity};
+use crate::spool::Dropped;
+use anyhow::Context as _;
+use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use std::fmt::Write as _;
+use std::path::Path;
+
+/// One line per matter: `name: value`.
+pub(super) fn text(state: &Path, now_ms: i64) -> anyhow::Result<String> {
+    let identity = Identity::read(state)?;
+    let chain = Chain::read(state)?;
+    let spool = state.join("spool");
+    let dropped = Dropped::read(&spool);
+    let mut text = String::new();
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "{:<13}{value}", format!("{name}:"));
+    };
+    line("host", &identity.host.to_string());
+    line("collector", &identity.server);
+    line("enrolled", &time(identity.enrolled_at_ms));
+    line("certificate", &certificate(&state.join("tls.crt"), now_ms)?);
+    if let Some(chain) = chain {
+        line("chain", &format!("{}, next number {}", chain.chain, chain.next_seq));
+        let accepted = chain.accepted.map_or("nothing yet".to_owned(), |id| id.to_string());
+        line("accepted", &accepted);
+        let log = chain.checkpoint.map(|head| format!("{} leaves, root {}", head.size, head.root));
+        line("log", &log.unwrap_or("not seen yet".to_owned()));
+    }
+    line("waiting", &format!("{} check-ins", count(&spool, "checkin")));
+    line("refused", &format!("{} check-ins", count(&spool.join("refused"), "checkin")));
+    line("damaged", &format!("{} files", count(&spool.join("damaged"), "")));
+    let Dropped { facts, bytes, lost, .. } = dropped;
+    line("dropped", &format!("{facts} facts ({bytes} bytes), {lost} objects lost"));
+    Ok(text)
+}
+
+fn certificate(path: &Path, now_ms: i64) -> anyhow::Result<String> {
+    let place = || path.display().to_string();
+    let der = CertificateDer::from_pem_file(path).with_context(place)?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&der).with_context(place)?;
+    let until_ms = certificate.validity().not_after.timestamp() * 1000;
+    let word = if until_ms < now_ms { "expired at" } else { "valid until" };
+    Ok(format!("{word} {}", time(until_ms)))
+}
+
+fn time(at_ms: i64) -> String {
+    Timestamp::from_second(at_ms / 1000).map_or("?".to_owned(), |at| at.to_string())
+}
+
+/// Files whose names end in `suffix`.
+fn count(directory: &Path, suffix: &str) -> usize {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_string_lossy().ends_with(suffix)).count()
+}

@@ -1,0 +1,304 @@
+//! The agent at work: gather what is due, sign it, keep it, ship it.
+//!
+//! One task does everything in turn, so there is one writer of the state directory and no lock in
+//! memory. Only gathering runs on another thread, because it blocks. Every write is finished before
+//! the task gives way, so stopping between two turns, or within one, leaves nothing half done.
+
+mod plan;
+mod statement;
+
+pub use plan::Plan;
+
+use crate::collectors::Collected;
+use crate::ship::{Backoff, Drained, ShipError, Shipper};
+use crate::spool::{Current, Spool, SpoolError};
+use evidence::check_in::CheckInError;
+use evidence::key::SigningKey;
+use evidence::{HostId, Status};
+use statement::{Gathered, Statement};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// Gathers one kind. Blocks.
+pub type Gather = Arc<dyn Fn(&str) -> Collected + Send + Sync>;
+/// Milliseconds since the epoch, UTC.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// How long one kind may take. After it the kind is `timeout`, and the others go on.
+const KIND_DEADLINE: Duration = Duration::from_secs(300);
+/// Longest sleep: a clock that was set, or a machine that slept, is noticed within it.
+const MAX_SLEEP: Duration = Duration::from_secs(60);
+/// How often `--once` tries to ship before it gives up.
+const MAX_ATTEMPTS: u32 = 4;
+
+/// Why a run ended, or a check-in could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    #[error("cannot sign the check-in: {0}")]
+    CheckIn(#[from] CheckInError),
+    #[error("cannot write the manifest: {0}")]
+    Manifest(#[from] evidence::canonical::CanonicalError),
+    #[error("{error}; {waiting} check-ins wait in the spool")]
+    Ship { error: ShipError, waiting: usize },
+    #[error("the collector refused {0} check-ins; their reasons are in spool/refused")]
+    Refused(usize),
+    #[error(
+        "the collector continues neither this host's chain nor a new one; the reasons are in spool/refused"
+    )]
+    Conflict,
+}
+
+/// Everything an agent works with.
+pub struct Agent {
+    pub host: HostId,
+    pub key: SigningKey,
+    pub spool: Spool,
+    pub shipper: Shipper,
+    pub backoff: Backoff,
+    pub plan: Plan,
+    pub gather: Gather,
+    pub clock: Clock,
+    pace: Pace,
+    /// Kinds whose gathering passed its deadline and still goes on.
+    stuck: BTreeMap<String, JoinHandle<Collected>>,
+}
+
+/// What holds the loop back.
+#[derive(Debug, Default)]
+struct Pace {
+    /// No shipping before.
+    ship: Option<Instant>,
+    /// No check-in before: the last one could not be kept.
+    check_in: Option<Instant>,
+    /// The last chain was refused too, and nothing was accepted since.
+    conflict: bool,
+}
+
+/// The parts of an [`Agent`].
+pub struct Parts {
+    pub host: HostId,
+    pub key: SigningKey,
+    pub spool: Spool,
+    pub shipper: Shipper,
+    pub backoff: Backoff,
+    pub plan: Plan,
+    pub gather: Gather,
+    pub clock: Clock,
+}
+
+impl Agent {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { host, key, spool, shipper, backoff, mut plan, gather, clock } = parts;
+        if let Some(current) = spool.current() {
+            plan.resume(current);
+        }
+        let (pace, stuck) = (Pace::default(), BTreeMap::new());
+        Self { host, key, spool, shipper, backoff, plan, gather, clock, pace, stuck }
+    }
+
+    /// Gathers every kind now and ships until the spool is empty.
+    pub async fn once(&mut self) -> Result<(), RunError> {
+        self.check_in(self.plan.kinds()).await?;
+        let mut restated = false;
+        loop {
+            let now_ms = self.now_ms();
+            match self.shipper.drain(&mut self.spool, now_ms).await {
+                Ok(Drained { refused, .. }) if refused > 0 => {
+                    return Err(RunError::Refused(refused));
+                }
+                Ok(Drained { new_chain: true, .. }) if restated => return Err(RunError::Conflict),
+                Ok(Drained { new_chain: true, .. }) => {
+                    restated = true;
+                    self.restate()?;
+                }
+                Ok(_) => return Ok(()),
+                Err(error) => self.wait_or_give_up(error).await?,
+            }
+        }
+    }
+
+    async fn wait_or_give_up(&mut self, error: ShipError) -> Result<(), RunError> {
+        let wait = self.backoff.next(error.retry_after(), false);
+        if error.needs_a_person() || self.backoff.attempts() >= MAX_ATTEMPTS {
+            return Err(RunError::Ship { error, waiting: self.spool.len() });
+        }
+        tracing::warn!(%error, wait_s = wait.as_secs(), "not shipped; trying again");
+        sleep(wait).await;
+        Ok(())
+    }
+
+    /// Works until `stop`.
+    pub async fn serve(&mut self, stop: impl Future<Output = ()>) {
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut stop => return,
+                () = self.turn() => {}
+            }
+        }
+    }
+
+    /// One step: a check-in that is due, or a try to ship, or a sleep until either.
+    async fn turn(&mut self) {
+        let now_ms = self.now_ms();
+        let until_due = until(self.plan.wake_ms(now_ms), now_ms);
+        let due_at = later(Instant::now() + until_due, self.pace.check_in);
+        if due_at <= Instant::now() {
+            return self.check_in_now(now_ms).await;
+        }
+        let ship_at = later(Instant::now(), self.pace.ship);
+        if !self.spool.is_empty() && ship_at <= Instant::now() {
+            // A slow collector must not hold back what is due: shipping is cut off and repeated.
+            let shipped = tokio::select! {
+                shipped = self.shipper.drain(&mut self.spool, now_ms) => shipped,
+                () = sleep_until(due_at) => return,
+            };
+            return self.shipped(shipped);
+        }
+        let wake = if self.spool.is_empty() { due_at } else { due_at.min(ship_at) };
+        sleep_until(wake.min(Instant::now() + MAX_SLEEP)).await;
+    }
+
+    async fn check_in_now(&mut self, now_ms: i64) {
+        self.pace.check_in = None;
+        if let Err(error) = self.check_in(self.plan.due(now_ms)).await {
+            let wait = self.backoff.next(None, true);
+            self.pace.check_in = Some(Instant::now() + wait);
+            tracing::error!(%error, wait_s = wait.as_secs(), "the check-in could not be kept");
+        }
+    }
+
+    fn shipped(&mut self, shipped: Result<Drained, ShipError>) {
+        self.pace.ship = None;
+        match shipped {
+            Ok(drained) => {
+                if drained.accepted > 0 {
+                    self.backoff.reset();
+                    self.pace.conflict = false;
+                    tracing::debug!(check_ins = drained.accepted, "shipped");
+                }
+                if drained.new_chain {
+                    self.begin_again();
+                }
+            }
+            Err(error) => {
+                let slow = error.needs_a_person();
+                let wait = self.backoff.next(error.retry_after(), slow);
+                self.pace.ship = Some(Instant::now() + wait);
+                let (wait_s, waiting) = (wait.as_secs(), self.spool.len());
+                if slow {
+                    tracing::error!(%error, wait_s, waiting, "not shipped; the spool keeps it");
+                } else {
+                    tracing::warn!(%error, wait_s, waiting, "not shipped; trying again");
+                }
+            }
+        }
+    }
+
+    /// After a refused chain. A second refusal in a row is not answered at once.
+    fn begin_again(&mut self) {
+        if self.pace.conflict {
+            self.pace.ship = Some(Instant::now() + self.backoff.next(None, true));
+        }
+        self.pace.conflict = true;
+        if let Err(error) = self.restate() {
+            tracing::error!(%error, "the state could not be checked in again");
+        }
+    }
+
+    /// Gathers `kinds` and checks in.
+    async fn check_in(&mut self, kinds: Vec<String>) -> Result<(), RunError> {
+        let mut gathered = Vec::new();
+        for kind in kinds {
+            let collected = self.collect(&kind).await;
+            gathered.push(Gathered { kind, at_ms: self.now_ms(), collected });
+        }
+        self.keep(gathered, false)
+    }
+
+    /// Checks the current state in again, at the start of a chain.
+    fn restate(&mut self) -> Result<(), RunError> {
+        self.keep(Vec::new(), true)
+    }
+
+    fn keep(&mut self, gathered: Vec<Gathered>, restate: bool) -> Result<(), RunError> {
+        let now_ms = self.now_ms();
+        let mut plan = self.plan.clone();
+        plan.note(gathered.iter().map(|one| one.kind.as_str()), now_ms);
+        let manifest = self.spool.current_manifest();
+        let before = self.spool.current().cloned().zip(manifest);
+        let statement = Statement::new(before, gathered, |kind| plan.has(kind))?;
+        let collected_ms =
+            if restate { &statement.collected_ms } else { &statement.newly_collected_ms };
+        let check_in = statement::check_in(
+            self.host,
+            self.spool.chain(),
+            statement.manifest,
+            statement::ages_s(collected_ms, now_ms),
+            now_ms,
+            plan.next_due_s(now_ms),
+        );
+        let signed = evidence::SignedCheckIn::sign(check_in, &self.key)?;
+        let objects: Vec<_> = statement.objects.iter().map(Vec::as_slice).collect();
+        let current = Current {
+            manifest: statement.manifest,
+            agent: statement::AGENT.to_owned(),
+            at_ms: now_ms,
+            collected_ms: statement.collected_ms.clone(),
+        };
+        self.spool.put(&signed, &objects, current)?;
+        self.plan = plan;
+        Ok(())
+    }
+
+    /// One kind, on another thread, within its deadline.
+    async fn collect(&mut self, kind: &str) -> Collected {
+        if self.stuck.get(kind).is_some_and(|stuck| !stuck.is_finished()) {
+            return failed(Status::Timeout);
+        }
+        self.stuck.remove(kind);
+        let (gather, name) = (self.gather.clone(), kind.to_owned());
+        let mut task = tokio::task::spawn_blocking(move || gather(&name));
+        match timeout(KIND_DEADLINE, &mut task).await {
+            Ok(Ok(collected)) => collected,
+            Ok(Err(error)) => {
+                tracing::error!(kind, %error, "gathering failed; this is a fault of the agent");
+                failed(Status::IoError)
+            }
+            Err(_) => {
+                tracing::warn!(
+                    kind,
+                    deadline_s = KIND_DEADLINE.as_secs(),
+                    "gathering takes too long"
+                );
+                self.stuck.insert(kind.to_owned(), task);
+                failed(Status::Timeout)
+            }
+        }
+    }
+
+    fn now_ms(&self) -> i64 {
+        (self.clock)()
+    }
+}
+
+fn failed(status: Status) -> Collected {
+    Collected { status, facts: None, sources: vec![], unread: vec![] }
+}
+
+fn until(at_ms: i64, now_ms: i64) -> Duration {
+    let wait_ms = u64::try_from(at_ms.saturating_sub(now_ms)).unwrap_or(0);
+    // Far beyond any schedule, and near enough for an Instant.
+    Duration::from_millis(wait_ms.min(366 * 86_400_000))
+}
+
+fn later(at: Instant, not_before: Option<Instant>) -> Instant {
+    not_before.map_or(at, |not_before| at.max(not_before))
+}

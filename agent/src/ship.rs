@@ -1,0 +1,276 @@
+//! Brings what the spool holds to the collector, oldest first, and believes no receipt without
+//! its proofs.
+//!
+//! One check-in's way: `POST` it; verify the receipt; note the accepted checkpoint; `PUT` the
+//! objects the receipt wants, the manifest first; `POST` it again, until nothing is wanted; take it
+//! out of the spool. Every step may be repeated, so a crash or a lost answer only costs a repeat.
+
+mod answer;
+mod backoff;
+mod receipt;
+mod tls;
+
+pub(crate) use answer::Answer;
+pub use backoff::Backoff;
+pub use receipt::{ReceiptError, verify};
+pub(crate) use tls::explain;
+
+use crate::identity::{Identity, StateDir, StateError};
+use crate::spool::{Spool, SpoolError};
+use evidence::checkpoint::LogKey;
+use evidence::wire::{CHECK_IN_TYPE, OBJECT_TYPE};
+use evidence::{ChainId, Digest, Receipt, SignedCheckIn, Want};
+use reqwest::header::CONTENT_TYPE;
+use reqwest::{Client, StatusCode};
+use std::time::Duration;
+
+/// How often one check-in is sent before the collector is believed to want without end.
+const MAX_ROUNDS: usize = 5;
+/// How long an idle connection is kept.
+const IDLE: Duration = Duration::from_secs(5);
+/// Longest receipt or problem that is read, in bytes.
+pub(crate) const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+/// A collector, as this host may speak to it.
+pub struct Shipper {
+    client: Client,
+    server: String,
+    log_keys: Vec<LogKey>,
+}
+
+/// What became of the spool.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Check-ins that were accepted and left the spool.
+    pub accepted: usize,
+    /// Check-ins that the collector refused; they are in `spool/refused`.
+    pub refused: usize,
+    /// Whether the current chain had to end: the state must be checked in again.
+    pub new_chain: bool,
+}
+
+/// Why shipping stopped. The spool still holds everything that was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub enum ShipError {
+    /// Try again later.
+    #[error("cannot reach the collector at {server}: {reason}")]
+    Unreachable { server: String, reason: String },
+    /// Try again, not before `retry_after`.
+    #[error("the collector is busy ({status}); it will be asked again")]
+    Busy { status: StatusCode, retry_after: Option<Duration> },
+    /// A person must look: certificate or enrolment.
+    #[error(
+        "the collector refuses this host ({reason}): its certificate has probably expired or been \
+         revoked; enrol the host again in a new state directory"
+    )]
+    Identity { reason: String },
+    /// A person must look: the address, or a proxy before it.
+    #[error(
+        "{server} answered {status}, and not as a collector does; check the address and any proxy"
+    )]
+    Foreign { server: String, status: StatusCode },
+    /// A person must look: the log cannot be believed.
+    #[error("the receipt is not believed: {0}")]
+    Receipt(#[from] ReceiptError),
+    /// Try again later.
+    #[error("the collector still wants objects after {MAX_ROUNDS} rounds")]
+    StillWanting,
+    /// The spool cannot be read or written.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error(transparent)]
+    State(#[from] StateError),
+    #[error("certificate, key or authorities cannot be used: {0}")]
+    Tls(#[source] reqwest::Error),
+}
+
+/// What became of one check-in.
+enum Shipped {
+    Accepted,
+    /// The collector will never take it.
+    Refused(String),
+    /// Its chain is not continued.
+    Conflict(String),
+}
+
+impl Shipper {
+    pub fn new(
+        state: &StateDir,
+        identity: &Identity,
+        timeout: Duration,
+    ) -> Result<Self, SetupError> {
+        let pem = state.tls_identity()?;
+        let certificates = identity.trust.authorities.iter();
+        let certificates: Result<Vec<_>, _> =
+            certificates.map(|pem| reqwest::Certificate::from_pem(pem.as_bytes())).collect();
+        let client = client(timeout)
+            .identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?)
+            .tls_certs_only(certificates.map_err(SetupError::Tls)?)
+            .build()
+            .map_err(SetupError::Tls)?;
+        let log_keys = identity.trust.log_keys.clone();
+        Ok(Self { client, server: identity.server.clone(), log_keys })
+    }
+
+    /// Ships until the spool is empty or something stops it. Dropping the future between two
+    /// writes is as harmless as a crash.
+    pub async fn drain(&self, spool: &mut Spool, now_ms: i64) -> Result<Drained, ShipError> {
+        let mut drained = Drained::default();
+        while let Some(signed) = spool.oldest()? {
+            match self.ship(spool, &signed, now_ms).await? {
+                Shipped::Accepted => {
+                    spool.remove(&signed)?;
+                    drained.accepted += 1;
+                }
+                Shipped::Refused(reason) => {
+                    spool.set_aside(&signed, &reason)?;
+                    drained.refused += 1;
+                }
+                Shipped::Conflict(reason) => {
+                    let chain = signed.check_in.chain;
+                    drained.new_chain |= chain == spool.chain().chain;
+                    tracing::error!(%chain, reason, "the collector does not continue this chain: a new one begins");
+                    spool.abandon(chain, &reason, ChainId::generate())?;
+                }
+            }
+        }
+        spool.collect_garbage()?;
+        Ok(drained)
+    }
+
+    async fn ship(
+        &self,
+        spool: &mut Spool,
+        signed: &SignedCheckIn,
+        now_ms: i64,
+    ) -> Result<Shipped, ShipError> {
+        for _ in 0..MAX_ROUNDS {
+            let answer = self.post(signed, now_ms).await?;
+            if !answer.status.is_success() {
+                return self.refusal(answer);
+            }
+            let receipt = answer.json::<Receipt>().map_err(ReceiptError::Unreadable)?;
+            let named = spool.facts_of(signed);
+            let head = verify(&receipt, signed, named.as_deref(), &self.log_keys)?;
+            receipt::no_fork(spool.chain().checkpoint, head)?;
+            spool.accept(signed, head)?;
+            if receipt.want.is_empty() {
+                return Ok(Shipped::Accepted);
+            }
+            let (sent, missing) = self.send(spool, &receipt.want, now_ms).await?;
+            if sent == 0 {
+                tracing::error!(
+                    check_in = %receipt.check_in, missing,
+                    "the collector wants objects that are not here any more; the check-in stands without them"
+                );
+                spool.note_lost(missing, now_ms)?;
+                return Ok(Shipped::Accepted);
+            }
+        }
+        Err(ShipError::StillWanting)
+    }
+
+    /// Sends what is wanted; how many objects went, and how many are not to be had.
+    async fn send(
+        &self,
+        spool: &mut Spool,
+        want: &Want,
+        now_ms: i64,
+    ) -> Result<(usize, usize), ShipError> {
+        let (mut sent, mut missing) = (0, 0);
+        let manifest = want.manifest.iter().map(|id| ("manifests", id));
+        for (path, id) in manifest.chain(want.facts.iter().map(|id| ("facts", id))) {
+            let taken = match spool.object(id) {
+                Some(bytes) => self.put(path, id, bytes, now_ms).await?,
+                None => false,
+            };
+            if taken { sent += 1 } else { missing += 1 }
+        }
+        Ok((sent, missing))
+    }
+
+    async fn post(&self, signed: &SignedCheckIn, now_ms: i64) -> Result<Answer, ShipError> {
+        let url = format!("{}/agent/v1/check-ins", self.server);
+        let request = self.client.post(url).header(CONTENT_TYPE, CHECK_IN_TYPE);
+        self.ask(request.body(signed.to_bytes()), now_ms).await
+    }
+
+    /// Whether the collector took the object.
+    async fn put(
+        &self,
+        path: &str,
+        id: &Digest,
+        bytes: Vec<u8>,
+        now_ms: i64,
+    ) -> Result<bool, ShipError> {
+        let url = format!("{}/agent/v1/{path}/{id}", self.server);
+        let request = self.client.put(url).header(CONTENT_TYPE, OBJECT_TYPE);
+        let answer = self.ask(request.body(bytes), now_ms).await?;
+        if answer.status.is_success() {
+            return Ok(true);
+        }
+        match self.refusal(answer)? {
+            Shipped::Accepted => Ok(true),
+            Shipped::Refused(reason) | Shipped::Conflict(reason) => {
+                tracing::error!(object = %id, reason, "the collector refused an object");
+                Ok(false)
+            }
+        }
+    }
+
+    async fn ask(
+        &self,
+        request: reqwest::RequestBuilder,
+        now_ms: i64,
+    ) -> Result<Answer, ShipError> {
+        let unreachable = |error: reqwest::Error| ShipError::Unreachable {
+            server: self.server.clone(),
+            reason: explain(&error),
+        };
+        let response = request.send().await.map_err(unreachable)?;
+        Answer::read(response, MAX_ANSWER_BYTES, now_ms).await.map_err(unreachable)
+    }
+
+    /// What an answer that is no success means. Only a collector's own words (a problem document)
+    /// can refuse a check-in for good: a proxy's error page cannot.
+    fn refusal(&self, answer: Answer) -> Result<Shipped, ShipError> {
+        let status = answer.status;
+        let reason = answer.reason();
+        match status.as_u16() {
+            401 | 403 => Err(ShipError::Identity { reason }),
+            408 | 429 | 500.. => Err(ShipError::Busy { status, retry_after: answer.retry_after }),
+            409 if answer.problem.is_some() => Ok(Shipped::Conflict(reason)),
+            400.. if answer.problem.is_some() => Ok(Shipped::Refused(reason)),
+            _ => Err(ShipError::Foreign { server: self.server.clone(), status }),
+        }
+    }
+}
+
+impl ShipError {
+    /// Whether only a person can end it. It is tried again all the same, as slowly as may be.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(self, Self::Identity { .. } | Self::Foreign { .. } | Self::Receipt(_))
+    }
+
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+/// What every client of the collector has in common.
+pub(crate) fn client(timeout: Duration) -> reqwest::ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("evidenced-agent/", env!("CARGO_PKG_VERSION")))
+        .https_only(true)
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(timeout)
+        .pool_idle_timeout(IDLE)
+}
