@@ -152,15 +152,11 @@ fn resolve(node: &Value, root: &Value, depth: u8) -> Option<Shape> {
         return resolve(choices.next()?, root, depth).filter(|_| choices.next().is_none());
     }
     if let Some(choices) = node.get("oneOf").and_then(Value::as_array) {
-        return choices
-            .iter()
-            .map(|c| c.get("const")?.as_str().map(str::to_owned))
-            .collect::<Option<Vec<_>>>()
-            .map(|known| Shape::Enum(known.into()));
+        let texts: Option<Vec<_>> = choices.iter().map(texts).collect();
+        return Some(Shape::Enum(texts?.concat().into()));
     }
-    if let Some(choices) = node.get("enum").and_then(Value::as_array) {
-        let known = choices.iter().filter_map(|c| c.as_str().map(str::to_owned));
-        return Some(Shape::Enum(known.collect()));
+    if let Some(texts) = texts(node) {
+        return Some(Shape::Enum(texts.into()));
     }
     match type_name(node)? {
         "boolean" => Some(Shape::Bool),
@@ -169,6 +165,17 @@ fn resolve(node: &Value, root: &Value, depth: u8) -> Option<Shape> {
         "array" => Some(Shape::List(Box::new(resolve(node.get("items")?, root, depth)?))),
         "object" => object(node, root, depth),
         _ => None,
+    }
+}
+
+/// The values of an enum: variants with a description are a `const` each, the others share an
+/// `enum`.
+fn texts(node: &Value) -> Option<Vec<String>> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match (node.get("const"), node.get("enum").and_then(Value::as_array)) {
+        (Some(value), _) => Some(vec![text(value)?]),
+        (None, Some(values)) => values.iter().map(text).collect(),
+        (None, None) => None,
     }
 }
 
@@ -226,6 +233,15 @@ mod tests {
         assert!(matches!(at("accounts", "users.password.hash_scheme"), Shape::Enum(_)));
         assert_eq!(at("ssh_server", "matches.settings"), Shape::Map(Box::new(Shape::Text)));
         assert_eq!(at("ssh_server", "host_keys.type"), Shape::Text);
+    }
+
+    #[test]
+    fn an_enum_is_whole_whether_its_variants_are_described_or_not() {
+        let schema = json!({"oneOf": [{"type": "string", "enum": ["a", "b"]},
+            {"description": "d", "type": "string", "const": "unknown"}]});
+        let whole = ["a", "b", "unknown"].map(str::to_owned);
+        assert_eq!(of_schema(&schema), Some(Shape::Enum(whole.to_vec().into())));
+        assert_eq!(of_schema(&json!({"oneOf": [{"type": "integer"}]})), None);
     }
 
     #[test]

@@ -103,6 +103,12 @@ fn result(host: &HostState, rule: &str) -> RuleResult {
 }
 
 #[test]
+fn one_judge_serves_all_threads() {
+    fn shared<T: Send + Sync + 'static>(_: &T) {}
+    shared(judge());
+}
+
+#[test]
 fn a_well_kept_host_passes_every_rule() {
     let wrong: Vec<_> =
         outcomes(&good()).into_iter().filter(|r| r.outcome != Outcome::Pass).collect();

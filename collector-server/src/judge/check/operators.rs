@@ -25,7 +25,7 @@ impl Checker<'_> {
                 self.int(b)?;
                 bool
             }
-            (ADD, None, [a, b]) => self.sum(a, b),
+            (ADD, None, [a, b]) => self.sum(a, b, sense),
             (SUBSTRACT | MULTIPLY | DIVIDE | MODULO, None, [a, b]) => {
                 self.int(a)?;
                 self.int(b)?;
@@ -60,8 +60,7 @@ impl Checker<'_> {
         if !yes.shape.agrees(&no.shape) {
             return Err(Fault::new(format!("one branch is {}, the other {}", yes.shape, no.shape)));
         }
-        let shape = if matches!(yes.shape, Shape::Enum(_)) { Shape::Text } else { yes.shape };
-        Ok(Typed::of(shape))
+        Ok(Typed::of(either(&yes.shape, &no.shape)))
     }
 
     fn equality(&mut self, a: &IdedExpr, b: &IdedExpr, equal: bool, sense: Sense) -> Checked {
@@ -90,14 +89,17 @@ impl Checker<'_> {
         Ok(Typed::of(Shape::Bool))
     }
 
-    fn sum(&mut self, a: &IdedExpr, b: &IdedExpr) -> Checked {
-        let a = self.infer(a, Sense::Lost)?;
-        let b = self.infer(b, Sense::Lost)?;
+    /// Of lists, the members of both: each keeps the sense of the whole.
+    fn sum(&mut self, a: &IdedExpr, b: &IdedExpr, sense: Sense) -> Checked {
+        let a = self.infer(a, sense)?;
+        let b = self.infer(b, sense)?;
         match (&a.shape, &b.shape) {
             (Shape::Int, Shape::Int) => Ok(Typed::of(Shape::Int)),
             (a, b) if a.is_text() && b.is_text() => Ok(Typed::of(Shape::Text)),
-            (Shape::List(item), _) if item.is_scalar() && a.shape.agrees(&b.shape) => {
-                Ok(Typed::of(a.shape.clone()))
+            (Shape::List(one), Shape::List(other))
+                if one.agrees(other) && (one.is_scalar() || other.is_scalar()) =>
+            {
+                Ok(Typed::of(either(&a.shape, &b.shape)))
             }
             _ => Err(mismatch(&a, &b)),
         }
@@ -138,5 +140,16 @@ impl Checker<'_> {
             true => Err(refused_unknown(&text)),
             false => Ok(Typed::of(Shape::Bool)),
         }
+    }
+}
+
+/// The shape of a value that is one of two that agree: an empty list takes the shape of the other,
+/// and an enum becomes a text.
+fn either(one: &Shape, other: &Shape) -> Shape {
+    match (one, other) {
+        (Shape::Nothing, shape) => shape.clone(),
+        (Shape::List(one), Shape::List(other)) => Shape::List(Box::new(either(one, other))),
+        (Shape::Enum(_), _) => Shape::Text,
+        (shape, _) => shape.clone(),
     }
 }

@@ -161,7 +161,17 @@ fn an_unknown_value_can_neither_pass_nor_make_a_rule_not_apply() {
     );
     accepts(
         Purpose::Offenders,
-        &["accounts.users.filter(u, u.password.state != 'set').map(u, u.name)"],
+        &[
+            "accounts.users.filter(u, u.password.state != 'set').map(u, u.name)",
+            "packages.held + accounts.users.filter(u, u.password.state != 'set').map(u, u.name)",
+            "packages.count > 0 ? [] : ['none']",
+            "[] + packages.held",
+        ],
+    );
+    refuses(
+        Purpose::Offenders,
+        "can be `unknown`",
+        &["packages.held + accounts.users.filter(u, u.password.state == 'empty').map(u, u.name)"],
     );
     refuses(Purpose::Applies, "can be `unknown`", &["host_os.chassis == 'server'"]);
     accepts(Purpose::Applies, &["host_os.chassis != 'server'"]);
