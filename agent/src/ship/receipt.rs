@@ -67,3 +67,98 @@ pub(super) fn no_fork(known: Option<TreeHead>, new: TreeHead) -> Result<(), Rece
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::check_in::{CheckIn, Clock};
+    use evidence::key::SigningKey;
+    use evidence::{ChainId, HostId, Want, merkle};
+    use std::collections::BTreeMap;
+
+    const ORIGIN: &str = "log.example.org/evidence";
+
+    /// A check-in, the receipt for it as the second leaf of two, and the log's key.
+    fn receipt() -> (SignedCheckIn, Receipt, SigningKey) {
+        let (key, _) = SigningKey::generate().expect("key");
+        let first = merkle::leaf_hash(b"first");
+        let check_in = CheckIn {
+            agent: "0.1.0".into(),
+            at_ms: 1,
+            chain: ChainId::from_parts(1, 1),
+            checkpoint: Some(TreeHead { root: first, size: 1 }),
+            clock: Clock { synchronised: None },
+            collected: BTreeMap::new(),
+            host: HostId::from_parts(2, 2),
+            manifest: Digest::of(b"manifest"),
+            next_due_s: 1,
+            prev: None,
+            resumes: None,
+            seq: 0,
+        };
+        let signed = SignedCheckIn::sign(check_in, &key).expect("signed");
+        let leaf = leaf::hash(&leaf::check_in_leaf(&signed));
+        let head = TreeHead { root: merkle::node_hash(&first, &leaf), size: 2 };
+        let receipt = Receipt {
+            check_in: signed.id(),
+            index: 1,
+            checkpoint: Checkpoint::sign(ORIGIN, head, &key).note,
+            inclusion: vec![first],
+            consistency: Some(vec![leaf]),
+            want: Want { manifest: None, facts: vec![Digest::of(b"facts")] },
+        };
+        (signed, receipt, key)
+    }
+
+    fn check(change: impl FnOnce(&mut Receipt)) -> Result<TreeHead, ReceiptError> {
+        let (signed, mut receipt, key) = receipt();
+        change(&mut receipt);
+        let keys = [LogKey { origin: ORIGIN.into(), key: key.public() }];
+        verify(&receipt, &signed, Some(&[Digest::of(b"facts")]), &keys)
+    }
+
+    #[test]
+    fn a_receipt_is_believed_only_whole() {
+        use ReceiptError as E;
+        assert_eq!(check(|_| ()).map(|head| head.size).ok(), Some(2));
+        let other = Digest::of(b"other");
+        let (_, foreign, _) = receipt();
+        let outcome = check(|receipt| receipt.check_in = other);
+        assert!(matches!(outcome, Err(E::OtherCheckIn)), "{outcome:?}");
+        let outcome = check(|receipt| receipt.checkpoint = foreign.checkpoint);
+        assert!(matches!(outcome, Err(E::Checkpoint(_))), "{outcome:?}");
+        for change in [
+            |receipt: &mut Receipt| receipt.index = 0,
+            |receipt: &mut Receipt| receipt.index = 2,
+            |receipt: &mut Receipt| receipt.inclusion = vec![],
+            |receipt: &mut Receipt| receipt.inclusion[0].0[0] ^= 1,
+        ] {
+            let outcome = check(change);
+            assert!(matches!(outcome, Err(E::Inclusion(_))), "{outcome:?}");
+        }
+        for proof in [None, Some(vec![]), Some(vec![other])] {
+            let outcome = check(|receipt| receipt.consistency = proof);
+            assert!(matches!(outcome, Err(E::Consistency { carried: 1, .. })), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_sent_that_the_check_in_does_not_name() {
+        let other = Digest::of(b"other");
+        let outcome = check(|receipt| receipt.want.facts.push(other));
+        assert!(matches!(outcome, Err(ReceiptError::Unasked)), "{outcome:?}");
+        let outcome = check(|receipt| receipt.want.manifest = Some(other));
+        assert!(matches!(outcome, Err(ReceiptError::Unasked)), "{outcome:?}");
+        let own = check(|receipt| receipt.want.manifest = Some(Digest::of(b"manifest")));
+        assert!(own.is_ok(), "{own:?}");
+    }
+
+    #[test]
+    fn two_roots_for_one_size_are_a_fork() {
+        let head = |root: &[u8], size| TreeHead { root: Digest::of(root), size };
+        assert!(no_fork(None, head(b"a", 5)).is_ok());
+        assert!(no_fork(Some(head(b"a", 5)), head(b"a", 5)).is_ok());
+        assert!(no_fork(Some(head(b"a", 5)), head(b"b", 6)).is_ok());
+        assert!(no_fork(Some(head(b"a", 5)), head(b"b", 5)).is_err());
+    }
+}
