@@ -50,7 +50,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<SshServer, Failure> {
             bare(true)
         }
     };
-    data.socket_activated = Some(options.socket_activated);
+    data.socket_activated = options.socket_activated;
     data.running = running(reading, &data, &options);
     Ok(data)
 }
@@ -76,8 +76,8 @@ fn running(reading: &mut Reading<'_>, data: &SshServer, options: &Options) -> Op
         return None;
     }
     let ports = data.global.as_ref().map(|global| global.ports.clone());
-    let running =
-        ports.and_then(|ports| install::running(reading, &ports, options.socket_activated).ok());
+    let socket_activated = options.socket_activated == Some(true);
+    let running = ports.and_then(|ports| install::running(reading, &ports, socket_activated).ok());
     if running.is_none() {
         reading.unread("running");
     }

@@ -34,13 +34,12 @@ impl Release {
         Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
     }
 
-    /// Whether the meaning of the language is known. Between 8.4 and 8.9 comments after arguments,
-    /// quotes and keyboard-interactive authentication changed; those releases are not proven.
+    /// Whether the meaning of the language is known. Between 8.4 and 8.9 comments, quotes and keyboard-interactive authentication changed; those releases are not proven.
     pub fn is_understood(self) -> bool {
         self == Self::new(8, 4) || self >= Self::new(8, 9)
     }
 
-    /// Arguments split in the manner of releases before 8.7: no comments, no single quotes.
+    /// Arguments split in the manner of releases before 8.7: double quotes only, no backslash.
     fn splits_in_the_old_way(self) -> bool {
         self < Self::new(8, 7)
     }

@@ -280,6 +280,7 @@ impl<'c> Effective<'c> {
         let assemble = |d: &'c Directive| {
             let (lists, wildcards) = lists(d.keyword.name);
             let names = algorithms::assemble(&d.words[0], &lists, wildcards);
+            // An edit that leaves nothing: sshd -T shows the defaults, key exchange fails.
             names.filter(|names| !names.is_empty()).ok_or(d)
         };
         let offered = |name: &str, lists: Lists| {
@@ -313,6 +314,8 @@ impl<'c> Effective<'c> {
         for directive in &self.config.directives {
             let name = directive.keyword.name;
             let decided = match name {
+                // The command line has no line to point at.
+                "port" if !self.ports.is_empty() => None,
                 "maxstartups" => self.named(name).last(),
                 name => self.deciding(name).first().copied(),
             };

@@ -109,7 +109,7 @@ impl Walk<'_, '_> {
             if self.stopped {
                 return;
             }
-            match lexer::line(line) {
+            match lexer::line(line, self.release) {
                 Ok(Some(Line { keyword, rest })) if keyword == "match" => {
                     block = self.block(rest, &place, outer).or(block);
                 }
@@ -122,7 +122,7 @@ impl Walk<'_, '_> {
     }
 
     fn line(&mut self, line: &str, place: &Place<'_>, block: Option<usize>) {
-        let parsed = match lexer::line(line) {
+        let parsed = match lexer::line(line, self.release) {
             Ok(Some(parsed)) => parsed,
             Ok(None) => return,
             Err(error) => return self.problem(place, first_word(line), Cause::Malformed(error)),
@@ -146,7 +146,7 @@ impl Walk<'_, '_> {
             }
             Shape::Include => self.include(&words, place, block),
             Shape::Ignored => {}
-            _ if self.repeats_subsystem(&keyword, &words) => {
+            _ if self.repeats_subsystem(&keyword, &words) || self.comes_late(&keyword, &words) => {
                 self.problem(place, word, Cause::Malformed(Malformed::Value));
             }
             _ => self.config.directives.push(Directive {
@@ -165,6 +165,19 @@ impl Walk<'_, '_> {
         keyword.name == "subsystem"
             && self.release < Release::new(9, 6)
             && self.config.directives.iter().filter(subsystem).any(|d| d.words[0] == words[0])
+    }
+
+    /// `AuthenticationMethods any` stops some releases when another line came before, wherever it
+    /// stands itself.
+    fn comes_late(&self, keyword: &Keyword, words: &[String]) -> bool {
+        let before = |directive: &Directive| {
+            directive.keyword.name == "authenticationmethods"
+                && directive.block.is_none_or(|block| self.config.blocks[block].always)
+        };
+        keyword.name == "authenticationmethods"
+            && words == ["any"]
+            && (Release::new(8, 9)..=Release::new(9, 6)).contains(&self.release)
+            && self.config.directives.iter().any(before)
     }
 
     fn block(&mut self, rest: &str, place: &Place<'_>, outer: Option<usize>) -> Option<usize> {

@@ -25,14 +25,15 @@ pub struct Options {
     pub lines: Vec<(String, String)>,
     /// What could not be read or understood: path and what it concerns.
     pub unresolved: Vec<String>,
-    pub socket_activated: bool,
+    /// Whether `ssh.socket` is enabled; absent when that could not be seen.
+    pub socket_activated: Option<bool>,
 }
 
 /// Reads the options that the next start will use.
 pub(super) fn options(reading: &mut Reading<'_>) -> Options {
     let mut options = Options { socket_activated: socket(reading), ..Options::default() };
     let mut unit = Unit::default();
-    for name in units(reading, options.socket_activated) {
+    for name in units(reading, options.socket_activated == Some(true)) {
         let found = unit.read(reading, name, &mut options.unresolved);
         if found {
             break;
@@ -53,9 +54,15 @@ pub(super) fn options(reading: &mut Reading<'_>) -> Options {
 }
 
 /// Whether the socket unit is enabled: systemd listens and starts sshd.
-fn socket(reading: &Reading<'_>) -> bool {
-    let wanted = "/etc/systemd/system/sockets.target.wants/ssh.socket";
-    reading.lstat(wanted).is_ok()
+fn socket(reading: &mut Reading<'_>) -> Option<bool> {
+    match reading.lstat("/etc/systemd/system/sockets.target.wants/ssh.socket") {
+        Ok(_) => Some(true),
+        Err(ReadError::Absent) => Some(false),
+        Err(_) => {
+            reading.unread("socket_activated");
+            None
+        }
+    }
 }
 
 /// The service that runs, best candidate first: behind a socket with `Accept=yes` a template.

@@ -15,7 +15,12 @@ pub struct Line<'a> {
 
 /// Splits off the keyword. `None` for blank lines, comments, and a keyword whose quote never ends
 /// (which sshd passes over in silence).
-pub fn line(text: &str) -> Result<Option<Line<'_>>, Malformed> {
+pub fn line(text: &str, release: Release) -> Result<Option<Line<'_>>, Malformed> {
+    // Then a `#` began a comment wherever it stood, even in quotes.
+    let text = match text.split_once('#') {
+        Some((before, _)) if release.splits_in_the_old_way() => before,
+        _ => text,
+    };
     let text = text.trim_start_matches([' ', '\t', '\r']);
     let text = text.trim_end_matches([' ', '\t', '\r', '\n', '\x0c']);
     let (mut keyword, mut rest) = delimited(text);
@@ -117,7 +122,7 @@ mod tests {
     const NEW: Release = Release::new(9, 2);
 
     fn parsed(text: &str, release: Release) -> Option<(String, Vec<String>)> {
-        let line = line(text).expect("line")?;
+        let line = line(text, release).expect("line")?;
         let arguments = arguments(line.rest, release).expect("arguments");
         Some((line.keyword, arguments))
     }
@@ -137,16 +142,17 @@ mod tests {
         for text in ["", "   ", "# Port 22", "  #Port 22", "\"Port 22"] {
             assert_eq!(parsed(text, NEW), None, "{text:?}");
         }
-        assert_eq!(line("Port"), Err(Malformed::NoArgument));
+        assert_eq!(line("Port", NEW), Err(Malformed::NoArgument));
     }
 
     #[test]
-    fn quotes_group_and_a_comment_ends_the_arguments_of_new_releases_only() {
+    fn quotes_group_and_a_comment_ends_the_arguments() {
         let arguments = |text, release| parsed(text, release).expect("line").1;
         assert_eq!(arguments("Banner \"/etc/a b\" # c", NEW), ["/etc/a b"]);
-        assert_eq!(arguments("Banner \"/etc/a b\" # c", OLD), ["/etc/a b", "#", "c"]);
+        assert_eq!(arguments("Banner \"/etc/a b\" # c", OLD), ["/etc/a b"]);
+        assert_eq!(arguments("AllowUsers a#b c", OLD), ["a"]);
         assert_eq!(arguments("AllowUsers a\\ b 'c d' e#f", NEW), ["a b", "c d", "e#f"]);
-        let quoted = line("Banner 'open").expect("line").expect("directive");
+        let quoted = line("Banner 'open", NEW).expect("line").expect("directive");
         assert_eq!(super::arguments(quoted.rest, NEW), Err(Malformed::Quotes));
     }
 }

@@ -115,7 +115,11 @@ pub fn read(shape: Shape, rest: &str, release: Release) -> Result<Vec<String>, M
     if words.len() < least {
         return Err(Malformed::NoArgument);
     }
-    if words.len() > most {
+    // In the old way an empty word follows a quoted one, and this keyword takes offence at it.
+    let stray = shape == Shape::ListenAddress
+        && release.splits_in_the_old_way()
+        && rest.trim_end().ends_with('"');
+    if words.len() > most || stray {
         return Err(Malformed::ExtraArguments);
     }
     canonical(shape, words).ok_or(Malformed::Value)
