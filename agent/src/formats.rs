@@ -1,8 +1,8 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
 
 pub mod deb822;
-pub mod dpkg;
 pub mod distro_info;
+pub mod dpkg;
 pub mod login_defs;
 pub mod nsswitch;
 pub mod os_release;

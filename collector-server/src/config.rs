@@ -4,6 +4,7 @@ mod duration;
 
 pub use duration::DurationText;
 
+use crate::judge::Profile;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ pub struct Config {
     pub agents: Agents,
     pub people: People,
     pub ingest: Ingest,
+    pub rules: Rules,
     pub repair_limits: RepairLimits,
     pub log: Log,
 }
@@ -51,6 +53,13 @@ pub struct People {
 #[serde(deny_unknown_fields)]
 pub struct Ingest {
     pub queue: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rules {
+    /// Profiles whose rules judge.
+    pub profiles: Vec<Profile>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

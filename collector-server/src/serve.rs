@@ -7,7 +7,7 @@ use crate::data::DataDir;
 use crate::http::peer::{PeerAcceptor, agents_tls};
 use crate::http::{agents, people};
 use crate::ingest::Ingest;
-use crate::judge::{Judge, RuleSet};
+use crate::judge::{Judge, Profile, RuleSet};
 use crate::judgement::Worker;
 use crate::log::LogSigner;
 use crate::log_check::{self, LogCheck};
@@ -37,7 +37,7 @@ pub async fn serve(data: &DataDir, config: Config) -> anyhow::Result<()> {
     }
     let store = Store::open(&data.store_url(&config)).await.context("cannot open the store")?;
     let catalogue = Arc::new(Catalogue::builtin()?);
-    let rules = rules(&store, &catalogue).await?;
+    let rules = rules(&store, &catalogue, &config.rules.profiles).await?;
     let judge = Arc::new(Judge::new(rules));
     let origin = store.setting(settings::LOG_ORIGIN).await?;
     let origin = origin.context("the store was not initialised; run `evidenced-collector init`")?;
@@ -100,9 +100,13 @@ pub async fn serve(data: &DataDir, config: Config) -> anyhow::Result<()> {
 }
 
 /// The rules that judge: those the program brings, made the active set if they are not.
-async fn rules(store: &Store, catalogue: &Catalogue) -> anyhow::Result<Arc<RuleSet>> {
+async fn rules(
+    store: &Store,
+    catalogue: &Catalogue,
+    profiles: &[Profile],
+) -> anyhow::Result<Arc<RuleSet>> {
     let rules = match RuleSet::builtin(catalogue) {
-        Ok(rules) => rules,
+        Ok(rules) => rules.only(profiles),
         Err(errors) => {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
             bail!("the rules are refused:\n{}", lines.join("\n"));

@@ -3,7 +3,7 @@
 use super::{say, tell};
 use crate::assess::{self, Format, exit};
 use crate::catalogue::Catalogue;
-use crate::judge::{Judge, RuleSet};
+use crate::judge::{Judge, Profile, RuleSet};
 use anyhow::Context;
 use clap::Args;
 use std::io::Read;
@@ -20,6 +20,9 @@ pub(super) struct Assess {
     file: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Rules of these profiles judge.
+    #[arg(long = "profile", value_enum, default_values = ["essential", "standard"])]
+    profiles: Vec<Profile>,
     /// Exit 0 although some results are unknown, as long as none failed.
     #[arg(long)]
     allow_unknown: bool,
@@ -30,7 +33,7 @@ impl Assess {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let input = self.read()?;
         let rules = match RuleSet::builtin(&Catalogue::builtin()?) {
-            Ok(rules) => rules,
+            Ok(rules) => rules.only(&self.profiles),
             Err(errors) => {
                 errors.iter().for_each(|error| tell(&error.to_string()));
                 return Ok(ExitCode::from(exit::TROUBLE));

@@ -3,7 +3,7 @@
 use super::cel::{self, Program};
 use super::check::{self, Names, Purpose, Reads};
 use super::example;
-use super::rule::{Compiled, Expression, Rule, RuleError, SourceFile, Written};
+use super::rule::{Compiled, Expression, Profile, Rule, RuleError, SourceFile, Written};
 use crate::catalogue::Catalogue;
 use crate::place;
 use evidence::{Digest, canonical, kinds};
@@ -70,6 +70,16 @@ impl RuleSet {
             .ok_or_else(|| nowhere("no thread could load them"))??;
         let bytes = canonical::to_vec(&sources).map_err(|error| nowhere(&error.to_string()))?;
         Ok(Self { rules, sources, id: Digest::of(&bytes) })
+    }
+
+    /// The rules of some profiles. Another choice is another rule set, with an id of its own.
+    pub fn only(mut self, profiles: &[Profile]) -> Self {
+        self.rules.retain(|rule| profiles.contains(&rule.profile));
+        let mut names: Vec<_> = profiles.iter().map(|profile| profile.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        self.id = Digest::of_parts(&[self.id.as_bytes(), names.join(" ").as_bytes()]);
+        self
     }
 
     /// The files as they were read, by name.

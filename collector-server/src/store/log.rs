@@ -5,6 +5,7 @@ use super::{Store, StoreError};
 use evidence::Digest;
 use evidence::checkpoint::TreeHead;
 use evidence::merkle::{self, Frontier, Node, Plan};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Hashes per tile and levels per tile (C2SP tlog-tiles).
@@ -60,11 +61,11 @@ impl Appender {
     async fn place(&mut self, tx: &mut Tx, node: Node, hash: &Digest) -> Result<(), StoreError> {
         let id = (node.level / TILE_HEIGHT, node.index / TILE_WIDTH);
         let filled = (node.index % TILE_WIDTH) as usize * 32;
-        if !self.tiles.contains_key(&id) {
-            let hashes = if filled == 0 { vec![] } else { tile_in(tx, id).await? };
-            self.tiles.insert(id, hashes);
-        }
-        let tile = self.tiles.entry(id).or_default();
+        let tile = match self.tiles.entry(id) {
+            Entry::Occupied(tile) => tile.into_mut(),
+            Entry::Vacant(place) if filled == 0 => place.insert(vec![]),
+            Entry::Vacant(place) => place.insert(tile_in(tx, id).await?),
+        };
         if tile.len() != filled {
             return Err(StoreError::corrupt(format!("log tile {id:?} has {} bytes", tile.len())));
         }
