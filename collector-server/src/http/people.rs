@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::clock;
 use crate::log_check::LogCheck;
 use crate::metrics::Population;
-use crate::overview::{self, Overview};
+use crate::overview::Overview;
 use crate::store::DriftFilter;
 use crate::store::model::KindRow;
 use crate::web::input::{Control, Now, Rule, Severity, Theme};
@@ -152,7 +152,7 @@ struct Ground {
 impl Ground {
     async fn load(app: &App) -> Result<Self, Trouble> {
         let now_us = clock::now_us();
-        let overview = overview::load(app, now_us).await?;
+        let overview = app.overview(now_us).await?;
         let controls = overview.controls.iter().map(|(control, status)| Control {
             id: control.id.clone(),
             title: control.title.clone(),
@@ -337,7 +337,7 @@ async fn stylesheet() -> impl IntoResponse {
 
 async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let now_us = clock::now_us();
-    let overview = overview::load(&app, now_us).await?;
+    let overview = app.overview(now_us).await?;
     let mut hosts: BTreeMap<String, i64> = BTreeMap::new();
     for host in &overview.hosts {
         let state = if host.is_silent(now_us) { "silent" } else { host.state.as_str() };

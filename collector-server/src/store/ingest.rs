@@ -52,6 +52,17 @@ impl Store {
         Ok((answers, state))
     }
 
+    /// The newest check-in among the first `size` leaves.
+    pub async fn newest_check_in(
+        &self,
+        size: u64,
+    ) -> Result<Option<(u64, SignedCheckIn)>, StoreError> {
+        let sql = "SELECT log_index, signed FROM check_in WHERE log_index < $1
+                   ORDER BY log_index DESC LIMIT 1";
+        let row = read!(&self.db, optional, (i64, Vec<u8>), sql, signed(size))?;
+        row.map(|(index, bytes)| Ok((index.unsigned_abs(), stored(&bytes)?))).transpose()
+    }
+
     /// The stored check-in at a log index, with its wire bytes.
     pub async fn check_in(&self, index: u64) -> Result<Option<SignedCheckIn>, StoreError> {
         let sql = "SELECT signed FROM check_in WHERE log_index = $1";
