@@ -159,9 +159,10 @@ impl Ground {
             theme: Theme::from_word(control.theme.as_str()).unwrap_or(Theme::Organizational),
             control_type: control.control_type.iter().map(|t| t.as_str().to_owned()).collect(),
             iso2013: control.iso2013.clone(),
-            host_evidence: control.host_evidence.map(|level| level.as_str().to_owned()),
+            host_evidence: control.host_evidence.map(|level| level.says().to_owned()),
             not_shown: control.not_shown.clone(),
             state: Mark::from_word(status.state.as_str()).unwrap_or(Mark::None),
+            open_deviations: status.open_deviations,
         });
         let rules = app.judge.rules().rules().iter().map(|rule| Rule {
             id: rule.id.clone(),
