@@ -224,7 +224,7 @@ fn abouts(kind: &str) -> BTreeMap<String, String> {
     let about = |(key, property): (&String, &serde_json::Value)| {
         let text = property.get("description")?.as_str()?;
         let sentence = text.split_once(". ").map_or(text, |(first, _)| first);
-        Some((key.clone(), sentence.trim_end_matches('.').replace(['`', '\n'], " ")))
+        Some((key.clone(), sentence.trim_end_matches('.').replace('`', "").replace('\n', " ")))
     };
     properties.map(|all| all.iter().filter_map(about).collect()).unwrap_or_default()
 }
