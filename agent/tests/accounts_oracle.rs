@@ -2,6 +2,9 @@
 //! the running machine and on generated root directories. Needs root, for shadow(5) and chroot(2),
 //! and the packages libc-bin, passwd, perl-base and util-linux.
 
+#[path = "oracle/accounts.rs"]
+mod printed;
+
 use evidence::Status;
 use evidence::kinds::Accounts;
 use evidence::kinds::accounts::{PasswordState, User};
@@ -9,6 +12,9 @@ use evidenced_agent::collectors;
 use evidenced_agent::formats::passwd::{self, shown};
 use evidenced_agent::formats::password_field::PasswordField;
 use evidenced_agent::host::Host;
+use printed::{
+    as_getent, as_passwd_status, colons, groups_as_getent, sorted_members, without_fields,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -32,58 +38,14 @@ fn accounts(host: &Host) -> Accounts {
     serde_json::from_value(facts.data).expect("typed")
 }
 
-fn colons(parts: &[&dyn std::fmt::Display]) -> String {
-    parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(":")
-}
-
-/// Lines without their fields 2 (passwords) and, in passwd, 5 (comments).
-fn without_fields(text: &str, fields: &[usize]) -> Vec<String> {
-    let line = |line: &str| {
-        let parts = line.splitn(7, ':').enumerate().filter(|(at, _)| !fields.contains(at));
-        parts.map(|(_, part)| part).collect::<Vec<_>>().join(":")
-    };
-    text.lines().map(line).collect()
-}
-
-fn as_getent(users: &[User]) -> Vec<String> {
-    let line = |u: &User| colons(&[&u.name, &u.uid, &u.gid, &u.home, &u.shell]);
-    users.iter().map(line).collect()
-}
-
-/// Status letter and ageing as `passwd -S` prints them.
-fn as_passwd_status(user: &User) -> String {
-    let password = user.password.as_ref().expect("password");
-    let letter = match password.state {
-        PasswordState::Empty => "NP",
-        PasswordState::Locked | PasswordState::Disabled => "L",
-        PasswordState::Set | PasswordState::Unknown => "P",
-        PasswordState::None => return format!("{} P", user.name),
-    };
-    let date = password.last_change_day.map_or("never".to_owned(), |day| {
-        let date = jiff::civil::date(1970, 1, 1) + jiff::ToSpan::days(day);
-        date.to_string()
-    });
-    let days = [password.min_days, password.max_days, password.warn_days, password.inactive_days];
-    let days = days.map(|days| days.unwrap_or(-1).to_string());
-    format!("{} {letter} {date} {}", user.name, days.join(" "))
-}
-
 #[test]
 fn the_running_machine_has_the_accounts_that_its_own_tools_name() {
     require_root();
     let found = accounts(&Host::live().expect("host"));
     let passwd = run("getent", &["-s", "files", "passwd"]);
     assert_eq!(as_getent(&found.users), without_fields(&passwd, &[1, 4]));
-    let groups: Vec<_> = found.groups.as_ref().expect("groups").iter().collect();
-    let mut group = without_fields(&run("getent", &["-s", "files", "group"]), &[1]);
-    for line in &mut group {
-        let (head, members) = line.rsplit_once(':').expect("members");
-        let members: BTreeSet<_> = members.split(',').filter(|name| !name.is_empty()).collect();
-        *line = format!("{head}:{}", members.into_iter().collect::<Vec<_>>().join(","));
-    }
-    let line =
-        |g: &&evidence::kinds::accounts::Group| colons(&[&g.name, &g.gid, &g.members.join(",")]);
-    assert_eq!(groups.iter().map(line).collect::<Vec<_>>(), group);
+    let groups = run("getent", &["-s", "files", "group"]);
+    assert_eq!(groups_as_getent(&found), sorted_members(&groups));
     let status: Vec<_> = found.users.iter().map(as_passwd_status).collect();
     let want: Vec<_> = run("passwd", &["-S", "-a"]).lines().map(str::to_owned).collect();
     assert_eq!(status, want);
