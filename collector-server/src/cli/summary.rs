@@ -188,8 +188,13 @@ fn as_text(overview: &Overview, rules: &RuleSet, counts: &Counts, proof: &Proof)
         EvidenceState::None,
     ];
     let words = states.map(|state| {
-        let n = overview.controls.iter().filter(|(_, status)| status.state == state).count();
-        format!("{n} {}", state.as_str())
+        let of_state = || overview.controls.iter().filter(move |(_, s)| s.state == state);
+        let open = of_state().filter(|(_, status)| status.open_deviations > 0).count();
+        let open = match state {
+            EvidenceState::Operating if open > 0 => format!(" ({open} with open deviations)"),
+            _ => String::new(),
+        };
+        format!("{} {}{open}", of_state().count(), state.as_str())
     });
     let _ = writeln!(text, "Controls   {} of {}", words.join(", "), overview.controls.len());
     let log = match &proof.verified {
