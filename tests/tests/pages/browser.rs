@@ -16,7 +16,7 @@ pub(crate) type Size = (u32, u32);
 pub(crate) const WIDE: Size = (1440, 900);
 pub(crate) const NARROW: Size = (390, 844);
 
-const FLAGS: [&str; 10] = [
+const FLAGS: [&str; 11] = [
     "--headless",
     // Chromium refuses its sandbox to root, and has none in most containers.
     "--no-sandbox",
@@ -28,6 +28,8 @@ const FLAGS: [&str; 10] = [
     "--disable-component-update",
     "--disable-sync",
     "--no-proxy-server",
+    // A page is as wide as the screen, as on machines whose scroll bars lie over it.
+    "--hide-scrollbars",
 ];
 
 /// A browser. It ends with the test.

@@ -1,5 +1,8 @@
 //! The pages in a real browser: logging in, walking from the overview to the facts, fitting wide
 //! and narrow screens, and being usable without eyes or mouse.
+//!
+//! The tests run on two threads each: a browser that goes out of scope is told so, which needs a
+//! thread that is not busy waiting for it.
 
 mod browser;
 mod walk;
@@ -39,7 +42,7 @@ impl Scene {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_login_link_logs_in_once() {
     let collector = Collector::start(Store::Sqlite).await;
     let link = collector.login_link().await;
@@ -61,7 +64,7 @@ async fn a_login_link_logs_in_once() {
     second.clean("403").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn signing_out_ends_the_session() {
     let collector = Collector::start(Store::Sqlite).await;
     let browser = Browser::start(&collector).await;
@@ -73,7 +76,7 @@ async fn signing_out_ends_the_session() {
     browser.clean("").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_lead_from_the_overview_to_a_control_to_a_host_to_its_facts() {
     let scene = Scene::with_a_drifted_host().await;
     let browser = scene.browser().await;
@@ -98,7 +101,7 @@ async fn links_lead_from_the_overview_to_a_control_to_a_host_to_its_facts() {
     browser.clean("").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_page_fits_its_screen_and_has_no_violation_that_axe_knows() {
     let scene = Scene::with_a_drifted_host().await;
     let browser = scene.browser().await;
@@ -117,7 +120,7 @@ async fn every_page_fits_its_screen_and_has_no_violation_that_axe_knows() {
     browser.clean("404").await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_tab_shows_the_way_past_the_header() {
     let scene = Scene::with_a_drifted_host().await;
     let browser = scene.browser().await;
