@@ -56,6 +56,7 @@ async fn a_login_link_logs_in_once() {
     second.goto(&link).await;
     assert_eq!(second.path().await, "/login");
     assert!(second.text("main").await.contains("used"), "{}", second.text("main").await);
+    assert_eq!(second.axe().await, Vec::<String>::new());
     second.goto("/").await;
     assert_eq!(second.path().await, "/login", "the second one is not in");
     first.goto("/hosts").await;
