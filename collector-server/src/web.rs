@@ -30,6 +30,9 @@ use std::sync::LazyLock;
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// The picture of our pages in a row of tabs, SVG. Browsers ask for `/favicon.ico` on their own.
+pub const ICON: &str = include_str!("../assets/icon.svg");
+
 const STYLE: &[u8] = include_bytes!("../assets/style.css");
 
 /// The stylesheet's path, which names its contents and so may be cached for ever, and its bytes.

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use evidence::checkpoint::LogKey;
 use evidence::key::PublicKey;
 use reqwest::Client;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
 use serde_json::Value;
 use std::net::SocketAddr;
 
@@ -22,6 +22,8 @@ pub struct Api {
 pub struct Answer {
     pub status: u16,
     pub content_type: String,
+    /// `WWW-Authenticate`.
+    pub challenge: String,
     pub body: String,
 }
 
@@ -53,11 +55,13 @@ impl Api {
         }
         let response = request.send().await.expect("the collector answers");
         let status = response.status().as_u16();
-        let content_type = response.headers().get(CONTENT_TYPE);
-        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let content_type = content_type.to_owned();
+        let header = |name| {
+            let value = response.headers().get(name);
+            value.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+        };
+        let (content_type, challenge) = (header(CONTENT_TYPE), header(WWW_AUTHENTICATE));
         let body = response.text().await.expect("a whole answer");
-        Answer { status, content_type, body }
+        Answer { status, content_type, challenge, body }
     }
 
     /// The document at `path`; fails unless the answer is 200.

@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Json, Router};
 use evidence::{Digest, HostId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ impl FromRequestParts<App> for Reader {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let refused = Problem::unauthorized("a bearer token is needed");
+        let refused = Problem::bearer_needed("a bearer token is needed");
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             let session = super::session::LoggedIn::from_request_parts(parts, app).await;
             return session.map(|_| Self).map_err(|_| refused);
@@ -43,7 +44,20 @@ impl FromRequestParts<App> for Reader {
         let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
         let Some(token) = token else { return Err(refused) };
         let seat = app.store.api_seat(Digest::of(token.as_bytes())).await?;
-        seat.map(|_| Self).ok_or(Problem::unauthorized("this bearer token is not known"))
+        seat.map(|_| Self).ok_or(Problem::bearer_needed("this bearer token is not known"))
+    }
+}
+
+/// The query of a request; what it does not understand is a problem like any other.
+struct Asked<T>(T);
+
+impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let query = Query::from_request_parts(parts, app).await;
+        let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
+        Ok(Self(asked))
     }
 }
 
@@ -135,7 +149,7 @@ struct ResultQuery {
 async fn results(
     State(app): State<App>,
     _: Reader,
-    Query(query): Query<ResultQuery>,
+    Asked(query): Asked<ResultQuery>,
 ) -> Result<Json<List<Value>>, Problem> {
     let host = query.host.as_deref().map(host_id).transpose()?;
     if let Some(outcome) = &query.outcome
@@ -160,7 +174,7 @@ struct DriftQuery {
 async fn drifts(
     State(app): State<App>,
     _: Reader,
-    Query(query): Query<DriftQuery>,
+    Asked(query): Asked<DriftQuery>,
 ) -> Result<Json<List<Value>>, Problem> {
     let open = match query.state.as_deref() {
         None => None,

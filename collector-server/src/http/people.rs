@@ -50,6 +50,7 @@ pub fn router(app: App) -> Router {
         .merge(api::router())
         .layer(sessions(&app))
         .route(style, get(stylesheet))
+        .route("/favicon.ico", get(icon))
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -334,6 +335,12 @@ async fn stylesheet() -> impl IntoResponse {
         (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
     ];
     (headers, bytes)
+}
+
+async fn icon() -> impl IntoResponse {
+    let headers =
+        [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=86400")];
+    (headers, web::ICON)
 }
 
 async fn metrics(State(app): State<App>) -> Result<Response, Problem> {

@@ -16,11 +16,13 @@ pub struct Problem {
     title: &'static str,
     detail: Option<String>,
     retry_after_s: Option<u64>,
+    /// How to prove who one is (RFC 9110 section 11.6.1).
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
     pub fn new(status: StatusCode, kind: &'static str, title: &'static str) -> Self {
-        Self { status, kind, title, detail: None, retry_after_s: None }
+        Self { status, kind, title, detail: None, retry_after_s: None, challenge: None }
     }
 
     #[must_use]
@@ -40,6 +42,11 @@ impl Problem {
 
     pub fn unauthorized(title: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "/problems/unauthorized", title)
+    }
+
+    /// [`Problem::unauthorized`] of one who may come back with a bearer token.
+    pub fn bearer_needed(title: &'static str) -> Self {
+        Self { challenge: Some("Bearer"), ..Self::unauthorized(title) }
     }
 
     pub fn forbidden(title: &'static str) -> Self {
@@ -83,6 +90,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, kind);
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(scheme) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
         }
         response
     }

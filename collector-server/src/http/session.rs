@@ -40,6 +40,14 @@ fn key(id: &Id) -> String {
 
 #[async_trait::async_trait]
 impl SessionStore for StoredSessions {
+    /// A new session under an id that no other has.
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        while self.load(&record.id).await?.is_some() {
+            record.id = Id::default();
+        }
+        self.write(record).await
+    }
+
     async fn save(&self, record: &Record) -> Result<()> {
         self.write(record).await
     }

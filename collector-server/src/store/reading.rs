@@ -93,13 +93,14 @@ impl Store {
         Ok(collected)
     }
 
-    /// Drifts, newest first.
+    /// Drifts, newest first, and those of one check-in by urgency.
     pub async fn drifts(&self, filter: DriftFilter) -> Result<Vec<DriftRow>, StoreError> {
         let sql = "SELECT id, drift, host, subject, cause, severity, from_state, to_state, offenders,
                    opened_us, resolved_us FROM drift
                    WHERE ($1 = '' OR host = $1)
                      AND ($2 = 0 OR ($2 = 1 AND resolved_us IS NULL) OR ($2 = 2 AND resolved_us IS NOT NULL))
-                   ORDER BY opened_us DESC, id DESC LIMIT $3";
+                   ORDER BY opened_us DESC, CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1
+                     WHEN 'medium' THEN 2 ELSE 3 END, id DESC LIMIT $3";
         let host = filter.host.map(|host| host.to_string()).unwrap_or_default();
         let state: i64 = match filter.open {
             None => 0,

@@ -320,7 +320,9 @@ fn drifts(input: &Input<'_>) -> Vec<Drift> {
         input.now.hosts.iter().map(|host| (host.id, host.name.as_str())).collect();
     let mut rows: Vec<&DriftRow> =
         input.drifts.iter().filter(|d| d.resolved_us.is_none()).collect();
-    rows.sort_by_key(|row| (std::cmp::Reverse(row.opened_us), row.id.clone()));
+    // One check-in often opens several: the most urgent of them leads.
+    let urgency = |row: &DriftRow| Severity::from_word(&row.severity).unwrap_or(Severity::Low);
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.opened_us), urgency(row), row.id.clone()));
     rows.truncate(MAX_DRIFTS);
     rows.into_iter()
         .map(|row| Drift {

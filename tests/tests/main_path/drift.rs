@@ -72,9 +72,15 @@ async fn a_changed_host_opens_exactly_the_drifts_of_its_changes_on_postgresql() 
     the_drift_story(Store::Postgres).await;
 }
 
-/// Rules that need shadow; the others judge what passwd and group say.
-const NEED_SHADOW: [&str; 4] =
-    ["acc-no-empty-password", "acc-no-shadow-orphans", "acc-shared-names", "acc-weak-hash"];
+/// Rules that need shadow, legacy-plus for the lines of shadow that begin with +; the others judge
+/// what passwd and group say.
+const NEED_SHADOW: [&str; 5] = [
+    "acc-legacy-plus",
+    "acc-no-empty-password",
+    "acc-no-shadow-orphans",
+    "acc-shared-names",
+    "acc-weak-hash",
+];
 
 #[tokio::test]
 async fn without_shadow_rules_about_passwords_are_unknown_and_one_drift_says_so() {

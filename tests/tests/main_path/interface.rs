@@ -23,7 +23,9 @@ fn problem(answer: &Answer, status: u16) -> String {
 async fn the_api_is_for_those_with_a_token() {
     let collector = Collector::start(Store::Sqlite).await;
     for path in READ {
-        let words = problem(&collector.stranger().get(path).await, 401);
+        let refused = collector.stranger().get(path).await;
+        let words = problem(&refused, 401);
+        assert_eq!(refused.challenge, "Bearer", "RFC 9110 section 15.5.2 asks for it");
         assert!(words.contains("bearer token"), "{path}: {words}");
         let wrong = collector.stranger().with_token("invented").get(path).await;
         problem(&wrong, 401);
@@ -42,7 +44,9 @@ async fn a_question_the_api_does_not_understand_is_refused_in_words() {
     assert!(outcome.contains("pass, fail, unknown, not_applicable"), "{outcome}");
     problem(&api.get("/api/v1/drifts?state=closed").await, 400);
     problem(&api.get("/api/v1/results?host=web-01").await, 400);
-    problem(&api.get("/api/v1/results?outcom=fail").await, 400);
+    let key = problem(&api.get("/api/v1/results?outcom=fail").await, 400);
+    assert!(key.contains("`outcom`") && key.contains("`outcome`"), "{key}");
+    problem(&api.get("/api/v1/drifts?stat=open").await, 400);
     problem(&api.get("/api/v1/hosts/01ARZ3NDEKTSV4RRFFQ69G5FAV").await, 404);
     problem(&api.get("/api/v1/nothing").await, 404);
 }

@@ -140,3 +140,17 @@ fn a_log_that_does_not_hold_is_said_before_all_else() {
     let said = html.find("leaf 12 is gone.").expect("said");
     assert!(said < html.find("class=\"verdict\"").expect("verdict"));
 }
+
+#[test]
+fn of_the_drifts_of_one_check_in_the_most_urgent_leads() {
+    let severities = ["medium", "critical", "high"];
+    let drifts: Vec<DriftRow> = severities
+        .iter()
+        .map(|severity| DriftRow { severity: (*severity).to_owned(), ..drift(1, false) })
+        .chain([DriftRow { severity: "low".to_owned(), ..drift(0, false) }])
+        .collect();
+    let page = check(&fleet(), &[], &drifts);
+    let kinds: Vec<_> = page.drifts.iter().map(|drift| drift.kind.as_str()).collect();
+    let of = |severity: &str| format!("evidence lost, {severity}; evidence_lost");
+    assert_eq!(kinds, [of("low"), of("critical"), of("high"), of("medium")], "the latest first");
+}
