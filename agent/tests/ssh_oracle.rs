@@ -108,13 +108,14 @@ impl Oracle {
     }
 }
 
-fn check(oracle: &Oracle) {
+/// Whether sshd accepted the configuration.
+fn check(oracle: &Oracle) -> bool {
     let agent = oracle.agent();
     let Some(printed) = oracle.sshd(NOBODY) else {
         assert!(agent.global.is_none() && agent.worst.is_none(), "sshd refuses this");
         assert_eq!(agent.effective_algorithms, None);
         assert!(agent.unresolved.is_some_and(|u| !u.is_empty()));
-        return;
+        return false;
     };
     assert_eq!(agent.unresolved.as_deref(), Some(&[][..]), "sshd accepts this");
     let printed = reported(printed);
@@ -128,6 +129,7 @@ fn check(oracle: &Oracle) {
         not_stricter(&worst, &printed, connection);
         assert!(pubkey(&printed).iter().all(|name| algorithms.pubkey.contains(name)));
     }
+    true
 }
 
 /// Meets no criteria: as `sshd -T` alone, which stumbles over `Match LocalPort`.
@@ -182,7 +184,9 @@ fn directive(
 ) -> impl Strategy<Value = String> {
     let between = prop_oneof![5 => Just(" "), 1 => Just("="), 1 => Just(" = "), 1 => Just("\t")];
     let around = prop_oneof![6 => Just(("", "")), 1 => Just(("  ", "\r")), 1 => Just(("\t", "  "))];
-    (case(keyword), between, prop::sample::select(values), around, 0..8).prop_map(
+    // Its quotes are part of the value, and 8.4 does not look at them in a block: the agent does.
+    let quotes = if keyword == "AuthorizedKeysCommand" { 1 } else { 0 };
+    (case(keyword), between, prop::sample::select(values), around, quotes..8).prop_map(
         |(keyword, between, value, (before, after), quoted)| match quoted {
             0 if !value.contains([' ', '"']) => {
                 format!("{before}{keyword}{between}\"{value}\"{after}")
@@ -351,6 +355,7 @@ fn the_agent_reads_a_configuration_as_sshd_does() {
     let main = file(&["@/d/*.conf", "@/d/[ab]*", "\"@/fragment\"", "@/d/none-* @/fragment"]);
     let included = file(&["@/fragment"]);
     let all = (main, fragment(), included, fragment());
+    let accepted = std::cell::Cell::new(0);
     let ran = TestRunner::new(config).run(&all, |(main, a, b, fragment)| {
         for oracle in &oracles {
             oracle.write("main", &main);
@@ -359,13 +364,43 @@ fn the_agent_reads_a_configuration_as_sshd_does() {
             oracle.write("d/.hidden.conf", "PermitRootLogin hidden\n");
             oracle.write("fragment", &fragment);
             println!("{}", oracle.package);
-            check(oracle);
+            accepted.set(accepted.get() + u32::from(check(oracle)));
         }
         Ok(())
     });
     if let Err(error) = ran {
         panic!("{error}");
     }
+    let enough = cases * u32::try_from(oracles.len()).expect("number") / 4;
+    assert!(accepted.get() >= enough, "sshd accepted only {}", accepted.get());
+}
+
+#[test]
+fn host_keys_have_the_fingerprints_that_ssh_keygen_prints() {
+    let oracle = &Oracle::all()[0];
+    let mut config = String::new();
+    let mut printed = Vec::new();
+    for (sort, bits) in [("rsa", "2048"), ("rsa", "1024"), ("ecdsa", "384"), ("ed25519", "256")] {
+        let path = format!("{}/{sort}_{bits}", oracle.place);
+        let made = Command::new("ssh-keygen")
+            .args(["-q", "-t", sort, "-b", bits, "-N", "", "-f", &path])
+            .status();
+        assert!(made.is_ok_and(|s| s.success()), "ssh-keygen");
+        let output = Command::new("ssh-keygen").args(["-l", "-f", &path]).output().expect("list");
+        let line = String::from_utf8(output.stdout).expect("text");
+        let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+        printed.push((words[0].clone(), words[1].clone(), sort.to_owned()));
+        config += &format!("HostKey {path}\n");
+    }
+    oracle.write("main", &config);
+    let keys = oracle.agent().host_keys.expect("keys");
+    // The first one is the oracle's own.
+    let read = keys[1..].iter().map(|key| {
+        let bits = key.bits.expect("bits").to_string();
+        (bits, key.fingerprint.clone().expect("print"), key.key_type.clone().expect("type"))
+    });
+    assert_eq!(read.collect::<Vec<_>>(), printed);
+    assert!(keys.iter().all(|key| !key.group_read && !key.other_read && key.group == "root"));
 }
 
 #[test]

@@ -8,7 +8,8 @@ use crate::judge::Judge;
 use crate::log::LogSigner;
 use crate::log_check::LogCheck;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::overview::{self, Overview};
+use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -26,4 +27,12 @@ pub struct App {
     pub log_check: watch::Receiver<LogCheck>,
     /// The organisation's name.
     pub organisation: Arc<str>,
+}
+
+impl App {
+    /// What holds at `now_us`.
+    pub async fn overview(&self, now_us: i64) -> Result<Overview, StoreError> {
+        let limits = overview::limits(&self.config);
+        overview::load(&self.store, self.judge.rules(), &self.catalogue, &limits, now_us).await
+    }
 }

@@ -85,6 +85,15 @@ pub enum HostEvidence {
 }
 
 impl HostEvidence {
+    /// In a sentence, for people.
+    pub fn says(self) -> &'static str {
+        match self {
+            Self::Direct => "Much of it: what hosts report is the control's own subject.",
+            Self::Partial => "A part of it.",
+            Self::Indirect => "A trace of it: hosts show an effect, not the control itself.",
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Direct => "direct",

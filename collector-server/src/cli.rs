@@ -2,6 +2,7 @@
 
 mod assess;
 mod create;
+mod summary;
 mod verify;
 
 use crate::config::DurationText;
@@ -53,6 +54,8 @@ enum Command {
         #[command(flatten)]
         data: Data,
     },
+    /// Print what holds now: hosts, controls by evidence state, the worst results.
+    Summary(summary::Summary),
     /// Enrolment tokens.
     #[command(subcommand)]
     Token(Token),
@@ -168,6 +171,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Log(Log::Verify { data, format }) => {
             return verify::log(&data.open()?, format == Format::Json).await;
         }
+        Command::Summary(summary) => return summary.run().await,
         Command::Assess(assess) => return assess.run(),
     }
     Ok(ExitCode::SUCCESS)

@@ -68,6 +68,14 @@ impl DataDir {
         Ok(data)
     }
 
+    /// Takes back what [`DataDir::create`] made just now, before anything was signed with it.
+    pub fn discard(&self) -> Result<(), DataError> {
+        let file = |path: &Path, source| DataError::File { path: path.to_owned(), source };
+        let (config, keys) = (self.config_path(), self.0.join("keys"));
+        fs::remove_file(&config).map_err(|source| file(&config, source))?;
+        fs::remove_dir_all(&keys).map_err(|source| file(&keys, source))
+    }
+
     pub fn open(path: &Path) -> Result<Self, DataError> {
         let data = Self(path.to_owned());
         if data.config_path().exists() {

@@ -48,21 +48,33 @@ impl Worker {
         }
     }
 
-    /// Judges everything that waits.
+    /// Judges everything that waits. A host that cannot be judged does not hold up the others: it
+    /// stays in the queue, and the error is told at the end.
     pub async fn drain(&self) -> Result<(), StoreError> {
+        let mut failed = BTreeMap::new();
         loop {
-            let hosts = self.store.hosts_to_judge(HOSTS).await?;
-            if hosts.is_empty() {
-                return Ok(());
+            let hosts = self.store.hosts_to_judge(HOSTS + failed.len() as i64).await?;
+            let fresh: Vec<_> =
+                hosts.iter().filter(|(host, _)| !failed.contains_key(host)).collect();
+            if fresh.is_empty() {
+                return failed.into_values().next().map_or(Ok(()), Err);
             }
-            for (host, generation) in hosts {
-                self.judge_host(host).await?;
-                self.store.judged(host, generation).await?;
+            for (host, generation) in fresh {
+                match self.judge_host(*host).await {
+                    Ok(true) => self.store.judged(*host, *generation).await?,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::error!(host.id = %host, %error, "a host could not be judged");
+                        failed.insert(*host, error);
+                    }
+                }
             }
         }
     }
 
-    async fn judge_host(&self, host: HostId) -> Result<(), StoreError> {
+    /// Judges what waits of one host. False if another collector was quicker: then there may be
+    /// more to do.
+    async fn judge_host(&self, host: HostId) -> Result<bool, StoreError> {
         let mut before = None;
         while let Some(pending) = self.store.pending(host, STRIDE).await? {
             if pending.statements.is_empty() {
@@ -72,18 +84,18 @@ impl Worker {
             for (position, statement) in pending.statements.iter().enumerate() {
                 let is_last = position + 1 == pending.statements.len();
                 if !statement.complete && is_last {
-                    return Ok(()); // Its objects are on their way; they queue the host again.
+                    return Ok(true); // Its objects are on their way; they queue the host again.
                 }
                 let state = self.step(host, after, *statement, before.take()).await?;
-                let Some(state) = state else { return Ok(()) };
+                let Some(state) = state else { return Ok(false) };
                 after = statement.index as i64;
                 before = Some(state);
             }
             if (pending.statements.len() as i64) < STRIDE {
-                return Ok(());
+                break;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Judges one check-in. None if another collector was quicker.
@@ -115,13 +127,14 @@ impl Worker {
     }
 
     /// The rules changed and no check-in waits: the last one is judged again.
-    async fn judge_again(&self, host: HostId, judged_index: i64) -> Result<(), StoreError> {
-        let Some(statement) = self.store.last_judged(host).await? else { return Ok(()) };
+    async fn judge_again(&self, host: HostId, judged_index: i64) -> Result<bool, StoreError> {
+        let Some(statement) = self.store.last_judged(host).await? else { return Ok(true) };
         let before = self.stored_view(host).await?;
         if before.rules == Some(self.judge.rules().id()) {
-            return Ok(());
+            return Ok(true);
         }
-        self.step(host, judged_index, statement, Some(before)).await.map(drop)
+        let state = self.step(host, judged_index, statement, Some(before)).await?;
+        Ok(state.is_some())
     }
 
     /// What a check-in says, judged.
@@ -130,10 +143,8 @@ impl Worker {
         host: HostId,
         statement: Statement,
     ) -> Result<(HostView, BTreeMap<String, KindEntry>), StoreError> {
-        let manifest = match statement.complete {
-            true => self.store.manifest(statement.manifest).await?,
-            false => None,
-        };
+        // What never arrived (a full spool drops facts) is unknown, not what held before.
+        let manifest = self.store.manifest_of_host(host, statement.manifest).await?;
         let manifest = manifest.unwrap_or_default();
         let facts = self.facts(host, &manifest).await?;
         let state = HostState::from_manifest(&manifest, |id| facts.get(&id).cloned());

@@ -1,12 +1,12 @@
 //! What holds now, over all hosts: the answer behind the overview, the controls API and the
 //! command line's summary.
 
-use crate::app::App;
-use crate::catalogue::Control;
-use crate::judge::{Outcome, Reason, Severity};
+use crate::catalogue::{Catalogue, Control};
+use crate::config::{Config, DurationText};
+use crate::judge::{Outcome, Reason, RuleSet, Severity};
 use crate::status::{ControlStatus, OpenResult, RepairLimits, control_state};
-use crate::store::StoreError;
 use crate::store::model::{HostRow, HostState, ResultRow};
+use crate::store::{Store, StoreError};
 use std::collections::BTreeMap;
 
 pub struct Overview {
@@ -17,23 +17,31 @@ pub struct Overview {
     pub results: Vec<ResultRow>,
 }
 
-pub async fn load(app: &App, now_us: i64) -> Result<Overview, StoreError> {
-    let hosts = app.store.hosts().await?;
-    let mut results = app.store.open_results(None, None).await?;
+/// Reads what holds at `now_us`.
+pub async fn load(
+    store: &Store,
+    rules: &RuleSet,
+    catalogue: &Catalogue,
+    limits: &RepairLimits,
+    now_us: i64,
+) -> Result<Overview, StoreError> {
+    let hosts = store.hosts().await?;
+    let mut results = store.open_results(None, None).await?;
+    // A rule that no longer judges has no say, though its last results stay on record.
+    results.retain(|row| rules.get(&row.rule).is_some());
     silence(&hosts, &mut results, now_us);
-    let limits = limits(app);
     let by_rule = group(&results);
     let names: BTreeMap<_, _> = hosts.iter().map(|host| (host.id, host.id.to_string())).collect();
     let status = |control: &Control| {
-        let rules = app.judge.rules().rules().iter();
+        let rules = rules.rules().iter();
         let rules = rules.filter(|rule| rule.controls.contains(&control.id));
         let open = rules.flat_map(|rule| {
             let rows = by_rule.get(rule.id.as_str()).map(Vec::as_slice).unwrap_or_default();
             rows.iter().filter_map(|row| open_result(row, rule.severity, names.get(&row.host)?))
         });
-        control_state(open, &limits, now_us.div_euclid(1_000_000))
+        control_state(open, limits, now_us.div_euclid(1_000_000))
     };
-    let controls = app.catalogue.controls().iter();
+    let controls = catalogue.controls().iter();
     let controls = controls.map(|control| (control.clone(), status(control))).collect();
     Ok(Overview { hosts, controls, results })
 }
@@ -82,9 +90,10 @@ fn open_result<'a>(
     })
 }
 
-fn limits(app: &App) -> RepairLimits {
-    let seconds = |text: &crate::config::DurationText| text.0.as_secs() as i64;
-    let limits = &app.config.repair_limits;
+/// The repair limits of a configuration.
+pub fn limits(config: &Config) -> RepairLimits {
+    let seconds = |text: &DurationText| i64::try_from(text.0.as_secs()).unwrap_or(i64::MAX);
+    let limits = &config.repair_limits;
     RepairLimits {
         critical_s: seconds(&limits.critical),
         high_s: seconds(&limits.high),

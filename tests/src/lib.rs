@@ -1,1 +1,28 @@
+//! The harness of the end-to-end tests: a collector and agents as real processes, and roots for
+//! the agents to read. A test reads like the scenario:
+//!
+//! ```ignore
+//! let collector = Collector::start(Store::Sqlite).await;
+//! let root = Root::debian();
+//! let agent = Agent::enrolled(&collector).await.root(&root);
+//! agent.reports().await;
+//! root.append("etc/passwd", "toor:x:0:0::/root:/bin/bash\n");
+//! ```
+//!
+//! Everything lives in temporary directories and listens on ports the system chose. What a test
+//! waits for, it polls with a deadline ([`until`]).
 
+mod agent;
+mod api;
+mod collector;
+pub mod postgres;
+mod program;
+mod root;
+mod until;
+
+pub use agent::Agent;
+pub use api::{Answer, Api, log_key};
+pub use collector::{Collector, Store};
+pub use program::{Ended, program};
+pub use root::Root;
+pub use until::{holds, until};

@@ -218,6 +218,7 @@ fn controls() -> Vec<Control> {
         host_evidence: hosts.then(|| "Effective settings of services and accounts.".into()),
         not_shown: hosts.then(|| "Logins to web and SaaS applications".into()),
         state: state(id),
+        open_deviations: 0,
     };
     CONTROLS.iter().map(control).collect()
 }

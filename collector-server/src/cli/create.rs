@@ -24,7 +24,20 @@ pub(super) async fn collector(dir: &Path, name: &str, store: &str) -> anyhow::Re
         bail!("--name: an organisation has a name of one line");
     }
     let data = DataDir::create(dir, name, store, clock::now())?;
-    let store = open(&data).await?;
+    let made = fill(&data, name).await;
+    if made.is_err() {
+        // So that it can be tried again.
+        data.discard()?;
+    }
+    let origin = made?;
+    tell(&format!("A collector for {name} is in {}.", dir.display()));
+    tell(&format!("Its log is {origin}. Next: evidenced-collector serve --data {}", dir.display()));
+    Ok(())
+}
+
+/// Settings and administrator, in a store that no other collector has. Gives the log's name.
+async fn fill(data: &DataDir, name: &str) -> anyhow::Result<String> {
+    let store = open(data).await?;
     let origin = format!("evidenced.{}", ulid::Ulid::generate().to_string().to_lowercase());
     let settings =
         [(settings::ORGANISATION, name.to_owned()), (settings::LOG_ORIGIN, origin.clone())];
@@ -42,9 +55,7 @@ pub(super) async fn collector(dir: &Path, name: &str, store: &str) -> anyhow::Re
     };
     store.create_person(&person, now_us).await?;
     store.close().await;
-    tell(&format!("A collector for {name} is in {}.", dir.display()));
-    tell(&format!("Its log is {origin}. Next: evidenced-collector serve --data {}", dir.display()));
-    Ok(())
+    Ok(origin)
 }
 
 pub(super) async fn login_link(data: &DataDir) -> anyhow::Result<()> {

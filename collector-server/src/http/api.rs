@@ -3,7 +3,6 @@
 use super::problem::Problem;
 use crate::app::App;
 use crate::clock;
-use crate::overview;
 use crate::store::DriftFilter;
 use crate::store::model::{DriftRow, HostRow, ResultRow};
 use axum::extract::{FromRequestParts, Path, Query, State};
@@ -112,7 +111,7 @@ pub(super) async fn kind(
 }
 
 async fn controls(State(app): State<App>, _: Reader) -> Result<Json<List<Value>>, Problem> {
-    let overview = overview::load(&app, clock::now_us()).await?;
+    let overview = app.overview(clock::now_us()).await?;
     let items = overview.controls.iter().map(|(control, status)| {
         json!({
             "id": control.id, "title": control.title, "theme": control.theme.as_str(),

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::clock;
 use crate::log_check::LogCheck;
 use crate::metrics::Population;
-use crate::overview::{self, Overview};
+use crate::overview::Overview;
 use crate::store::DriftFilter;
 use crate::store::model::KindRow;
 use crate::web::input::{Control, Now, Rule, Severity, Theme};
@@ -152,16 +152,17 @@ struct Ground {
 impl Ground {
     async fn load(app: &App) -> Result<Self, Trouble> {
         let now_us = clock::now_us();
-        let overview = overview::load(app, now_us).await?;
+        let overview = app.overview(now_us).await?;
         let controls = overview.controls.iter().map(|(control, status)| Control {
             id: control.id.clone(),
             title: control.title.clone(),
             theme: Theme::from_word(control.theme.as_str()).unwrap_or(Theme::Organizational),
             control_type: control.control_type.iter().map(|t| t.as_str().to_owned()).collect(),
             iso2013: control.iso2013.clone(),
-            host_evidence: control.host_evidence.map(|level| level.as_str().to_owned()),
+            host_evidence: control.host_evidence.map(|level| level.says().to_owned()),
             not_shown: control.not_shown.clone(),
             state: Mark::from_word(status.state.as_str()).unwrap_or(Mark::None),
+            open_deviations: status.open_deviations,
         });
         let rules = app.judge.rules().rules().iter().map(|rule| Rule {
             id: rule.id.clone(),
@@ -337,7 +338,7 @@ async fn stylesheet() -> impl IntoResponse {
 
 async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let now_us = clock::now_us();
-    let overview = overview::load(&app, now_us).await?;
+    let overview = app.overview(now_us).await?;
     let mut hosts: BTreeMap<String, i64> = BTreeMap::new();
     for host in &overview.hosts {
         let state = if host.is_silent(now_us) { "silent" } else { host.state.as_str() };

@@ -52,6 +52,17 @@ impl Store {
         Ok((answers, state))
     }
 
+    /// The newest check-in among the first `size` leaves.
+    pub async fn newest_check_in(
+        &self,
+        size: u64,
+    ) -> Result<Option<(u64, SignedCheckIn)>, StoreError> {
+        let sql = "SELECT log_index, signed FROM check_in WHERE log_index < $1
+                   ORDER BY log_index DESC LIMIT 1";
+        let row = read!(&self.db, optional, (i64, Vec<u8>), sql, signed(size))?;
+        row.map(|(index, bytes)| Ok((index.unsigned_abs(), stored(&bytes)?))).transpose()
+    }
+
     /// The stored check-in at a log index, with its wire bytes.
     pub async fn check_in(&self, index: u64) -> Result<Option<SignedCheckIn>, StoreError> {
         let sql = "SELECT signed FROM check_in WHERE log_index = $1";
@@ -69,6 +80,7 @@ pub(super) fn stored(bytes: &[u8]) -> Result<SignedCheckIn, StoreError> {
 #[derive(sqlx::FromRow)]
 struct HostBefore {
     state: String,
+    enrolled_us: i64,
     last_observed_us: Option<i64>,
     last_index: Option<i64>,
     manifest: Option<Vec<u8>>,
@@ -84,7 +96,7 @@ async fn accept_one(
     let check_in = &incoming.signed.check_in;
     let host = check_in.host.to_string();
     let sql =
-        "SELECT state, last_observed_us, last_index, manifest, manifest_complete, judged_index
+        "SELECT state, enrolled_us, last_observed_us, last_index, manifest, manifest_complete, judged_index
                FROM host WHERE id = $1";
     let Some(before) = fetch!(tx, optional, HostBefore, sql, host.clone())? else {
         return Ok(Err(Refusal::UnknownHost));
@@ -171,7 +183,7 @@ async fn write(
 ) -> Result<(), StoreError> {
     let check_in = &incoming.signed.check_in;
     let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
-    let observed = observed_us(check_in, incoming.received_us, before.last_observed_us);
+    let observed = observed_us(check_in, incoming.received_us, before);
     let sql = "INSERT INTO check_in (log_index, host, chain, seq, observed_us, received_us, signed)
                VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let bytes = incoming.signed.to_bytes();
@@ -222,11 +234,11 @@ async fn write(
     Ok(())
 }
 
-/// When the host saw it: its own clock, but never in the collector's future, and never before what
-/// the same host said earlier. Order within a host is `seq`, not its clock.
-fn observed_us(check_in: &CheckIn, received_us: i64, last: Option<i64>) -> i64 {
-    let claimed = check_in.at_ms.saturating_mul(1000).min(received_us);
-    last.map_or(claimed, |last| claimed.max(last + 1))
+/// When the host saw it: its own clock, but never in the collector's future, never before it was
+/// enrolled, and never before what it said earlier. Order within a host is `seq`, not its clock.
+fn observed_us(check_in: &CheckIn, received_us: i64, before: &HostBefore) -> i64 {
+    let earliest = before.last_observed_us.map_or(before.enrolled_us, |last| last + 1);
+    check_in.at_ms.saturating_mul(1000).min(received_us).max(earliest)
 }
 
 fn day(us: i64) -> i64 {

@@ -157,10 +157,16 @@ impl Store {
         host: Option<HostId>,
         rules: Option<&[String]>,
     ) -> Result<Vec<ResultRow>, StoreError> {
-        self.results_at(host, i64::MAX, i64::MAX).await.map(|mut rows| {
-            rows.retain(|row| rules.is_none_or(|rules| rules.contains(&row.rule)));
-            rows
-        })
+        let sql =
+            "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us, known_from
+                   FROM result_span
+                   WHERE ($1 = '' OR host = $1)
+                     AND observed_to_us IS NULL AND superseded_known IS NULL
+                   ORDER BY host, rule";
+        let host = host.map(|host| host.to_string()).unwrap_or_default();
+        let mut rows = read!(&self.db, all, ResultColumns, sql, host.clone())?;
+        rows.retain(|row| rules.is_none_or(|rules| rules.contains(&row.rule)));
+        rows.into_iter().map(result_row).collect()
     }
 
     /// Results that held at `at_us`, as was known once the log had the leaf `known`.

@@ -103,9 +103,22 @@ impl Store {
         host: HostId,
         id: Digest,
     ) -> Result<Option<Facts>, StoreError> {
+        if self.has_sent(host, id).await? { self.facts(id).await } else { Ok(None) }
+    }
+
+    /// The manifest, if this host itself uploaded it.
+    pub async fn manifest_of_host(
+        &self,
+        host: HostId,
+        id: Digest,
+    ) -> Result<Option<Manifest>, StoreError> {
+        if self.has_sent(host, id).await? { self.manifest(id).await } else { Ok(None) }
+    }
+
+    async fn has_sent(&self, host: HostId, id: Digest) -> Result<bool, StoreError> {
         let sql = "SELECT COUNT(*) FROM host_object WHERE host = $1 AND object = $2";
-        let (has,) = read!(&self.db, one, (i64,), sql, host.to_string(), id.0.to_vec())?;
-        if has == 0 { Ok(None) } else { self.facts(id).await }
+        let (n,) = read!(&self.db, one, (i64,), sql, host.to_string(), id.0.to_vec())?;
+        Ok(n > 0)
     }
 }
 

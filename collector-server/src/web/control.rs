@@ -158,8 +158,12 @@ fn verdict(control: &Control, counts: Option<Counts>, now_us: i64) -> String {
         0 => String::new(),
         n => format!(", to {} no rule applies", count(n as u64)),
     };
+    let open = match control.open_deviations {
+        0 => String::new(),
+        n => format!(", with {}", plural(n as usize, "open deviation")),
+    };
     format!(
-        "{}{oldest}. Of {}, {} pass every rule that applies, {} fail at least one, {} \
+        "{}{open}{oldest}. Of {}, {} pass every rule that applies, {} fail at least one, {} \
          more cannot be judged by at least one{none}.",
         capital(control.state.meaning()),
         plural(counts.sum(), "enrolled host"),

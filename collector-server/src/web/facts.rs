@@ -71,6 +71,8 @@ pub struct Changed {
 /// The rows of the facts: open, folded, and left to the JSON.
 pub struct FactTables {
     pub total: usize,
+    /// Whether any fact says which line decided it.
+    pub origins: bool,
     /// Why there are none.
     pub empty: &'static str,
     pub open: Vec<FactGroup>,
@@ -187,6 +189,7 @@ fn changed(input: &Input<'_>) -> Option<Changed> {
 fn tables(input: &Input<'_>) -> FactTables {
     let groups = input.facts.map(|facts| flatten::groups(&facts.data)).unwrap_or_default();
     let total = flatten::len(&groups);
+    let origins = groups.iter().flat_map(|group| &group.rows).any(|row| !row.from.is_empty());
     let (open, rest) = flatten::take(groups, MAX_OPEN);
     let (folded, left_out) = flatten::take(rest, MAX_ROWS - MAX_OPEN);
     let abouts = abouts(&input.row.kind);
@@ -198,6 +201,7 @@ fn tables(input: &Input<'_>) -> FactTables {
     let n_left = flatten::len(&left_out);
     FactTables {
         total,
+        origins,
         empty: match (input.row.facts, input.facts) {
             (None, _) => "The host sent no facts of this kind: see its status and sources.",
             (Some(_), None) => {
@@ -220,7 +224,7 @@ fn abouts(kind: &str) -> BTreeMap<String, String> {
     let about = |(key, property): (&String, &serde_json::Value)| {
         let text = property.get("description")?.as_str()?;
         let sentence = text.split_once(". ").map_or(text, |(first, _)| first);
-        Some((key.clone(), sentence.trim_end_matches('.').replace(['`', '\n'], " ")))
+        Some((key.clone(), sentence.trim_end_matches('.').replace('`', "").replace('\n', " ")))
     };
     properties.map(|all| all.iter().filter_map(about).collect()).unwrap_or_default()
 }

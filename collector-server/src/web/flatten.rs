@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// A list of plain values up to this many characters stays on one line.
-const MAX_INLINE: usize = 120;
+const MAX_INLINE: usize = 800;
 /// Characters shown of one value.
 const MAX_VALUE: usize = 1_000;
 
@@ -22,6 +22,19 @@ pub struct Fact {
     pub path: String,
     /// As JSON, so that `"no"` and `false` look different.
     pub value: String,
+    /// `path:line` that decided it, where the kind says so; empty otherwise.
+    pub from: String,
+}
+
+/// The key under which a kind says which line decided a setting: setting → `path:line`.
+const ORIGINS: &str = "origins";
+/// The group whose settings it speaks of.
+const SETTINGS: &str = "global";
+
+impl Fact {
+    fn computed(path: String, value: String) -> Self {
+        Self { path, value, from: String::new() }
+    }
 }
 
 /// All facts of a kind's `data`, in the order of their keys.
@@ -31,10 +44,16 @@ pub fn groups(data: &Value) -> Vec<Group> {
     };
     let mut plain = Group { name: String::new(), rows: Vec::new() };
     let mut groups = Vec::new();
-    for (key, member) in members {
+    for (key, member) in members.iter().filter(|(key, _)| *key != ORIGINS) {
         match inline(member) {
-            Some(value) => plain.rows.push(Fact { path: key.clone(), value }),
+            Some(value) => plain.rows.push(Fact::computed(key.clone(), value)),
             None => groups.push(Group { name: key.clone(), rows: rows_of(member) }),
+        }
+    }
+    for group in groups.iter_mut().filter(|group| group.name == SETTINGS) {
+        for row in &mut group.rows {
+            let origin = members.get(ORIGINS).and_then(|origins| origins.get(&row.path));
+            row.from = origin.and_then(Value::as_str).unwrap_or_default().to_owned();
         }
     }
     if !plain.rows.is_empty() {
@@ -72,7 +91,7 @@ fn rows_of(value: &Value) -> Vec<Fact> {
 
 fn walk(value: &Value, path: String, rows: &mut Vec<Fact>) {
     if let Some(value) = inline(value) {
-        rows.push(Fact { path, value });
+        rows.push(Fact::computed(path, value));
         return;
     }
     match value {
@@ -152,6 +171,18 @@ mod tests {
                 "matches|[0].settings.forcecommand|\"/x\"",
             ]
         );
+    }
+
+    #[test]
+    fn a_setting_says_which_line_decided_it() {
+        let data = json!({
+            "global": {"usepam": "yes", "x11forwarding": "no"},
+            "origins": {"usepam": "/etc/ssh/sshd_config:85"},
+        });
+        let groups = groups(&data);
+        assert_eq!(groups.len(), 1);
+        let from: Vec<_> = groups[0].rows.iter().map(|row| row.from.as_str()).collect();
+        assert_eq!(from, ["/etc/ssh/sshd_config:85", ""]);
     }
 
     #[test]

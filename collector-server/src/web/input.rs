@@ -43,6 +43,8 @@ pub struct Control {
     /// What host evidence does not show.
     pub not_shown: Option<String>,
     pub state: State,
+    /// Failures that hold now, of any severity, within their limits or past them.
+    pub open_deviations: u64,
 }
 
 /// The four themes of Annex A.

@@ -75,6 +75,7 @@ pub(super) fn control(id: &str, theme: Theme, state: State) -> Control {
         host_evidence: (theme == Theme::Technological).then(|| "Effective settings.".into()),
         not_shown: Some("Logins to web applications".into()),
         state,
+        open_deviations: 0,
     }
 }
 

@@ -414,3 +414,34 @@ pub(crate) async fn tiles_hold_across_their_borders(store: &Store) {
     }
     verify(store, |_, _| {}).await.expect("the log holds");
 }
+
+pub(crate) async fn a_wrong_clock_moves_nothing_into_the_future_or_before_enrolment(store: &Store) {
+    let mut agent = Agent::enrolled(store).await; // at 1 µs
+    let manifest = Digest::of(b"m");
+    let past = agent.incoming(manifest, 0);
+    let mut future = agent.incoming(manifest, 9_000_000_000);
+    future.received_us = 50 * SECOND;
+    let mut back = agent.incoming(manifest, 3);
+    back.received_us = 60 * SECOND;
+    for incoming in [&past, &future, &back] {
+        accept(store, incoming).await.expect("accepted");
+    }
+    let pending = store.pending(agent.host, 10).await.expect("store").expect("host");
+    let observed: Vec<_> = pending.statements.iter().map(|s| s.observed_us).collect();
+    assert_eq!(observed, [1, 50 * SECOND, 50 * SECOND + 1]);
+}
+
+pub(crate) async fn facts_that_never_come_do_not_hide_that_they_are_missing(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    agent.report(store, json!({"users": ["a"]}), 1).await;
+    let (manifest, _) = state(json!({"users": ["b"]}));
+    let bytes = manifest.to_bytes().expect("manifest");
+    let id = Digest::of(&bytes);
+    accept(store, &agent.incoming(id, 2)).await.expect("accepted");
+    store.put_manifest(agent.host, id, &bytes).await.expect("store").expect("manifest");
+    agent.report(store, json!({"users": ["a"]}), 3).await;
+    let pending = store.pending(agent.host, 10).await.expect("store").expect("host");
+    let complete: Vec<_> = pending.statements.iter().map(|s| s.complete).collect();
+    assert_eq!(complete, [true, false, true]);
+    assert_eq!(store.manifest_of_host(agent.host, id).await.expect("store"), Some(manifest));
+}

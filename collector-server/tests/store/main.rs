@@ -49,4 +49,6 @@ conformance!(
     concurrent_writers_get_one_order,
     a_damaged_row_is_found_and_named,
     tiles_hold_across_their_borders,
+    a_wrong_clock_moves_nothing_into_the_future_or_before_enrolment,
+    facts_that_never_come_do_not_hide_that_they_are_missing,
 );

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 struct Cluster {
     socket: String,
-    /// Held open for as long as the test program lives.
-    _pipe: std::process::ChildStdin,
+    /// The waiting shell. Its standard input stays open for as long as the test program lives.
+    _shell: std::process::Child,
 }
 
 const SCRIPT: &str = r#"
@@ -53,7 +53,7 @@ fn cluster() -> &'static Cluster {
             socket.starts_with("/tmp/"),
             "PostgreSQL did not start (install the package postgresql): {socket}"
         );
-        Cluster { socket, _pipe: child.stdin.take().expect("input") }
+        Cluster { socket, _shell: child }
     })
 }
 

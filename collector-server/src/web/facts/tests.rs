@@ -78,7 +78,11 @@ fn long_facts_are_open_then_folded_then_counted_and_none_is_lost() {
 fn groups_carry_the_first_sentence_of_their_reference() {
     let page = of(json!({"global": {"usepam": "yes"}}));
     assert_eq!(page.facts.open[0].name, "global");
-    assert!(page.facts.open[0].about.starts_with("Settings outside every"));
+    let schema = evidence::kinds::find("ssh_server").expect("kind").schema();
+    let reference = schema.pointer("/properties/global/description").and_then(Value::as_str);
+    let reference = reference.map(|text| text.replace('`', ""));
+    let about = &page.facts.open[0].about;
+    assert!(!about.is_empty() && reference.is_some_and(|text| text.starts_with(about)), "{about}");
 }
 
 #[test]

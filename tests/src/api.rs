@@ -1,0 +1,94 @@
+//! What the collector tells programs.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use evidence::checkpoint::LogKey;
+use evidence::key::PublicKey;
+use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use serde_json::Value;
+use std::net::SocketAddr;
+
+/// A client of the listener for people.
+#[derive(Clone)]
+pub struct Api {
+    client: Client,
+    base: String,
+    token: Option<String>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: String,
+    pub body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{} {error}: {}", self.status, self.body))
+    }
+}
+
+impl Api {
+    pub(crate) fn new(address: SocketAddr, token: Option<String>) -> Self {
+        // Installed before by another test of this process: the same one.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let client = Client::builder().no_proxy().build().expect("a client");
+        Self { client, base: format!("http://{address}"), token }
+    }
+
+    /// The same client with another token.
+    pub fn with_token(self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        let mut request = self.client.get(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.expect("the collector answers");
+        let status = response.status().as_u16();
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let content_type = content_type.to_owned();
+        let body = response.text().await.expect("a whole answer");
+        Answer { status, content_type, body }
+    }
+
+    /// The document at `path`; fails unless the answer is 200.
+    pub async fn document(&self, path: &str) -> Value {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.json()
+    }
+
+    /// The items of the list at `path`.
+    pub async fn items(&self, path: &str) -> Vec<Value> {
+        let list = self.document(path).await;
+        assert_eq!(list["next"], Value::Null, "{path}: a second page");
+        list["items"].as_array().unwrap_or_else(|| panic!("{path}: no list: {list}")).clone()
+    }
+
+    /// Leaves of the log.
+    pub async fn log_size(&self) -> u64 {
+        self.document("/api/v1/log/checkpoint").await["size"].as_u64().expect("a size")
+    }
+}
+
+/// Reads a verifier key as C2SP signed-note writes it: `NAME+HASH+BASE64`, where the bytes are the
+/// algorithm (1 is Ed25519) and the key. What the hash is for is left to who verifies.
+pub fn log_key(vkey: &str) -> LogKey {
+    let mut parts = vkey.splitn(3, '+');
+    let mut part = || parts.next().expect("three parts");
+    let (name, _hash, key) = (part(), part(), part());
+    let key = STANDARD.decode(key).expect("base64");
+    let (algorithm, key) = key.split_first().expect("an algorithm");
+    assert_eq!(*algorithm, 1, "Ed25519");
+    let key = PublicKey(key.try_into().expect("32 bytes"));
+    LogKey { origin: name.to_owned(), key }
+}

@@ -1,0 +1,10 @@
+//! The main path with the real programs: enrol, ship, judge, drift, and what happens when a part
+//! of it fails.
+
+mod configuration;
+mod drift;
+mod enrolment;
+mod interface;
+mod judging;
+mod outages;
+mod view;
