@@ -47,10 +47,6 @@ impl Root {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    fn lines(&self, arguments: &[&str]) -> Vec<String> {
-        self.run(arguments).lines().map(str::to_owned).collect()
-    }
-
     /// Facts of a kind, and what of them was not read.
     fn facts<K: Kind>(&self) -> (K, Vec<String>) {
         let host = Host::rooted(&self.0).expect("root");
@@ -70,7 +66,8 @@ fn accounts_are_those_that_the_roots_own_tools_name() {
         let groups = root.run(&["getent", "-s", "files", "group"]);
         assert_eq!(people::groups_as_getent(&found), people::sorted_members(&groups));
         let status: Vec<_> = found.users.iter().map(people::as_passwd_status).collect();
-        assert_eq!(status, root.lines(&["passwd", "-S", "-a"]));
+        let printed = root.run(&["passwd", "-S", "-a"]);
+        assert_eq!(status, printed.lines().map(with_iso_date).collect::<Vec<_>>());
         let member_of = |user: &str| -> Vec<String> {
             let groups = root.run(&["id", "-Gn", user]);
             let mut names: Vec<_> = groups.split_whitespace().map(str::to_owned).collect();
@@ -83,6 +80,15 @@ fn accounts_are_those_that_the_roots_own_tools_name() {
         assert_same_expiry(&root, &found);
         assert_variety(&found);
     }
+}
+
+/// A line of `passwd -S`; bullseye's prints `MM/DD/YYYY`.
+fn with_iso_date(line: &str) -> String {
+    let word = |word: &str| match word.split('/').collect::<Vec<_>>()[..] {
+        [month, day, year] => format!("{year}-{month}-{day}"),
+        _ => word.to_owned(),
+    };
+    line.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 /// Expiry days beside field 8 of `getent shadow`.

@@ -1,0 +1,159 @@
+//! One of many hosts in one process: enrolled by the agent's own code, with keys of its own. It
+//! believes no receipt without its proofs, so that a figure can only come from a collector that
+//! did its work.
+
+use evidence::check_in::Clock;
+use evidence::checkpoint::TreeHead;
+use evidence::key::SigningKey;
+use evidence::wire::{CHECK_IN_TYPE, OBJECT_TYPE, Token};
+use evidence::{ChainId, CheckIn, Digest, Manifest, Receipt, SignedCheckIn};
+use evidenced_agent::identity::{Identity, StateDir};
+use evidenced_agent::{collectors, enroll, host, ship};
+use reqwest::Client;
+use reqwest::header::CONTENT_TYPE;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The bytes of a manifest, and of the facts it names.
+pub(crate) struct State {
+    manifest: Vec<u8>,
+    facts: Vec<Vec<u8>>,
+}
+
+/// What the agent says of this machine.
+pub(crate) fn state_of_this_machine() -> State {
+    let host = host::Host::live().expect("this machine");
+    let (mut manifest, mut facts) = (Manifest::default(), vec![]);
+    for collector in collectors::ALL {
+        let collected = collector.collect(&host);
+        manifest.kinds.insert(collector.kind.to_owned(), collected.entry());
+        facts.extend(collected.facts.map(|facts| facts.bytes().to_vec()));
+    }
+    State { manifest: manifest.to_bytes().expect("a manifest"), facts }
+}
+
+pub(crate) struct SimulatedHost {
+    pub(crate) server: String,
+    inner: Option<Enrolled>,
+}
+
+struct Enrolled {
+    client: Client,
+    key: SigningKey,
+    identity: Identity,
+    next: CheckIn,
+}
+
+/// A place where a host was: its task has it.
+impl Default for SimulatedHost {
+    fn default() -> Self {
+        Self { server: String::new(), inner: None }
+    }
+}
+
+impl SimulatedHost {
+    pub(crate) async fn enrol(server: &str, token: &Token, state: &State) -> Self {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("state");
+        let machine = Path::new("/nonexistent");
+        let enrolled = enroll::enroll(&path, server, token, machine, now_ms()).await;
+        let identity = enrolled.expect("enrolment");
+        let (opened, _) = StateDir::open(&path).expect("state directory");
+        let pem = opened.tls_identity().expect("certificate");
+        let authorities = identity.trust.authorities.iter();
+        let authorities = authorities
+            .map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).expect("authority"));
+        let client = Client::builder()
+            .no_proxy()
+            .identity(reqwest::Identity::from_pem(&pem).expect("identity"))
+            .tls_certs_only(authorities)
+            .build()
+            .expect("client");
+        let collected = ["accounts", "host_os", "ssh_server"];
+        let next = CheckIn {
+            agent: env!("CARGO_PKG_VERSION").to_owned(),
+            at_ms: now_ms(),
+            chain: ChainId::generate(),
+            checkpoint: None,
+            clock: Clock { synchronised: Some(true) },
+            collected: collected.map(|kind| (kind.to_owned(), 1)).into(),
+            host: identity.host,
+            manifest: Digest::of(&state.manifest),
+            next_due_s: 3600,
+            prev: None,
+            resumes: None,
+            seq: 0,
+        };
+        let key = opened.evidence_key().expect("key");
+        let inner = Some(Enrolled { client, key, identity, next });
+        Self { server: server.to_owned(), inner }
+    }
+
+    fn inner(&self) -> &Enrolled {
+        self.inner.as_ref().expect("a host in its place")
+    }
+
+    /// Length of the next check-in on the wire.
+    pub(crate) fn body_bytes(&self) -> usize {
+        self.signed().to_bytes().len()
+    }
+
+    fn signed(&self) -> SignedCheckIn {
+        let host = self.inner();
+        SignedCheckIn::sign(host.next.clone(), &host.key).expect("signed")
+    }
+
+    async fn post(&self, signed: &SignedCheckIn) -> Receipt {
+        let url = format!("{}/agent/v1/check-ins", self.server);
+        let request = self.inner().client.post(url).header(CONTENT_TYPE, CHECK_IN_TYPE);
+        let response = request.body(signed.to_bytes()).send().await.expect("an answer");
+        let status = response.status();
+        let body = response.bytes().await.expect("a whole answer");
+        assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).expect("a receipt")
+    }
+
+    async fn put(&self, path: &str, bytes: &[u8]) {
+        let url = format!("{}/agent/v1/{path}/{}", self.server, Digest::of(bytes));
+        let body = zstd::bulk::compress(bytes, 3).expect("zstd");
+        let request = self.inner().client.put(url).header(CONTENT_TYPE, OBJECT_TYPE);
+        let status = request.body(body).send().await.expect("an answer").status();
+        assert!(status.is_success(), "{path}: {status}");
+    }
+
+    /// The first check-in, with everything the collector wants.
+    pub(crate) async fn first_check_in(&mut self, state: &State) {
+        let signed = self.signed();
+        self.post(&signed).await;
+        self.put("manifests", &state.manifest).await;
+        for facts in &state.facts {
+            self.put("facts", facts).await;
+        }
+        let receipt = self.post(&signed).await;
+        self.follow(&signed, &receipt);
+    }
+
+    /// One more check-in of the same state.
+    pub(crate) async fn check_in(&mut self) {
+        let host = self.inner.as_mut().expect("a host in its place");
+        host.next.at_ms = now_ms();
+        let signed = self.signed();
+        let receipt = self.post(&signed).await;
+        self.follow(&signed, &receipt);
+    }
+
+    fn follow(&mut self, signed: &SignedCheckIn, receipt: &Receipt) {
+        assert!(receipt.want.is_empty(), "the collector has everything");
+        let host = self.inner.as_mut().expect("a host in its place");
+        let head: TreeHead = ship::verify(receipt, signed, None, &host.identity.trust.log_keys)
+            .expect("a receipt with its proofs");
+        host.next.checkpoint = Some(head);
+        host.next.prev = Some(signed.id());
+        host.next.seq += 1;
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    i64::try_from(since.as_millis()).expect("a clock before the year 292,000,000")
+}
