@@ -78,7 +78,7 @@ fn long_facts_are_open_then_folded_then_counted_and_none_is_lost() {
 fn groups_carry_the_first_sentence_of_their_reference() {
     let page = of(json!({"global": {"usepam": "yes"}}));
     assert_eq!(page.facts.open[0].name, "global");
-    assert!(page.facts.open[0].about.starts_with("Settings outside every"));
+    assert!(page.facts.open[0].about.starts_with("Settings of a connection"));
 }
 
 #[test]
