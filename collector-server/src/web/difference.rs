@@ -3,7 +3,7 @@
 //! Lists are compared by what is in them, not by position: a member that is added at the front is
 //! one change and not a change of every row. Members that carry a name are compared by it.
 
-use super::flatten::inline;
+use super::flatten::{cut, inline, spaced};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -129,7 +129,7 @@ fn items(path: &str, before: &[Value], after: &[Value], changes: &mut Vec<Change
 }
 
 fn text(value: &Value) -> String {
-    inline(value).unwrap_or_else(|| super::flatten::cut(value.to_string()))
+    inline(value).unwrap_or_else(|| cut(spaced(value)))
 }
 
 #[cfg(test)]
@@ -173,7 +173,7 @@ mod tests {
             ),
             [
                 "~ changed users[ann].uid 1000|0",
-                "+ added users[toor] |{\"name\":\"toor\",\"uid\":0}"
+                "+ added users[toor] |{\"name\": \"toor\", \"uid\": 0}"
             ]
         );
         assert_eq!(

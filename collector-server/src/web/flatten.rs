@@ -46,7 +46,10 @@ pub fn groups(data: &Value) -> Vec<Group> {
     let mut groups = Vec::new();
     for (key, member) in members.iter().filter(|(key, _)| *key != ORIGINS) {
         match inline(member) {
-            Some(value) => plain.rows.push(Fact::computed(key.clone(), value)),
+            Some(value) => {
+                let value = dated(key, member).unwrap_or(value);
+                plain.rows.push(Fact::computed(key.clone(), value));
+            }
             None => groups.push(Group { name: key.clone(), rows: rows_of(member) }),
         }
     }
@@ -90,7 +93,8 @@ fn rows_of(value: &Value) -> Vec<Fact> {
 }
 
 fn walk(value: &Value, path: String, rows: &mut Vec<Fact>) {
-    if let Some(value) = inline(value) {
+    if let Some(inlined) = inline(value) {
+        let value = dated(&path, value).unwrap_or(inlined);
         rows.push(Fact::computed(path, value));
         return;
     }
@@ -107,6 +111,30 @@ fn walk(value: &Value, path: String, rows: &mut Vec<Fact>) {
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A day with its date: facts count days since 1970, which nobody reads.
+fn dated(path: &str, value: &Value) -> Option<String> {
+    let day = value.as_i64().filter(|_| path.ends_with("_day"))?;
+    let seconds = day.checked_mul(86_400)?;
+    let date = jiff::Timestamp::from_second(seconds).ok()?.strftime("%Y-%m-%d").to_string();
+    Some(format!("{day} ({date})"))
+}
+
+/// JSON with spaces, so that a long value breaks between its words.
+pub(super) fn spaced(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let member = |(key, value): (&String, &Value)| {
+                format!("{}: {}", Value::from(key.as_str()), spaced(value))
+            };
+            format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+        }
+        Value::Array(items) => {
+            format!("[{}]", items.iter().map(spaced).collect::<Vec<_>>().join(", "))
+        }
+        plain => plain.to_string(),
     }
 }
 
@@ -183,6 +211,28 @@ mod tests {
         assert_eq!(groups.len(), 1);
         let from: Vec<_> = groups[0].rows.iter().map(|row| row.from.as_str()).collect();
         assert_eq!(from, ["/etc/ssh/sshd_config:85", ""]);
+    }
+
+    #[test]
+    fn a_day_is_shown_with_its_date_and_a_number_of_days_is_not() {
+        let data = json!({"lts_end_day": 21365, "min_days": 0, "support": {"end_day": 0}, "today_day": "x"});
+        assert_eq!(
+            lines(&data),
+            [
+                "|lts_end_day|21365 (2028-06-30)",
+                "|min_days|0",
+                "|today_day|\"x\"",
+                "support|end_day|0 (1970-01-01)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_nested_value_is_the_same_json_with_spaces() {
+        let value = json!({"a": [1, {"b": "c,d:e"}], "f": {}, "g": []});
+        let text = spaced(&value);
+        assert_eq!(text, r#"{"a": [1, {"b": "c,d:e"}], "f": {}, "g": []}"#);
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
     }
 
     #[test]

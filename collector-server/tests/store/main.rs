@@ -1,7 +1,6 @@
 //! One suite for both backends: every case runs on SQLite and on PostgreSQL, as tests of their own.
 
 mod cases;
-mod postgres;
 
 use evidenced_collector::store::Store;
 
@@ -21,7 +20,8 @@ macro_rules! conformance {
         mod postgres_15 {
             $(#[tokio::test]
             async fn $case() {
-                let url = crate::postgres::database().await;
+                let database = tokio::task::spawn_blocking(evidenced_tests::postgres::database);
+                let url = database.await.expect("database");
                 let store = crate::open(&url).await;
                 crate::cases::$case(&store).await;
                 store.close().await;
