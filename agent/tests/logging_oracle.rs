@@ -98,7 +98,7 @@ fn rsyslogd_accepts_every_form_that_is_read() {
          *.* @192.0.2.7;t",
         "set $.x = \"a;b\";\n*.* @192.0.2.7",
         "mail.* /var/log/mail\n& @192.0.2.7\n& stop",
-        "*.emerg :omusrmsg:*\n*.=debug;auth.none -/var/log/debug\n*.* root,ada\n*.* @192.0.2.7",
+        "*.emerg :omusrmsg:*\n*.=debug;auth.none -/var/log/debug\n*.* :omusrmsg:root,ada\n*.* @192.0.2.7",
     ] {
         // A configuration without any action is an error to rsyslogd.
         let text = format!("{form}\n*.* /var/log/all\n");
@@ -117,7 +117,6 @@ fn what_rsyslogd_refuses_is_not_read() {
         "action(type=\"omfwd\" target=\"192.0.2.7\"",
         "whatever\n",
         "if $msg contains 'x' { stop }\n",
-        "*.*\n",
         "*.* :omrelp:192.0.2.7:1\n",
         "template(name=\"t\" type=\"list\") { constant(value=\"x\")\n",
         "{ *.* @192.0.2.7\n",

@@ -52,7 +52,7 @@ const SHIPPERS: [&str; 16] = [
 fn collect(reading: &mut Reading<'_>) -> Result<Logging, Failure> {
     let journald = known(journald(reading), "journald", reading);
     let syslog = known(syslog(reading), "syslog", reading);
-    let remote_targets = remote::targets(reading, syslog.as_ref());
+    let remote_targets = remote::targets(reading, syslog.as_ref(), journald.as_ref());
     let remote_targets = known(remote_targets, "remote_targets", reading);
     let shippers = known(shippers(reading), "shippers", reading);
     let files = known(files::read(reading), "files", reading);

@@ -15,6 +15,9 @@ pub struct Forward {
     pub tls: bool,
     /// Not every message reaches it.
     pub conditional: bool,
+    /// The journal is not read: its messages come only where journald hands them on
+    /// (`ForwardToSyslog=`).
+    pub needs_handing_on: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +49,6 @@ const LOCAL: &[&str] = &[
     "builtin:omusrmsg",
     "ompipe",
     "builtin:ompipe",
-    "omdiscard",
-    "builtin:omdiscard",
     "omstdout",
     "omjournal",
     "omprog",
@@ -77,6 +78,7 @@ pub fn forwards(path: &str, text: &str, include: &mut Include<'_>) -> Result<Vec
     reader.file(path, text, 0)?;
     let default = reader.state.default_driver.clone();
     let encrypts = |driver: &str| TLS_DRIVERS.contains(&driver);
+    let (socket, journal) = (reader.state.reads_socket, reader.state.reads_journal);
     let finish = |(mut forward, stream): (Forward, Option<Stream>)| {
         forward.tls |= stream.is_some_and(|stream| {
             let driver = stream.driver.as_ref().or(default.as_ref());
@@ -84,6 +86,9 @@ pub fn forwards(path: &str, text: &str, include: &mut Include<'_>) -> Result<Vec
                 && stream.mode == 1
                 && driver.is_some_and(|driver| encrypts(driver))
         });
+        // Without an input of this host there is nothing of it to forward.
+        forward.conditional |= !socket && !journal;
+        forward.needs_handing_on = !journal;
         forward
     };
     Ok(reader.found.into_iter().map(finish).collect())
@@ -102,6 +107,9 @@ struct State {
     stream: Stream,
     default_driver: Option<String>,
     relp_loaded: bool,
+    /// imuxsock and imjournal are loaded and feed the default rule set.
+    reads_socket: bool,
+    reads_journal: bool,
     /// What follows does not see every message.
     filtered: bool,
 }
@@ -265,7 +273,11 @@ impl Reader<'_, '_> {
                 Ok(())
             }
             "$modload" => {
-                self.state.relp_loaded |= argument.trim_end_matches(".so") == "omrelp";
+                self.load(argument.trim_end_matches(".so"));
+                Ok(())
+            }
+            "$omitlocallogging" => {
+                self.state.reads_socket &= argument.eq_ignore_ascii_case("off");
                 Ok(())
             }
             // What follows belongs to another rule set, or runs only now and then.
@@ -312,7 +324,10 @@ impl Reader<'_, '_> {
                 }
             }
             "module" => {
-                self.state.relp_loaded |= value(&params, "load") == Some("omrelp");
+                let off = value(&params, "syssock.use").is_some_and(|on| on != "on");
+                if !off && value(&params, "ruleset").is_none() {
+                    self.load(value(&params, "load").unwrap_or_default());
+                }
                 Ok(())
             }
             "global" => {
@@ -333,6 +348,15 @@ impl Reader<'_, '_> {
             }
             "template" => scan.skip_block_if_any(),
             _ => Ok(()),
+        }
+    }
+
+    fn load(&mut self, module: &str) {
+        match module {
+            "omrelp" => self.state.relp_loaded = true,
+            "imuxsock" => self.state.reads_socket = true,
+            "imjournal" => self.state.reads_journal = true,
+            _ => {}
         }
     }
 
@@ -434,7 +458,9 @@ impl Reader<'_, '_> {
         let port: u16 = port.parse().or(Err("a port that is no number"))?;
         let conditional = conditional || self.state.filtered;
         let target = target.to_owned();
-        let forward = Forward { protocol, target, port: port.into(), tls: false, conditional };
+        let port = i64::from(port);
+        let forward =
+            Forward { protocol, target, port, tls: false, conditional, needs_handing_on: true };
         self.found.push((forward, stream));
         Ok(())
     }

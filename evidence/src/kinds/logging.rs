@@ -101,8 +101,8 @@ pub struct RemoteTarget {
     pub tls: bool,
     /// The target is this host: 127.0.0.0/8, ::1 or localhost.
     pub loopback: bool,
-    /// Not every message gets there: a filter, another rule set, a fallback, or a rule that
-    /// discards messages before it.
+    /// Not every message gets there: a filter, another rule set, a fallback, a rule that
+    /// discards messages before it, or an input that this host's messages do not come through.
     pub conditional: bool,
 }
 

@@ -3,7 +3,7 @@
 use super::{Failure, ReadError, Reading, systemd};
 use crate::formats::rsyslog::{self, Forward};
 use evidence::Status;
-use evidence::kinds::logging::{Protocol, RemoteTarget, Syslog, SyslogDaemon, Via};
+use evidence::kinds::logging::{Journald, Protocol, RemoteTarget, Syslog, SyslogDaemon, Via};
 
 const RSYSLOG: &str = "/etc/rsyslog.conf";
 const RSYSLOG_UNIT: &str = "rsyslog.service";
@@ -15,12 +15,13 @@ const UPLOAD_PORT: i64 = 19_532;
 pub(super) fn targets(
     reading: &mut Reading<'_>,
     syslog: Option<&Syslog>,
+    journald: Option<&Journald>,
 ) -> Result<Vec<RemoteTarget>, Failure> {
     let unclear = Failure(Status::Unsupported);
     let syslog = syslog.ok_or(unclear)?;
     let mut targets = match (syslog.daemon, syslog.enabled) {
         (_, Some(false)) => Vec::new(),
-        (SyslogDaemon::Rsyslog, Some(true)) => rsyslog_targets(reading)?,
+        (SyslogDaemon::Rsyslog, Some(true)) => rsyslog_targets(reading, journald)?,
         _ => return Err(unclear),
     };
     if systemd::enabled(reading, UPLOAD_UNIT)? {
@@ -29,12 +30,15 @@ pub(super) fn targets(
     Ok(targets)
 }
 
-fn rsyslog_targets(reading: &mut Reading<'_>) -> Result<Vec<RemoteTarget>, Failure> {
+fn rsyslog_targets(
+    reading: &mut Reading<'_>,
+    journald: Option<&Journald>,
+) -> Result<Vec<RemoteTarget>, Failure> {
     refuse_other_commands(reading)?;
     let text = reading.config(RSYSLOG)?;
     let mut include = |name: &str, optional: bool| included(reading, name, optional);
     match rsyslog::forwards(RSYSLOG, &text, &mut include) {
-        Ok(forwards) => Ok(forwards.into_iter().map(target).collect()),
+        Ok(forwards) => forwards.into_iter().map(|forward| target(forward, journald)).collect(),
         Err(fault) => {
             // An unreadable include is a remark on the file that names it.
             reading.malformed(&fault.path, fault.to_string());
@@ -108,8 +112,14 @@ fn included(
     Ok(files)
 }
 
-fn target(forward: Forward) -> RemoteTarget {
-    RemoteTarget {
+/// rsyslog that does not read the journal sees only what journald hands on.
+fn target(forward: Forward, journald: Option<&Journald>) -> Result<RemoteTarget, Failure> {
+    let mut conditional = forward.conditional;
+    if forward.needs_handing_on {
+        let journald = journald.ok_or(Failure(Status::Unsupported))?;
+        conditional |= journald.forward_to_syslog == Some(false);
+    }
+    Ok(RemoteTarget {
         via: Via::Rsyslog,
         loopback: is_loopback(&forward.target),
         target: forward.target,
@@ -120,8 +130,8 @@ fn target(forward: Forward) -> RemoteTarget {
             rsyslog::Protocol::Relp => Protocol::Relp,
         },
         tls: forward.tls,
-        conditional: forward.conditional,
-    }
+        conditional,
+    })
 }
 
 /// Any form the resolver may know, such as `127.1`.

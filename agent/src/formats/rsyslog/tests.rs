@@ -6,6 +6,10 @@ fn read(text: &str) -> Result<Vec<Forward>, Fault> {
 
 /// `protocol target port tls conditional`.
 fn lines(text: &str) -> Vec<String> {
+    lines_of(&format!("module(load=\"imuxsock\") {text}"))
+}
+
+fn lines_of(text: &str) -> Vec<String> {
     let forwards = read(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
     let line = |f: &Forward| {
         let tls = if f.tls { " tls" } else { "" };
@@ -72,6 +76,24 @@ fn what_not_every_message_reaches_is_conditional() {
     }
     let text = "ruleset(name=\"x\") { stop }\n*.* @a.example\n";
     assert_eq!(lines(text), ["Udp a.example 514"], "a discard elsewhere");
+}
+
+#[test]
+fn without_an_input_of_this_host_nothing_of_it_is_forwarded() {
+    for text in [
+        "*.* @a.example\n",
+        "module(load=\"imudp\")\n*.* @a.example\n",
+        "module(load=\"imuxsock\" SysSock.Use=\"off\")\n*.* @a.example\n",
+        "module(load=\"imjournal\" ruleset=\"x\")\n*.* @a.example\n",
+        "$ModLoad imuxsock\n$OmitLocalLogging on\n*.* @a.example\n",
+    ] {
+        assert_eq!(lines_of(text), ["Udp a.example 514 conditional"], "{text}");
+    }
+    for (input, needs_handing_on) in [("imuxsock", true), ("imjournal", false)] {
+        let forwards = read(&format!("$ModLoad {input}\n*.* @a.example\n")).expect("parsed");
+        assert!(!forwards[0].conditional, "{input}");
+        assert_eq!(forwards[0].needs_handing_on, needs_handing_on, "{input}");
+    }
 }
 
 #[test]
