@@ -3,8 +3,10 @@
 
 mod accounts;
 mod host_os;
+mod logging;
 mod packages;
 pub mod ssh_server;
+mod systemd;
 
 use crate::host::{Failure, Host, Reading};
 use evidence::kinds::{Kind, KindInfo};
@@ -22,8 +24,13 @@ pub struct Collector {
 }
 
 /// Every collector, by kind.
-pub const ALL: &[Collector] =
-    &[accounts::COLLECTOR, host_os::COLLECTOR, packages::COLLECTOR, ssh_server::COLLECTOR];
+pub const ALL: &[Collector] = &[
+    accounts::COLLECTOR,
+    host_os::COLLECTOR,
+    logging::COLLECTOR,
+    packages::COLLECTOR,
+    ssh_server::COLLECTOR,
+];
 
 /// What one collection gave.
 #[derive(Debug, Clone, PartialEq)]

@@ -29,10 +29,11 @@ fn state(kind: &str, data: Value) -> KindState {
 }
 
 /// Facts that pass every rule that applies, typed by the contract so that they stay whole.
-fn good_data() -> [(&'static str, Value); 4] {
+fn good_data() -> [(&'static str, Value); 5] {
     [
         ("accounts", accounts()),
         ("host_os", host_os()),
+        ("logging", logging()),
         ("packages", packages()),
         ("ssh_server", ssh_server()),
     ]
@@ -57,8 +58,20 @@ fn accounts() -> Value {
 
 fn host_os() -> Value {
     json!({"id": "debian", "id_like": [], "family": "debian", "is_workstation": false,
+        "in_container": false,
         "support": {"standard_end_day": TODAY + 300, "lts_end_day": TODAY + 900,
             "extended_end_day": TODAY + 1800, "source": "distro_info"}})
+}
+
+fn logging() -> Value {
+    json!({"journald": {"installed": true, "persistent": true},
+        "syslog": {"daemon": "rsyslog", "enabled": true, "active": true},
+        "remote_targets": [{"via": "rsyslog", "target": "log.example.org", "port": 6514,
+            "protocol": "tcp", "tls": true, "loopback": false, "conditional": false}],
+        "shippers": [],
+        "files": [{"path": "/var/log/syslog", "other_read": false, "other_write": false,
+            "rotated": true, "at_least_days": 180, "at_most_days": 210}],
+        "last_entry_age": "under_1h"})
 }
 
 fn packages() -> Value {
@@ -330,7 +343,7 @@ proptest! {
     /// Evidence that is taken away leaves a result as it was, or makes it unknown.
     #[test]
     fn removing_facts_never_changes_a_result_but_to_unknown(
-        kind in 0..4usize,
+        kind in 0..5usize,
         spoil in spoil(),
         removed in prop::collection::vec(any::<prop::sample::Index>(), 1..6),
     ) {
@@ -353,7 +366,7 @@ proptest! {
     /// that was not proven by another kind.
     #[test]
     fn denying_a_kind_never_gives_a_pass(
-        kind in 0..4usize,
+        kind in 0..5usize,
         spoil in spoil(),
         status in prop::sample::select(vec![Status::Absent, Status::Denied, Status::ParseError,
             Status::Unsupported, Status::Timeout, Status::Truncated, Status::IoError]),
@@ -383,7 +396,7 @@ proptest! {
 
     /// Paths that were not read turn every rule that reads them, or below or above them, unknown.
     #[test]
-    fn what_is_unread_never_passes(kind in 0..4usize, unread in any::<prop::sample::Index>()) {
+    fn what_is_unread_never_passes(kind in 0..5usize, unread in any::<prop::sample::Index>()) {
         let (name, data) = good_data()[kind].clone();
         let mut found = Vec::new();
         keys(&data, "", &mut found);
