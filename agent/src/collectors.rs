@@ -3,6 +3,7 @@
 
 mod accounts;
 mod host_os;
+mod kernel_hardening;
 mod packages;
 pub mod ssh_server;
 
@@ -22,8 +23,13 @@ pub struct Collector {
 }
 
 /// Every collector, by kind.
-pub const ALL: &[Collector] =
-    &[accounts::COLLECTOR, host_os::COLLECTOR, packages::COLLECTOR, ssh_server::COLLECTOR];
+pub const ALL: &[Collector] = &[
+    accounts::COLLECTOR,
+    host_os::COLLECTOR,
+    kernel_hardening::COLLECTOR,
+    packages::COLLECTOR,
+    ssh_server::COLLECTOR,
+];
 
 /// What one collection gave.
 #[derive(Debug, Clone, PartialEq)]
