@@ -3,6 +3,7 @@
 
 mod accounts;
 mod host_os;
+mod kernel_hardening;
 mod logging;
 mod packages;
 pub mod ssh_server;
@@ -27,6 +28,7 @@ pub struct Collector {
 pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
     host_os::COLLECTOR,
+    kernel_hardening::COLLECTOR,
     logging::COLLECTOR,
     packages::COLLECTOR,
     ssh_server::COLLECTOR,

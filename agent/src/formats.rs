@@ -3,12 +3,15 @@
 pub mod deb822;
 pub mod distro_info;
 pub mod dpkg;
+pub mod glob;
 pub mod login_defs;
 pub mod logrotate;
+pub mod modprobe_conf;
 pub mod nsswitch;
 pub mod os_release;
 pub mod passwd;
 pub mod password_field;
 pub mod rsyslog;
 pub mod sshd_config;
+pub mod sysctl_conf;
 pub mod systemd_config;

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod host_os;
+pub mod kernel_hardening;
 pub mod logging;
 pub mod packages;
 pub mod ssh_server;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 pub use accounts::Accounts;
 pub use host_os::HostOs;
+pub use kernel_hardening::KernelHardening;
 pub use logging::Logging;
 pub use packages::Packages;
 pub use ssh_server::SshServer;
@@ -63,6 +65,7 @@ impl KindInfo {
 pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
     KindInfo::of::<HostOs>(),
+    KindInfo::of::<KernelHardening>(),
     KindInfo::of::<Logging>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<SshServer>(),

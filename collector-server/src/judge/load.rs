@@ -16,6 +16,7 @@ use toml::Spanned;
 const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
+    ("kernel_hardening.toml", include_str!("../../../config/rules/kernel_hardening.toml")),
     ("logging.toml", include_str!("../../../config/rules/logging.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),

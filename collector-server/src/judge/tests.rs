@@ -33,6 +33,7 @@ fn good_data() -> [(&'static str, Value); 5] {
     [
         ("accounts", accounts()),
         ("host_os", host_os()),
+        ("kernel_hardening", kernel_hardening()),
         ("logging", logging()),
         ("packages", packages()),
         ("ssh_server", ssh_server()),
@@ -61,6 +62,19 @@ fn host_os() -> Value {
         "in_container": false,
         "support": {"standard_end_day": TODAY + 300, "lts_end_day": TODAY + 900,
             "extended_end_day": TODAY + 1800, "source": "distro_info"}})
+}
+
+fn kernel_hardening() -> Value {
+    json!({"sysctl": {"fs.protected_hardlinks": 1, "fs.protected_symlinks": 1,
+            "fs.suid_dumpable": 0, "kernel.dmesg_restrict": 1, "kernel.kexec_load_disabled": 1,
+            "kernel.kptr_restrict": 1, "kernel.perf_event_paranoid": 3,
+            "kernel.randomize_va_space": 2, "kernel.unprivileged_bpf_disabled": 2,
+            "kernel.yama.ptrace_scope": 1, "net.core.bpf_jit_harden": 2,
+            "net.ipv4.conf.all.accept_redirects": 0, "net.ipv4.conf.all.accept_source_route": 0,
+            "net.ipv4.conf.default.accept_redirects": 0, "net.ipv4.ip_forward": 0,
+            "net.ipv4.tcp_syncookies": 1},
+        "mismatches": [], "modules_unsigned": [], "modules_out_of_tree": [],
+        "usb_storage": {"blocked": true, "loaded": false, "builtin": false}})
 }
 
 fn logging() -> Value {
