@@ -33,7 +33,7 @@ fn systemd_says(root: &Path) -> i64 {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let values = text.lines().filter_map(|line| line.strip_prefix("MaxRetentionSec="));
-    values.last().map_or(0, |value| value.parse().expect("number"))
+    values.next_back().map_or(0, |value| value.parse().expect("number"))
 }
 
 const PLACES: [&str; 4] = ["etc", "run", "usr/local/lib", "usr/lib"];

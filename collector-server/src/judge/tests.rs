@@ -29,7 +29,7 @@ fn state(kind: &str, data: Value) -> KindState {
 }
 
 /// Facts that pass every rule that applies, typed by the contract so that they stay whole.
-fn good_data() -> [(&'static str, Value); 5] {
+fn good_data() -> [(&'static str, Value); 6] {
     [
         ("accounts", accounts()),
         ("host_os", host_os()),
