@@ -15,11 +15,12 @@ mod judging;
 mod log;
 pub mod model;
 mod objects;
+mod packed;
 mod people;
 mod reading;
 mod rules;
 
-pub use hosts::{EnrolRefusal, Enrolment};
+pub use hosts::{EnrolRefusal, Enrolment, Holder};
 pub use ingest::{Accepted, Incoming, Refusal};
 pub use judging::{Judgement, Pending, Statement};
 pub use log::{LogState, StoredLeaf};

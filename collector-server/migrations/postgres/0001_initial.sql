@@ -61,22 +61,22 @@ CREATE TABLE token (
 
 -- One unbroken run of sequence numbers of one host.
 CREATE TABLE chain (
-  host     TEXT NOT NULL REFERENCES host (id),
-  chain    TEXT NOT NULL,
-  next_seq BIGINT NOT NULL,
-  last_id  BYTEA NOT NULL,
+  host        TEXT NOT NULL REFERENCES host (id),
+  chain       TEXT NOT NULL,
+  first_index BIGINT NOT NULL UNIQUE, -- of its first check-in: the chain's name in check_in
+  next_seq    BIGINT NOT NULL,
+  last_id     BYTEA NOT NULL,
   PRIMARY KEY (host, chain)
 );
 CREATE TABLE check_in (
   log_index   BIGINT PRIMARY KEY,
-  host        TEXT NOT NULL,
-  chain       TEXT NOT NULL,
+  first_index BIGINT NOT NULL,       -- of the chain
   seq         BIGINT NOT NULL,
   observed_us BIGINT NOT NULL,
   received_us BIGINT NOT NULL,
-  signed      BYTEA NOT NULL         -- signature ‖ payload
+  packed      BYTEA NOT NULL         -- form, signature, payload compressed with a dictionary
 );
-CREATE UNIQUE INDEX check_in_seq ON check_in (host, chain, seq);
+CREATE UNIQUE INDEX check_in_seq ON check_in (first_index, seq);
 
 -- Manifests and facts, once each. A host may only name what it uploaded itself.
 CREATE TABLE object (

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::authority;
 use crate::clock;
-use crate::store::{Enrolment, Incoming};
+use crate::store::{Enrolment, Holder, Incoming};
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
@@ -70,15 +70,14 @@ async fn check_in(
     Extension(peer): Extension<Peer>,
     body: Bytes,
 ) -> Result<Json<Receipt>, Problem> {
-    let host = holder(&app, &peer).await?;
+    let Holder { host, evidence_key } = holder(&app, &peer).await?;
     let signed = SignedCheckIn::from_bytes(&body);
     let signed = signed.map_err(|error| Problem::bad_request(error.to_string()))?;
     if signed.check_in.host != host {
         app.metrics.check_in("wrong_host");
         return Err(Problem::forbidden("a host can only speak for itself"));
     }
-    let key = app.store.evidence_key(host).await?;
-    let key = key.ok_or(Problem::forbidden("this host is not in service"))?;
+    let key = evidence_key.ok_or(Problem::forbidden("this host is not in service"))?;
     if let Err(error) = signed.verify(&key) {
         app.metrics.check_in("bad_signature");
         tracing::warn!(host.id = %host, "check-in refused: its signature does not fit");
@@ -96,7 +95,7 @@ async fn manifest(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let host = holder(&app, &peer).await?;
+    let Holder { host, .. } = holder(&app, &peer).await?;
     let (id, bytes) = object(&id, &body)?;
     app.store.put_manifest(host, id, &bytes).await??;
     app.metrics.object("manifest");
@@ -109,7 +108,7 @@ async fn facts(
     Path(id): Path<String>,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let host = holder(&app, &peer).await?;
+    let Holder { host, .. } = holder(&app, &peer).await?;
     let (id, bytes) = object(&id, &body)?;
     app.store.put_facts(host, id, bytes).await??;
     app.metrics.object("facts");
@@ -118,7 +117,7 @@ async fn facts(
 
 /// The host whose certificate the connection showed. Asked for on every request, so that a
 /// revocation also ends what open connections may do.
-async fn holder(app: &App, peer: &Peer) -> Result<HostId, Problem> {
+async fn holder(app: &App, peer: &Peer) -> Result<Holder, Problem> {
     let refused = || Problem::unauthorized("a client certificate of this collector is needed");
     let certificate = peer.0.as_ref().ok_or_else(refused)?;
     let serial = authority::serial_of(certificate).ok_or_else(refused)?;

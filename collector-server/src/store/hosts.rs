@@ -4,7 +4,7 @@ use super::acts::{self, Act};
 use super::db::{Tx, execute, fetch, read};
 use super::log::{Appender, LogState};
 use super::model::{HostRow, HostState};
-use super::{Store, StoreError, ingest};
+use super::{Store, StoreError};
 use evidence::key::PublicKey;
 use evidence::{Digest, HostId};
 use serde_json::json;
@@ -32,6 +32,14 @@ pub enum EnrolRefusal {
     Expired,
     #[error("this token has been used as often as it may; create a new one")]
     UsedUp,
+}
+
+/// Whose certificate it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Holder {
+    pub host: HostId,
+    /// The key that must have signed its check-ins; none if the host is not in service.
+    pub evidence_key: Option<PublicKey>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -101,15 +109,6 @@ impl Store {
         Ok(Ok(state))
     }
 
-    /// The key that must have signed a check-in of this host; none if it is not in service.
-    pub async fn evidence_key(&self, host: HostId) -> Result<Option<PublicKey>, StoreError> {
-        let key = ingest::evidence_key(self, host).await?;
-        key.map(|key| {
-            PublicKey::from_slice(&key).ok_or_else(|| StoreError::corrupt("an evidence key"))
-        })
-        .transpose()
-    }
-
     /// Every host's evidence key, also of hosts that are out of service.
     pub async fn evidence_keys(&self) -> Result<Vec<(HostId, PublicKey)>, StoreError> {
         let rows = read!(&self.db, all, (String, Vec<u8>), "SELECT id, evidence_key FROM host")?;
@@ -122,10 +121,16 @@ impl Store {
     }
 
     /// The host a certificate belongs to; none if it is unknown or revoked.
-    pub async fn certificate_holder(&self, serial: &str) -> Result<Option<HostId>, StoreError> {
-        let sql = "SELECT host FROM certificate WHERE serial = $1 AND revoked_us IS NULL";
-        let row = read!(&self.db, optional, (String,), sql, serial.to_owned())?;
-        row.map(|(host,)| host_id(&host)).transpose()
+    pub async fn certificate_holder(&self, serial: &str) -> Result<Option<Holder>, StoreError> {
+        let sql =
+            "SELECT h.id, h.evidence_key, h.state FROM certificate c JOIN host h ON h.id = c.host
+                   WHERE c.serial = $1 AND c.revoked_us IS NULL";
+        let row = read!(&self.db, optional, (String, Vec<u8>, String), sql, serial.to_owned())?;
+        let Some((host, key, state)) = row else { return Ok(None) };
+        let key = PublicKey::from_slice(&key).ok_or_else(|| StoreError::corrupt("an evidence key"));
+        let in_service = state == "enrolling" || state == "active";
+        let evidence_key = in_service.then_some(key?);
+        Ok(Some(Holder { host: host_id(&host)?, evidence_key }))
     }
 
     /// All hosts, by name.

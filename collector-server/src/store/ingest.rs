@@ -2,8 +2,9 @@
 
 use super::db::{Tx, execute, fetch, read};
 use super::log::{Appender, LogState, signed};
+use super::packed::{pack, plain, unpack};
 use super::{Store, StoreError};
-use evidence::{CheckIn, Digest, HostId, SignedCheckIn, Want, leaf};
+use evidence::{CheckIn, Digest, SignedCheckIn, Want, leaf};
 
 /// Most objects a receipt asks for at once; the rest is asked for next time.
 const MAX_WANTED: usize = 256;
@@ -57,26 +58,21 @@ impl Store {
         &self,
         size: u64,
     ) -> Result<Option<(u64, SignedCheckIn)>, StoreError> {
-        let sql = "SELECT log_index, signed FROM check_in WHERE log_index < $1
+        let sql = "SELECT log_index, packed FROM check_in WHERE log_index < $1
                    ORDER BY log_index DESC LIMIT 1";
         let row = read!(&self.db, optional, (i64, Vec<u8>), sql, signed(size))?;
-        row.map(|(index, bytes)| Ok((index.unsigned_abs(), stored(&bytes)?))).transpose()
+        row.map(|(index, row)| Ok((index.unsigned_abs(), unpack(&row)?))).transpose()
     }
 
     /// The stored check-in at a log index, with its wire bytes.
     pub async fn check_in(&self, index: u64) -> Result<Option<SignedCheckIn>, StoreError> {
-        let sql = "SELECT signed FROM check_in WHERE log_index = $1";
+        let sql = "SELECT packed FROM check_in WHERE log_index = $1";
         let row = read!(&self.db, optional, (Vec<u8>,), sql, signed(index))?;
-        row.map(|(bytes,)| stored(&bytes)).transpose()
+        row.map(|(row,)| unpack(&row)).transpose()
     }
 }
 
-pub(super) fn stored(bytes: &[u8]) -> Result<SignedCheckIn, StoreError> {
-    SignedCheckIn::from_bytes(bytes)
-        .map_err(|error| StoreError::corrupt(format!("stored check-in: {error}")))
-}
-
-/// What the host row says before this check-in.
+/// What the rows of the host and of the chain say before this check-in.
 #[derive(sqlx::FromRow)]
 struct HostBefore {
     state: String,
@@ -86,6 +82,11 @@ struct HostBefore {
     manifest: Option<Vec<u8>>,
     manifest_complete: bool,
     judged_index: i64,
+    /// Log index of the chain's first check-in: its name in the rows of check-ins. None, as the two
+    /// below, for a chain that begins.
+    first_index: Option<i64>,
+    next_seq: Option<i64>,
+    last_id: Option<Vec<u8>>,
 }
 
 async fn accept_one(
@@ -95,20 +96,24 @@ async fn accept_one(
 ) -> Result<Result<Accepted, Refusal>, StoreError> {
     let check_in = &incoming.signed.check_in;
     let host = check_in.host.to_string();
-    let sql =
-        "SELECT state, enrolled_us, last_observed_us, last_index, manifest, manifest_complete, judged_index
-               FROM host WHERE id = $1";
-    let Some(before) = fetch!(tx, optional, HostBefore, sql, host.clone())? else {
+    let sql = "SELECT h.state, h.enrolled_us, h.last_observed_us, h.last_index, h.manifest,
+                      h.manifest_complete, h.judged_index, c.first_index, c.next_seq, c.last_id
+               FROM host h LEFT JOIN chain c ON c.host = h.id AND c.chain = $2 WHERE h.id = $1";
+    let chain = check_in.chain.to_string();
+    let Some(before) = fetch!(tx, optional, HostBefore, sql, host.clone(), chain.clone())? else {
         return Ok(Err(Refusal::UnknownHost));
     };
     if before.state == "retired" || before.state == "ended" {
         return Ok(Err(Refusal::UnknownHost));
     }
-    let place = match follow(tx, &incoming.signed).await? {
+    let place = match follow(tx, &incoming.signed, &before).await? {
         Ok(place) => place,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let want = want(tx, check_in).await?;
+    // What was complete stays complete.
+    let unchanged = before.manifest_complete
+        && before.manifest.as_deref() == Some(check_in.manifest.as_bytes());
+    let want = if unchanged { Want::default() } else { want(tx, check_in).await? };
     let complete = want.is_empty();
     if let Place::Known(index) = place {
         if complete && before.last_index == Some(signed(index)) && !before.manifest_complete {
@@ -138,14 +143,18 @@ enum Place {
     Known(u64),
 }
 
-async fn follow(tx: &mut Tx, signed: &SignedCheckIn) -> Result<Result<Place, Refusal>, StoreError> {
+async fn follow(
+    tx: &mut Tx,
+    signed: &SignedCheckIn,
+    before: &HostBefore,
+) -> Result<Result<Place, Refusal>, StoreError> {
     let check_in = &signed.check_in;
     let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
     let refuse =
         |reason| Err(Refusal::Conflict { chain: chain.clone(), seq: check_in.seq, reason });
-    let sql = "SELECT next_seq, last_id FROM chain WHERE host = $1 AND chain = $2";
-    let row = fetch!(tx, optional, (i64, Vec<u8>), sql, host.clone(), chain.clone())?;
-    let Some((next, last)) = row else {
+    let HostBefore { first_index: Some(first), next_seq: Some(next), last_id: Some(last), .. } =
+        before
+    else {
         if check_in.seq != 0 {
             return Ok(refuse("this chain does not begin here"));
         }
@@ -153,22 +162,20 @@ async fn follow(tx: &mut Tx, signed: &SignedCheckIn) -> Result<Result<Place, Ref
         let (chains,) = fetch!(tx, one, (i64,), sql, host.clone())?;
         return Ok(Ok(Place::NewChain { resumed: chains > 0 }));
     };
-    if check_in.seq < next {
-        let sql = "SELECT log_index, signed FROM check_in
-                   WHERE host = $1 AND chain = $2 AND seq = $3";
-        let row =
-            fetch!(tx, optional, (i64, Vec<u8>), sql, host.clone(), chain.clone(), check_in.seq)?;
+    if check_in.seq < *next {
+        let sql = "SELECT log_index, packed FROM check_in WHERE first_index = $1 AND seq = $2";
+        let row = fetch!(tx, optional, (i64, Vec<u8>), sql, *first, check_in.seq)?;
         return Ok(match row {
-            Some((index, bytes)) if stored(&bytes)?.id() == signed.id() => {
+            Some((index, row)) if unpack(&row)?.id() == signed.id() => {
                 Ok(Place::Known(index.unsigned_abs()))
             }
             _ => refuse("another check-in has this number"),
         });
     }
-    if check_in.seq > next {
+    if check_in.seq > *next {
         return Ok(refuse("check-ins before it are missing"));
     }
-    if check_in.prev.is_none_or(|prev| prev.0.as_slice() != last) {
+    if check_in.prev.is_none_or(|prev| prev.0.as_slice() != last.as_slice()) {
         return Ok(refuse("it does not name the one before it"));
     }
     Ok(Ok(Place::Next))
@@ -184,26 +191,18 @@ async fn write(
     let check_in = &incoming.signed.check_in;
     let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
     let observed = observed_us(check_in, incoming.received_us, before);
-    let sql = "INSERT INTO check_in (log_index, host, chain, seq, observed_us, received_us, signed)
-               VALUES ($1, $2, $3, $4, $5, $6, $7)";
-    let bytes = incoming.signed.to_bytes();
     let at = signed(index);
-    execute!(
-        tx,
-        sql,
-        at,
-        host.clone(),
-        chain.clone(),
-        check_in.seq,
-        observed,
-        incoming.received_us,
-        bytes.clone(),
-    )?;
-    let sql = "INSERT INTO chain (host, chain, next_seq, last_id) VALUES ($1, $2, $3, $4)
-               ON CONFLICT (host, chain) DO UPDATE
+    let first = before.first_index.unwrap_or(at);
+    let sql = "INSERT INTO check_in (log_index, first_index, seq, observed_us, received_us, packed)
+               VALUES ($1, $2, $3, $4, $5, $6)";
+    let row = pack(&incoming.signed);
+    let received = incoming.received_us;
+    execute!(tx, sql, at, first, check_in.seq, observed, received, row.clone())?;
+    let sql = "INSERT INTO chain (host, chain, first_index, next_seq, last_id)
+               VALUES ($1, $2, $3, $4, $5) ON CONFLICT (host, chain) DO UPDATE
                SET next_seq = excluded.next_seq, last_id = excluded.last_id";
     let id = incoming.signed.id().0.to_vec();
-    execute!(tx, sql, host.clone(), chain.clone(), check_in.seq + 1, id.clone())?;
+    execute!(tx, sql, host.clone(), chain.clone(), first, check_in.seq + 1, id.clone())?;
 
     let manifest = check_in.manifest.0.to_vec();
     let same = before.manifest.as_ref() == Some(&manifest) && before.manifest_complete;
@@ -298,16 +297,6 @@ async fn anomaly(tx: &mut Tx, incoming: &Incoming, index: u64) -> Result<(), Sto
     Ok(())
 }
 
-/// Whether a host exists and reports: its evidence key.
-pub(super) async fn evidence_key(
-    store: &Store,
-    host: HostId,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let sql = "SELECT evidence_key FROM host WHERE id = $1 AND state IN ('enrolling', 'active')";
-    let row = read!(&store.db, optional, (Vec<u8>,), sql, host.to_string())?;
-    Ok(row.map(|(key,)| key))
-}
-
 impl Store {
     /// Damages the store, so that a test can see whether the damage is found.
     #[doc(hidden)]
@@ -317,8 +306,8 @@ impl Store {
         bytes: &[u8],
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let sql = "UPDATE check_in SET signed = $2 WHERE log_index = $1";
-        execute!(&mut tx, sql, signed(index), bytes.to_vec())?;
+        let sql = "UPDATE check_in SET packed = $2 WHERE log_index = $1";
+        execute!(&mut tx, sql, signed(index), plain(bytes))?;
         tx.commit().await
     }
 }

@@ -4,7 +4,8 @@
 use super::db::{Tx, execute, fetch, read};
 use super::hosts::host_id;
 use super::model::{DriftRow, ResultRow};
-use super::{Store, StoreError, ingest};
+use super::packed::unpack;
+use super::{Store, StoreError};
 use crate::span::{Change, Span, assert_over};
 use evidence::{Digest, HostId, KindEntry};
 use std::collections::BTreeMap;
@@ -83,13 +84,14 @@ impl Store {
         else {
             return Ok(None);
         };
-        let sql = "SELECT log_index, observed_us, signed FROM check_in
-                   WHERE host = $1 AND log_index > $2 ORDER BY log_index LIMIT $3";
+        let sql = "SELECT c.log_index, c.observed_us, c.packed
+                   FROM check_in c JOIN chain ON chain.first_index = c.first_index
+                   WHERE chain.host = $1 AND c.log_index > $2 ORDER BY c.log_index LIMIT $3";
         let rows =
             read!(&self.db, all, (i64, i64, Vec<u8>), sql, host.to_string(), judged_index, limit)?;
         let mut statements = Vec::with_capacity(rows.len());
         for (index, observed_us, bytes) in rows {
-            let manifest = ingest::stored(&bytes)?.check_in.manifest;
+            let manifest = unpack(&bytes)?.check_in.manifest;
             let complete = self.is_complete(host, manifest).await?;
             let index = index.unsigned_abs();
             statements.push(Statement { index, observed_us, manifest, complete });
@@ -107,12 +109,13 @@ impl Store {
 
     /// The last check-in that was judged, for a judgement that is repeated.
     pub async fn last_judged(&self, host: HostId) -> Result<Option<Statement>, StoreError> {
-        let sql = "SELECT c.log_index, c.observed_us, c.signed FROM check_in c JOIN host h ON h.id = c.host
-                   WHERE h.id = $1 AND c.log_index <= h.judged_index
+        let sql = "SELECT c.log_index, c.observed_us, c.packed
+                   FROM check_in c JOIN chain ON chain.first_index = c.first_index
+                   JOIN host h ON h.id = chain.host WHERE h.id = $1 AND c.log_index <= h.judged_index
                    ORDER BY c.log_index DESC LIMIT 1";
         let row = read!(&self.db, optional, (i64, i64, Vec<u8>), sql, host.to_string())?;
         let Some((index, observed_us, bytes)) = row else { return Ok(None) };
-        let manifest = ingest::stored(&bytes)?.check_in.manifest;
+        let manifest = unpack(&bytes)?.check_in.manifest;
         let complete = self.is_complete(host, manifest).await?;
         Ok(Some(Statement { index: index.unsigned_abs(), observed_us, manifest, complete }))
     }

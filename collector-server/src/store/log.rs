@@ -208,14 +208,14 @@ impl Store {
     ) -> Result<Vec<(u64, StoredLeaf)>, StoreError> {
         type ActRow = (i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
         let (from, until) = (signed(from), signed(from).saturating_add(limit));
-        let sql = "SELECT log_index, signed FROM check_in WHERE log_index >= $1 AND log_index < $2";
+        let sql = "SELECT log_index, packed FROM check_in WHERE log_index >= $1 AND log_index < $2";
         let check_ins = read!(&self.db, all, (i64, Vec<u8>), sql, from, until)?;
         let sql = "SELECT log_index, leaf, salt, body FROM act
                    WHERE log_index >= $1 AND log_index < $2";
         let acts = read!(&self.db, all, ActRow, sql, from, until)?;
         let mut leaves = BTreeMap::new();
         for (index, bytes) in check_ins {
-            let signed = Box::new(super::ingest::stored(&bytes)?);
+            let signed = Box::new(super::packed::unpack(&bytes)?);
             leaves.insert(index.unsigned_abs(), StoredLeaf::CheckIn(signed));
         }
         for (index, leaf, salt, body) in acts {

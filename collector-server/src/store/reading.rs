@@ -2,8 +2,9 @@
 
 use super::db::read;
 use super::hosts::host_id;
-use super::ingest::stored;
+
 use super::model::{DriftRow, KindRow};
+use super::packed::unpack;
 use super::{Store, StoreError};
 use evidence::{HostId, KindEntry, Status};
 use std::collections::BTreeMap;
@@ -81,12 +82,13 @@ impl Store {
 
     /// When each kind was last collected, as the last check-ins say.
     async fn collected(&self, host: HostId) -> Result<BTreeMap<String, i64>, StoreError> {
-        let sql = "SELECT observed_us, signed FROM check_in WHERE host = $1
-                   ORDER BY log_index DESC LIMIT $2";
+        let sql = "SELECT c.observed_us, c.packed
+                   FROM check_in c JOIN chain ON chain.first_index = c.first_index
+                   WHERE chain.host = $1 ORDER BY c.log_index DESC LIMIT $2";
         let rows = read!(&self.db, all, (i64, Vec<u8>), sql, host.to_string(), CHECK_INS_BACK)?;
         let mut collected = BTreeMap::new();
         for (observed_us, bytes) in rows {
-            for (kind, age_s) in stored(&bytes)?.check_in.collected {
+            for (kind, age_s) in unpack(&bytes)?.check_in.collected {
                 collected.entry(kind).or_insert(observed_us - age_s.saturating_mul(1_000_000));
             }
         }
