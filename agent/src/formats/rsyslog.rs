@@ -319,7 +319,7 @@ impl Reader<'_, '_> {
             "include" => {
                 let optional = value(&params, "mode").is_some_and(|mode| mode == "optional");
                 match value(&params, "file") {
-                    Some(file) => self.include(scan, &file.to_owned(), optional),
+                    Some(file) => self.include(scan, file, optional),
                     None => fault("an include of no file"),
                 }
             }
