@@ -32,8 +32,8 @@ fn systemd_says(root: &Path) -> i64 {
         .expect("systemd-analyze");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let values = text.lines().filter_map(|line| line.strip_prefix("MaxRetentionSec="));
-    values.last().map_or(0, |value| value.parse().expect("number"))
+    let mut values = text.lines().filter_map(|line| line.strip_prefix("MaxRetentionSec="));
+    values.next_back().map_or(0, |value| value.parse().expect("number"))
 }
 
 const PLACES: [&str; 4] = ["etc", "run", "usr/local/lib", "usr/lib"];
