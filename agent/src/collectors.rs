@@ -5,6 +5,7 @@ mod accounts;
 mod host_os;
 mod packages;
 pub mod ssh_server;
+mod sudo;
 
 use crate::host::{Failure, Host, Reading};
 use evidence::kinds::{Kind, KindInfo};
@@ -22,8 +23,13 @@ pub struct Collector {
 }
 
 /// Every collector, by kind.
-pub const ALL: &[Collector] =
-    &[accounts::COLLECTOR, host_os::COLLECTOR, packages::COLLECTOR, ssh_server::COLLECTOR];
+pub const ALL: &[Collector] = &[
+    accounts::COLLECTOR,
+    host_os::COLLECTOR,
+    packages::COLLECTOR,
+    ssh_server::COLLECTOR,
+    sudo::COLLECTOR,
+];
 
 /// What one collection gave.
 #[derive(Debug, Clone, PartialEq)]

@@ -9,3 +9,4 @@ pub mod os_release;
 pub mod passwd;
 pub mod password_field;
 pub mod sshd_config;
+pub mod sudoers;

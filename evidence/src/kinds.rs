@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod host_os;
 pub mod packages;
 pub mod ssh_server;
+pub mod sudo;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
@@ -17,6 +18,7 @@ pub use accounts::Accounts;
 pub use host_os::HostOs;
 pub use packages::Packages;
 pub use ssh_server::SshServer;
+pub use sudo::Sudo;
 
 /// Typed facts of one kind.
 pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
@@ -63,6 +65,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<SshServer>(),
+    KindInfo::of::<Sudo>(),
 ];
 
 pub fn find(name: &str) -> Option<&'static KindInfo> {
