@@ -18,6 +18,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
+    ("sudo.toml", include_str!("../../../config/rules/sudo.toml")),
 ];
 
 /// Rules that have been checked, with the files they came from.

@@ -239,6 +239,9 @@ fn host(cursor: &mut Cursor<'_>) -> Parsed<Member> {
         cursor.advance(candidate.len());
         return Ok(Member::Name(candidate.to_owned()));
     }
+    if cursor.starts_with("%") {
+        return cursor.error("a group among hosts");
+    }
     word_member(cursor)
 }
 
