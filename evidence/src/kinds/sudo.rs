@@ -23,8 +23,8 @@ pub struct Sudo {
     /// was not read whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub resolved_principals: Option<Vec<String>>,
-    /// The files sudo reads, and the directories it includes, sorted by path. Absent when the
-    /// attributes of one could not be read.
+    /// The files sudo reads, and the directories it includes, sorted by path. Absent when a
+    /// file, or the attributes of one, could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<File>>,
     /// Paths of included files and directories that could not be read, sorted. Directories that do

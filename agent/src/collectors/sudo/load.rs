@@ -30,8 +30,14 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
-    /// Owner and permissions of all that is there; `None` when one could not be told.
+    /// Owner and permissions of all that is there; `None` when one could not be
+    /// told, or not all are known.
     pub(super) fn files(&self, reading: &mut Reading<'_>) -> Option<Vec<File>> {
+        // A file that was not read may include others.
+        if !self.unresolved.is_empty() {
+            reading.unread("files");
+            return None;
+        }
         let mut files = Vec::new();
         for path in &self.paths {
             match reading.stat(path) {
