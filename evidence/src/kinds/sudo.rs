@@ -76,6 +76,8 @@ pub struct Command {
     /// `ALL`, `sudoedit`, `list`, a path with wildcards as written, a directory with a `/` at its
     /// end, or a regular expression (`^…$`).
     pub path: String,
+    /// Last component of `path`; empty for a directory.
+    pub name: String,
     pub arguments: Arguments,
     /// Excluded with `!`.
     pub negated: bool,

@@ -92,7 +92,8 @@ fn command(item: &Item<Command>) -> sudo::Command {
         Command::Alias(name) => (name.as_str(), Arguments::Any),
         Command::Path { path, arguments } => (path.as_str(), kept(*arguments)),
     };
-    sudo::Command { path: path.to_owned(), arguments, negated: item.negated }
+    let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+    sudo::Command { path: path.to_owned(), name, arguments, negated: item.negated }
 }
 
 fn kept(arguments: sudoers::Arguments) -> Arguments {
