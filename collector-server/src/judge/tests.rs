@@ -29,12 +29,13 @@ fn state(kind: &str, data: Value) -> KindState {
 }
 
 /// Facts that pass every rule that applies, typed by the contract so that they stay whole.
-fn good_data() -> [(&'static str, Value); 4] {
+fn good_data() -> [(&'static str, Value); 5] {
     [
         ("accounts", accounts()),
         ("host_os", host_os()),
         ("packages", packages()),
         ("ssh_server", ssh_server()),
+        ("sudo", sudo()),
     ]
 }
 
@@ -82,6 +83,19 @@ fn ssh_server() -> Value {
         "host_keys": [{"path": "/k", "type": "rsa", "bits": 3072, "group": "root",
             "group_read": false, "other_read": false}],
         "unresolved": []})
+}
+
+fn sudo() -> Value {
+    json!({"entries": [{"source": "/etc/sudoers", "line": 1, "principals": ["%sudo"],
+            "hosts": ["ALL"], "runas": ["ALL"], "runas_root": true, "all_commands": true,
+            "commands": [{"path": "ALL", "name": "ALL", "arguments": "any", "negated": false}],
+            "nopasswd": false, "setenv": true, "noexec": false, "negated_command": false}],
+        "defaults": {"use_pty": true, "syslog": true, "logfile": "", "log_allowed": true,
+            "timestamp_expires": true, "timestamp_timeout_s": 900, "authenticate": true,
+            "exempt_group": "", "env_reset": true, "secure_path": "/usr/sbin:/usr/bin",
+            "log_output": false, "targetpw": false},
+        "resolved_principals": ["ada"], "unresolved": [], "ldap_source": false,
+        "files": [{"path": "/etc/sudoers", "uid": 0, "group_write": false, "other_write": false}]})
 }
 
 fn host(data: impl IntoIterator<Item = (&'static str, Value)>) -> HostState {

@@ -64,7 +64,8 @@ impl Expanded {
             commands: self.commands.iter().map(command).collect(),
             all_commands,
             nopasswd: !self.tags.passwd.unwrap_or_else(|| settings.for_everyone("authenticate")),
-            setenv: self.tags.setenv.unwrap_or_else(|| all_commands || settings.ever("setenv")),
+            // `ALL` implies it even after a NOSETENV that holds for an earlier command.
+            setenv: all_commands || self.tags.setenv.unwrap_or_else(|| settings.ever("setenv")),
             noexec: !self.tags.exec.unwrap_or_else(|| !settings.always("noexec")),
             negated_command: self.commands.iter().any(|command| command.negated),
         }
