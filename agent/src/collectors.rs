@@ -7,6 +7,7 @@ mod kernel_hardening;
 mod logging;
 mod packages;
 pub mod ssh_server;
+mod sudo;
 mod systemd;
 
 use crate::host::{Failure, Host, Reading};
@@ -32,6 +33,7 @@ pub const ALL: &[Collector] = &[
     logging::COLLECTOR,
     packages::COLLECTOR,
     ssh_server::COLLECTOR,
+    sudo::COLLECTOR,
 ];
 
 /// What one collection gave.

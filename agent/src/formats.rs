@@ -13,5 +13,6 @@ pub mod passwd;
 pub mod password_field;
 pub mod rsyslog;
 pub mod sshd_config;
+pub mod sudoers;
 pub mod sysctl_conf;
 pub mod systemd_config;

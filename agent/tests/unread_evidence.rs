@@ -72,7 +72,13 @@ fn check(kind: &str, name: &str, whole: &Collected, text: &str) {
         assert_ne!(part.status, evidence::Status::Ok, "{name}");
         return;
     };
-    if let Err(why) = is_part(&whole.data, &facts.data, "", &part.unread) {
+    // The list of what could not be read is the one fact that grows.
+    let listed = |data: &Value| {
+        let mut data = data.clone();
+        data.as_object_mut().map(|data| data.remove("unresolved"));
+        data
+    };
+    if let Err(why) = is_part(&listed(&whole.data), &listed(&facts.data), "", &part.unread) {
         panic!("{name}: {why}");
     }
 }
@@ -80,7 +86,7 @@ fn check(kind: &str, name: &str, whole: &Collected, text: &str) {
 #[test]
 fn a_file_that_cannot_be_read_takes_facts_away_and_changes_none() {
     let mut checked = 0;
-    for kind in ["accounts", "host_os", "kernel_hardening", "logging"] {
+    for kind in ["accounts", "host_os", "kernel_hardening", "logging", "sudo"] {
         for path in fixtures(kind) {
             let text = std::fs::read_to_string(&path).expect("fixture");
             let whole = collect(kind, &text);

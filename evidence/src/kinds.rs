@@ -10,6 +10,7 @@ pub mod kernel_hardening;
 pub mod logging;
 pub mod packages;
 pub mod ssh_server;
+pub mod sudo;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
@@ -21,6 +22,7 @@ pub use kernel_hardening::KernelHardening;
 pub use logging::Logging;
 pub use packages::Packages;
 pub use ssh_server::SshServer;
+pub use sudo::Sudo;
 
 /// Typed facts of one kind.
 pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
@@ -69,6 +71,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Logging>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<SshServer>(),
+    KindInfo::of::<Sudo>(),
 ];
 
 pub fn find(name: &str) -> Option<&'static KindInfo> {

@@ -20,6 +20,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("logging.toml", include_str!("../../../config/rules/logging.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
+    ("sudo.toml", include_str!("../../../config/rules/sudo.toml")),
 ];
 
 /// Rules that have been checked, with the files they came from.

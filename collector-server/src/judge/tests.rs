@@ -29,7 +29,7 @@ fn state(kind: &str, data: Value) -> KindState {
 }
 
 /// Facts that pass every rule that applies, typed by the contract so that they stay whole.
-fn good_data() -> [(&'static str, Value); 6] {
+fn good_data() -> [(&'static str, Value); 7] {
     [
         ("accounts", accounts()),
         ("host_os", host_os()),
@@ -37,6 +37,7 @@ fn good_data() -> [(&'static str, Value); 6] {
         ("logging", logging()),
         ("packages", packages()),
         ("ssh_server", ssh_server()),
+        ("sudo", sudo()),
     ]
 }
 
@@ -109,6 +110,19 @@ fn ssh_server() -> Value {
         "host_keys": [{"path": "/k", "type": "rsa", "bits": 3072, "group": "root",
             "group_read": false, "other_read": false}],
         "unresolved": []})
+}
+
+fn sudo() -> Value {
+    json!({"entries": [{"source": "/etc/sudoers", "line": 1, "principals": ["%sudo"],
+            "hosts": ["ALL"], "runas": ["ALL"], "runas_root": true, "all_commands": true,
+            "commands": [{"path": "ALL", "name": "ALL", "arguments": "any", "negated": false}],
+            "nopasswd": false, "setenv": true, "noexec": false, "negated_command": false}],
+        "defaults": {"use_pty": true, "syslog": true, "logfile": "", "log_allowed": true,
+            "timestamp_expires": true, "timestamp_timeout_s": 900, "authenticate": true,
+            "exempt_group": "", "env_reset": true, "secure_path": "/usr/sbin:/usr/bin",
+            "log_output": false, "targetpw": false},
+        "resolved_principals": ["ada"], "unresolved": [], "ldap_source": false,
+        "files": [{"path": "/etc/sudoers", "uid": 0, "group_write": false, "other_write": false}]})
 }
 
 fn host(data: impl IntoIterator<Item = (&'static str, Value)>) -> HostState {
@@ -357,7 +371,7 @@ proptest! {
     /// Evidence that is taken away leaves a result as it was, or makes it unknown.
     #[test]
     fn removing_facts_never_changes_a_result_but_to_unknown(
-        kind in 0..5usize,
+        kind in 0..7usize,
         spoil in spoil(),
         removed in prop::collection::vec(any::<prop::sample::Index>(), 1..6),
     ) {
@@ -380,7 +394,7 @@ proptest! {
     /// that was not proven by another kind.
     #[test]
     fn denying_a_kind_never_gives_a_pass(
-        kind in 0..5usize,
+        kind in 0..7usize,
         spoil in spoil(),
         status in prop::sample::select(vec![Status::Absent, Status::Denied, Status::ParseError,
             Status::Unsupported, Status::Timeout, Status::Truncated, Status::IoError]),
@@ -410,7 +424,7 @@ proptest! {
 
     /// Paths that were not read turn every rule that reads them, or below or above them, unknown.
     #[test]
-    fn what_is_unread_never_passes(kind in 0..5usize, unread in any::<prop::sample::Index>()) {
+    fn what_is_unread_never_passes(kind in 0..7usize, unread in any::<prop::sample::Index>()) {
         let (name, data) = good_data()[kind].clone();
         let mut found = Vec::new();
         keys(&data, "", &mut found);

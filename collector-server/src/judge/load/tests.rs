@@ -50,7 +50,7 @@ fn refused_expression(key: &str, expression: &str) -> String {
 #[test]
 fn the_rules_that_are_compiled_in_load() {
     match RuleSet::builtin(&catalogue()) {
-        Ok(rules) => assert_eq!(rules.rules().len(), 67),
+        Ok(rules) => assert_eq!(rules.rules().len(), 78),
         Err(errors) => {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
             panic!("{}", lines.join("\n"));
