@@ -35,7 +35,7 @@ impl People {
             gids.entry(user.gid).or_default().insert(shown(&user.name));
         }
         for line in lines {
-            gids.entry(line.gid).or_default().extend(line.members.iter().map(shown_name));
+            gids.entry(line.gid).or_default().extend(line.members.iter().map(|name| shown(name)));
         }
         let mut groups: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
         for line in lines {
@@ -127,10 +127,6 @@ impl People {
             };
         }
     }
-}
-
-fn shown_name(name: &Vec<u8>) -> String {
-    shown(name)
 }
 
 fn whole<T>(
