@@ -296,7 +296,7 @@ fn scope_list(cursor: &mut Cursor<'_>, scope: Scope) -> Parsed<()> {
 
 /// A command without arguments.
 fn scope_command(cursor: &mut Cursor<'_>) -> Parsed<()> {
-    let (raw, _) = cursor.word(|c| ",=:\"".contains(c));
+    let (raw, _) = cursor.word(|c| ",=:\"#".contains(c));
     let known = raw.starts_with('/') || raw.starts_with('^') || is_alias(raw);
     if known || matches!(raw, "sudoedit" | "list") {
         return Ok(());
