@@ -177,6 +177,14 @@ fn user(cursor: &mut Cursor<'_>) -> Parsed<Member> {
     }
 }
 
+/// A group after the `:` of a target, without a sign before its name.
+fn group(cursor: &mut Cursor<'_>) -> Parsed<Member> {
+    match cursor.peek() {
+        Some('%' | '+') => cursor.error("a group without `%` is expected"),
+        _ => user(cursor),
+    }
+}
+
 fn quoted_member(text: &str) -> Option<Member> {
     let member = if let Some(name) = text.strip_prefix("%:") {
         Member::NonUnixGroup(name.to_owned())
@@ -217,6 +225,7 @@ fn word_member(cursor: &mut Cursor<'_>) -> Parsed<Member> {
     let (raw, text) = cursor.word(ends_name);
     match raw {
         "" => cursor.error("a name is missing"),
+        raw if raw.starts_with('/') => cursor.error("a path where a name is expected"),
         "ALL" => Ok(Member::All),
         raw if is_alias(raw) => Ok(Member::Alias(text)),
         _ => Ok(Member::Name(text)),
@@ -287,7 +296,7 @@ fn scope_list(cursor: &mut Cursor<'_>, scope: Scope) -> Parsed<()> {
 
 /// A command without arguments.
 fn scope_command(cursor: &mut Cursor<'_>) -> Parsed<()> {
-    let (raw, _) = cursor.word(|c| ",=:\"".contains(c));
+    let (raw, _) = cursor.word(|c| ",=:\"#".contains(c));
     let known = raw.starts_with('/') || raw.starts_with('^') || is_alias(raw);
     if known || matches!(raw, "sudoedit" | "list") {
         return Ok(());
@@ -369,7 +378,7 @@ fn runas(cursor: &mut Cursor<'_>) -> Parsed<Option<Runas>> {
     if cursor.eat(':') {
         cursor.blanks();
         if cursor.peek() != Some(')') {
-            runas.groups = list(cursor, user)?;
+            runas.groups = list(cursor, group)?;
         }
     }
     if !cursor.eat(')') {
