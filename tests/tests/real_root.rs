@@ -2,24 +2,12 @@
 //! nothing is unknown but what only a running machine can say. `tests/roots` makes the roots;
 //! every one that is complete is judged, and bookworm must be there. Needs root (shadow(5)).
 
+use evidenced_tests::{NEED_A_RUNNING_MACHINE, program};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-/// Rules that no file of a root answers, by name, each with why. Everything else has to be judged;
-/// of the kinds there are, files answer all.
-const UNKNOWN: &[(&str, &str)] = &[];
-
-/// Cargo builds the programs of other packages beside this test's directory, but not by itself.
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("the path of this test");
-    let target = test.parent().and_then(Path::parent).expect("target/PROFILE/deps");
-    let path = target.join(name);
-    assert!(path.is_file(), "{} is missing: cargo build --workspace --bins", path.display());
-    path
-}
+use std::process::Stdio;
 
 fn roots() -> Vec<PathBuf> {
     let roots = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.cache/roots");
@@ -33,7 +21,7 @@ fn roots() -> Vec<PathBuf> {
 }
 
 fn collect(root: &Path) -> Vec<u8> {
-    let mut command = Command::new(program("evidenced-agent"));
+    let mut command = program("evidenced-agent");
     command.args(["collect", "--format", "json", "--root"]).arg(root);
     let output = command.output().expect("the agent runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -42,7 +30,7 @@ fn collect(root: &Path) -> Vec<u8> {
 
 /// `evidenced-collector assess -`: one result per rule, and the exit code.
 fn assess(document: &[u8]) -> (BTreeMap<String, Value>, Option<i32>) {
-    let mut command = Command::new(program("evidenced-collector"));
+    let mut command = program("evidenced-collector");
     command.args(["assess", "-", "--format", "json"]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("the collector runs");
     child.stdin.take().expect("input").write_all(document).expect("written");
@@ -63,8 +51,8 @@ fn a_real_root_is_judged_and_only_what_needs_a_running_machine_is_unknown() {
         let unknown = results.iter().filter(|(_, result)| result["outcome"] == "unknown");
         let unknown: BTreeMap<_, _> =
             unknown.map(|(rule, result)| (rule.as_str(), &result["reason"])).collect();
-        let named: Vec<_> = UNKNOWN.iter().map(|(rule, _)| *rule).collect();
-        assert_eq!(unknown.keys().copied().collect::<Vec<_>>(), named, "{unknown:?}");
+        let rules: Vec<_> = unknown.keys().copied().collect();
+        assert_eq!(rules, NEED_A_RUNNING_MACHINE, "{unknown:?}");
         for (rule, outcome, offenders) in [
             ("acc-system-nologin", "fail", json!(["runner"])),
             ("acc-no-empty-password", "pass", json!([])),

@@ -1,7 +1,7 @@
 //! Drift: what a changed host sets off, all of it and nothing more, and what ends it.
 
 use crate::view::{Drift, drifts, open, outcomes, results};
-use evidenced_tests::{Agent, Collector, Root, Store, holds, until};
+use evidenced_tests::{Agent, Collector, NEED_A_RUNNING_MACHINE, Root, Store, holds, until};
 use std::collections::BTreeSet;
 
 /// What a second superuser and a drop-in that lets root in by password set off. Worked out from
@@ -110,7 +110,8 @@ async fn without_shadow_rules_about_passwords_are_unknown_and_one_drift_says_so(
         .iter()
         .map(|result| result["rule"].as_str().expect("rule").to_owned())
         .collect();
-    assert_eq!(unknown, NEED_SHADOW.map(str::to_owned).into());
+    let expected = NEED_SHADOW.iter().chain(&NEED_A_RUNNING_MACHINE);
+    assert_eq!(unknown, expected.map(|rule| (*rule).to_owned()).collect());
 
     root.write("etc/shadow", &shadow);
     root.mode("etc/shadow", 0o640);
