@@ -1,7 +1,7 @@
 //! The harness of the end-to-end tests: a collector and agents as real processes, and roots for
 //! the agents to read. A test reads like the scenario:
 //!
-//! ```ignore
+//! ```text
 //! let collector = Collector::start(Store::Sqlite).await;
 //! let root = Root::debian();
 //! let agent = Agent::enrolled(&collector).await.root(&root);
