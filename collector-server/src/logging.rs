@@ -7,7 +7,9 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging. A filter that cannot be read is an error with the filter in it.
 pub fn start(log: &Log) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&log.level)
+    // The database's notices ("relation already exists") are no news of the collector.
+    let level = format!("sqlx=warn,{}", log.level);
+    let filter = EnvFilter::try_new(level)
         .map_err(|error| anyhow::anyhow!("[log] level = \"{}\": {error}", log.level))?;
     let terminal = stderr().is_terminal();
     let json = match log.format {
