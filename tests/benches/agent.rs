@@ -22,7 +22,7 @@ async fn main() {
     let (cpu, wall) = floor(&paths);
     let (agent_cpu, agent_wall) = collect();
     let start_cpu = timed("--version").1;
-    println!("agent: four kinds of this machine, {} sources, median of {RUNS}", paths.len());
+    println!("agent: every kind, of this machine, {} sources, median of {RUNS}", paths.len());
     report("reading the same sources, CPU", format!("{cpu:.2} ms"), "the floor");
     report("reading the same sources, wall", format!("{wall:.2} ms"), "");
     report("evidenced-agent --version, CPU", format!("{start_cpu:.0} ms"), "");
