@@ -86,7 +86,8 @@ impl Worker {
                 if !statement.complete && is_last {
                     return Ok(true); // Its objects are on their way; they queue the host again.
                 }
-                let state = self.step(host, after, *statement, before.take()).await?;
+                let known = statement.index as i64;
+                let state = self.step(host, after, *statement, known, before.take()).await?;
                 let Some(state) = state else { return Ok(false) };
                 after = statement.index as i64;
                 before = Some(state);
@@ -104,19 +105,21 @@ impl Worker {
         host: HostId,
         after: i64,
         statement: Statement,
+        known: i64,
         before: Option<HostView>,
     ) -> Result<Option<HostView>, StoreError> {
         let before = match before {
             Some(before) => before,
             None => self.stored_view(host).await?,
         };
-        let (mut view, entries) = self.view(host, statement).await?;
+        let (mut view, entries) = self.view(host, statement, known).await?;
         let at = statement.observed_us;
         let Drifts { opened, resolved } = drift::compare(host, &before, &mut view, &self.rules, at);
         let judgement = Judgement {
             host,
             after,
             statement,
+            known,
             rules: self.judge.rules().id(),
             kinds: entries,
             results: view.results.values().cloned().collect(),
@@ -133,7 +136,9 @@ impl Worker {
         if before.rules == Some(self.judge.rules().id()) {
             return Ok(true);
         }
-        let state = self.step(host, judged_index, statement, Some(before)).await?;
+        // The new verdict is known since the rules changed, and the old one stays on record.
+        let known = (self.store.log().await?.size as i64 - 1).max(statement.index as i64 + 1);
+        let state = self.step(host, judged_index, statement, known, Some(before)).await?;
         Ok(state.is_some())
     }
 
@@ -142,6 +147,7 @@ impl Worker {
         &self,
         host: HostId,
         statement: Statement,
+        known: i64,
     ) -> Result<(HostView, BTreeMap<String, KindEntry>), StoreError> {
         // What never arrived (a full spool drops facts) is unknown, not what held before.
         let manifest = self.store.manifest_of_host(host, statement.manifest).await?;
@@ -152,7 +158,7 @@ impl Worker {
         let judge = Arc::clone(&self.judge);
         let results = tokio::task::spawn_blocking(move || judge.judge(&state, today)).await;
         let results = results.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let row = |result: RuleResult| (result.rule.clone(), row(host, statement, result));
+        let row = |result: RuleResult| (result.rule.clone(), row(host, statement, known, result));
         let kinds = manifest.kinds.iter().map(|(kind, entry)| {
             let v = entry.facts.and_then(|id| facts.get(&id)).map(|facts| facts.v);
             (kind.clone(), KindView { entry: entry.clone(), v })
@@ -202,7 +208,7 @@ impl Worker {
     }
 }
 
-fn row(host: HostId, statement: Statement, result: RuleResult) -> ResultRow {
+fn row(host: HostId, statement: Statement, known: i64, result: RuleResult) -> ResultRow {
     ResultRow {
         host,
         rule: result.rule,
@@ -210,7 +216,7 @@ fn row(host: HostId, statement: Statement, result: RuleResult) -> ResultRow {
         reason: result.reason.map(|reason| reason.as_str().to_owned()),
         offenders: result.offenders,
         since_us: statement.observed_us,
-        known: statement.index as i64,
+        known,
         cause: None,
     }
 }

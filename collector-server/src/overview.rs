@@ -101,3 +101,49 @@ pub fn limits(config: &Config) -> RepairLimits {
         low_s: seconds(&limits.low),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::HostId;
+
+    fn host(n: u128, received_us: i64) -> HostRow {
+        HostRow {
+            id: HostId::from(n),
+            name: format!("host-{n}"),
+            group: "default".into(),
+            state: HostState::Active,
+            enrolled_us: 0,
+            last_received_us: Some(received_us),
+            next_due_s: Some(10),
+            agent: None,
+            manifest: None,
+        }
+    }
+
+    fn row(host: &HostRow, outcome: &str) -> ResultRow {
+        ResultRow {
+            host: host.id,
+            rule: "a-rule".into(),
+            outcome: outcome.into(),
+            reason: None,
+            offenders: vec![],
+            since_us: 1,
+            known: 0,
+            cause: None,
+        }
+    }
+
+    #[test]
+    fn what_a_silent_host_said_last_is_unknown_and_what_a_retired_one_said_is_gone() {
+        let now_us = 100_000_000;
+        let (fresh, silent) = (host(1, now_us - 19_000_000), host(2, now_us - 21_000_000));
+        let retired = HostRow { state: HostState::Retired, ..host(3, now_us) };
+        let mut results = vec![row(&fresh, "pass"), row(&silent, "pass"), row(&retired, "pass")];
+        silence(&[fresh, silent, retired], &mut results, now_us);
+        let said: Vec<_> =
+            results.iter().map(|r| (r.outcome.as_str(), r.reason.as_deref())).collect();
+        assert_eq!(said, [("pass", None), ("unknown", Some("not_reporting"))]);
+        assert_eq!(results[1].since_us, now_us - 1_000_000);
+    }
+}

@@ -5,7 +5,6 @@ use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions, log_in};
 use crate::app::App;
 use crate::clock;
-use crate::log_check::LogCheck;
 use crate::metrics::Population;
 use crate::overview::Overview;
 use crate::store::DriftFilter;
@@ -202,11 +201,7 @@ async fn overview_page(State(app): State<App>, _: LoggedIn) -> Result<Response, 
     let mut drifts = app.store.drifts(filter).await?;
     let more_drifts = drifts.len() as i64 > DRIFTS_SHOWN;
     drifts.truncate(DRIFTS_SHOWN as usize);
-    let check = match app.log_check.borrow().clone() {
-        LogCheck::NotYet => web::overview::LogCheck::NotYet,
-        LogCheck::Held { size, at_us } => web::overview::LogCheck::Held { size, at_us },
-        LogCheck::Broken { at_us, why } => web::overview::LogCheck::Broken { at_us, why },
-    };
+    let check = app.log_check.borrow().clone();
     let input = web::overview::Input {
         now: ground.now(),
         drifts: &drifts,

@@ -227,7 +227,9 @@ async fn write(
         complete,
         judged,
     )?;
-    if complete && !skip {
+    // A check-in before this one that waits is judged now, even if its objects never came: else
+    // the last state that was whole would stand for as long as none is whole again.
+    if (complete && !skip) || !caught_up {
         enqueue(tx, &host, incoming.received_us).await?;
     }
     Ok(())

@@ -36,6 +36,9 @@ pub struct Judgement {
     /// The `judged_index` this was computed from.
     pub after: i64,
     pub statement: Statement,
+    /// The log index since which this is known: that of the check-in, or a later one when the same
+    /// check-in is judged again under other rules.
+    pub known: i64,
     /// The rule set that judged.
     pub rules: Digest,
     pub kinds: BTreeMap<String, KindEntry>,
@@ -225,7 +228,7 @@ async fn write_kinds(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreErro
                WHERE host = $1 AND observed_to_us IS NULL AND superseded_known IS NULL";
     let rows = fetch!(tx, all, (String, String, i64, i64), sql, host.clone())?;
     let mut open: BTreeMap<_, _> = rows.into_iter().map(|r| (r.0, (r.1, r.2, r.3))).collect();
-    let (at, known) = (judgement.statement.observed_us, judgement.statement.index as i64);
+    let (at, known) = (judgement.statement.observed_us, judgement.known);
     for (kind, entry) in &judgement.kinds {
         let entry = serde_json::to_string(entry).map_err(|e| StoreError::corrupt(e.to_string()))?;
         let before = open.remove(kind);
@@ -260,11 +263,34 @@ async fn end_kind(
     Ok(())
 }
 
+/// Writes the results that changed, and ends those of rules that judge no more.
 async fn write_results(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreError> {
+    type Row = (String, String, Option<String>, String);
+    let host = judgement.host.to_string();
+    let sql = "SELECT rule, outcome, reason, offenders FROM result_span
+               WHERE host = $1 AND observed_to_us IS NULL AND superseded_known IS NULL";
+    let rows = fetch!(tx, all, Row, sql, host.clone())?;
+    let mut open: BTreeMap<_, ResultValue> =
+        rows.into_iter().map(|(rule, a, b, c)| (rule, (a, b, c))).collect();
     for row in &judgement.results {
-        assert_result(tx, row, None, judgement.rules).await?;
+        if open.remove(&row.rule) != Some(value(row)?) {
+            assert_result(tx, row, None, judgement.rules).await?;
+        }
+    }
+    let (at, known) = (judgement.statement.observed_us, judgement.known);
+    for rule in open.into_keys() {
+        let sql = "UPDATE result_span SET observed_to_us = $3, ended_known = $4
+                   WHERE host = $1 AND rule = $2
+                     AND observed_to_us IS NULL AND superseded_known IS NULL";
+        execute!(tx, sql, host.clone(), rule.clone(), at, known)?;
     }
     Ok(())
+}
+
+fn value(row: &ResultRow) -> Result<ResultValue, StoreError> {
+    let offenders = serde_json::to_string(&row.offenders);
+    let offenders = offenders.map_err(|e| StoreError::corrupt(e.to_string()))?;
+    Ok((row.outcome.clone(), row.reason.clone(), offenders))
 }
 
 async fn assert_result(
@@ -274,9 +300,7 @@ async fn assert_result(
     rules: Digest,
 ) -> Result<(), StoreError> {
     let (host, rule) = (row.host.to_string(), row.rule.clone());
-    let offenders =
-        serde_json::to_string(&row.offenders).map_err(|e| StoreError::corrupt(e.to_string()))?;
-    let value = (row.outcome.clone(), row.reason.clone(), offenders);
+    let value = value(row)?;
     let spans = result_spans(tx, &host, &rule, row.since_us).await?;
     for change in assert_over(&spans, row.since_us, to_us, value) {
         apply(tx, (&host, &rule), row, rules, change).await?;
@@ -362,7 +386,7 @@ async fn write_drifts(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreErr
         execute!(tx, sql, host.clone(), drift.clone(), subject.clone(), at)?;
     }
     for drift in &judgement.opened {
-        open_drift(tx, drift, judgement.statement.index as i64).await?;
+        open_drift(tx, drift, judgement.known).await?;
     }
     Ok(())
 }

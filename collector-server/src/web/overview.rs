@@ -1,5 +1,7 @@
 //! The overview: can it be trusted, what is open, the controls as one picture.
 
+pub use crate::log_check::LogCheck;
+
 use super::counts::{Counts, Ledger, Population, Standing};
 use super::input::{Control, Now, Rule, Severity, Theme};
 use super::page::{Frame, Pair, When, age, control_path, count, host_path, plural};
@@ -13,22 +15,6 @@ use std::collections::BTreeMap;
 const MAX_RULES: usize = 20;
 /// Open drifts that it shows.
 const MAX_DRIFTS: usize = 8;
-
-/// What the collector last found when it checked its own log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LogCheck {
-    NotYet,
-    /// Every leaf is under the root, and nothing before it changed.
-    Held {
-        size: u64,
-        at_us: i64,
-    },
-    /// The check failed.
-    Broken {
-        at_us: i64,
-        why: String,
-    },
-}
 
 /// What the page is built from.
 pub struct Input<'a> {

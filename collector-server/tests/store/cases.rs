@@ -283,6 +283,7 @@ pub(crate) async fn a_judgement_counts_once_whoever_computed_it(store: &Store) {
         host: agent.host,
         after: pending.judged_index,
         statement,
+        known: statement.index as i64,
         rules: Digest::of(b"rules"),
         kinds: manifest.kinds,
         results: vec![result(agent.host, "pass", statement.observed_us, statement.index as i64)],
@@ -444,4 +445,78 @@ pub(crate) async fn facts_that_never_come_do_not_hide_that_they_are_missing(stor
     let complete: Vec<_> = pending.statements.iter().map(|s| s.complete).collect();
     assert_eq!(complete, [true, false, true]);
     assert_eq!(store.manifest_of_host(agent.host, id).await.expect("store"), Some(manifest));
+}
+
+/// Otherwise the last state that was whole would stand for ever, and its passes with it.
+pub(crate) async fn a_host_whose_objects_never_come_is_judged_all_the_same(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    agent.report(store, json!({"users": ["a"]}), 1).await;
+    let (host, generation) = store.hosts_to_judge(1).await.expect("jobs")[0];
+    assert!(store.record(&judgement(store, &agent, "pass").await).await.expect("store"));
+    store.judged(host, generation).await.expect("store");
+    accept(store, &agent.incoming(Digest::of(b"lost"), 2)).await.expect("accepted");
+    assert!(
+        store.hosts_to_judge(1).await.expect("jobs").is_empty(),
+        "its objects may be on their way"
+    );
+    accept(store, &agent.incoming(Digest::of(b"lost too"), 3)).await.expect("accepted");
+    assert_eq!(store.hosts_to_judge(1).await.expect("jobs").len(), 1);
+}
+
+pub(crate) async fn a_rule_that_judges_no_more_holds_no_result(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    agent.report(store, json!({"users": ["a"]}), 1).await;
+    let first = judgement(store, &agent, "pass").await;
+    assert!(store.record(&first).await.expect("store"));
+    agent.report(store, json!({"users": ["b"]}), 2).await;
+    let mut second = judgement(store, &agent, "pass").await;
+    second.results[0].rule = "another-rule".into();
+    assert!(store.record(&second).await.expect("store"));
+    let rules = |rows: Vec<ResultRow>| rows.into_iter().map(|row| row.rule).collect::<Vec<_>>();
+    let open = store.open_results(Some(agent.host), None).await.expect("open");
+    assert_eq!(rules(open), ["another-rule"]);
+    let (then, known) = (first.statement.observed_us, first.statement.index as i64);
+    let before = store.results_at(Some(agent.host), then, known).await.expect("past");
+    assert_eq!(rules(before), ["acc-uid0-only-root"]);
+}
+
+/// What a judgement of the oldest waiting check-in would write.
+async fn judgement(store: &Store, agent: &Agent, outcome: &str) -> Judgement {
+    let pending = store.pending(agent.host, 10).await.expect("store").expect("host");
+    let statement = pending.statements[0];
+    Judgement {
+        host: agent.host,
+        after: pending.judged_index,
+        statement,
+        known: statement.index as i64,
+        rules: Digest::of(b"rules"),
+        kinds: BTreeMap::new(),
+        results: vec![result(agent.host, outcome, statement.observed_us, statement.index as i64)],
+        opened: vec![],
+        resolved: vec![],
+    }
+}
+
+/// As after a change of the rules: the new verdict holds, and the old one is what was known before.
+pub(crate) async fn a_check_in_judged_again_supersedes_and_rewrites_nothing(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    agent.report(store, json!({"users": ["a"]}), 1).await;
+    let first = judgement(store, &agent, "pass").await;
+    assert!(store.record(&first).await.expect("store"));
+    let (at, index) = (first.statement.observed_us, first.statement.index as i64);
+    let again = Judgement {
+        after: index,
+        known: index + 1,
+        rules: Digest::of(b"other rules"),
+        results: vec![result(agent.host, "fail", at, index + 1)],
+        ..first
+    };
+    assert!(store.record(&again).await.expect("store"));
+    let outcome = async |known: i64| {
+        let rows = store.results_at(Some(agent.host), at, known).await.expect("rows");
+        rows.iter().map(|row| row.outcome.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(outcome(index).await, ["pass"]);
+    assert_eq!(outcome(index + 1).await, ["fail"]);
+    assert_eq!(store.judged_rules(agent.host).await.expect("store"), Some(again.rules));
 }
