@@ -2,6 +2,7 @@
 
 use crate::authority::Authority;
 use crate::catalogue::Catalogue;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::judge::Judge;
@@ -23,6 +24,7 @@ pub struct App {
     pub judge: Arc<Judge>,
     pub metrics: Arc<Metrics>,
     pub config: Arc<Config>,
+    pub clock: Clock,
     /// Outcome of the last check of the log.
     pub log_check: watch::Receiver<LogCheck>,
     /// The organisation's name.

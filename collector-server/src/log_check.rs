@@ -1,6 +1,6 @@
 //! The collector verifies its own log while it runs, and pages say when it last did.
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::store::Store;
 use crate::verify::{VerifyError, verify};
 use std::time::Duration;
@@ -28,15 +28,20 @@ pub enum LogCheck {
 }
 
 /// Checks again and again until `stop`, and tells `outcome`.
-pub async fn run(store: Store, outcome: watch::Sender<LogCheck>, mut stop: watch::Receiver<bool>) {
+pub async fn run(
+    store: Store,
+    clock: Clock,
+    outcome: watch::Sender<LogCheck>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut wait = FIRST;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(wait) => {}
+            () = clock.sleep(wait) => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
         wait = EVERY;
-        match check(&store).await {
+        match check(&store, clock.now_us()).await {
             Some(LogCheck::Held { size: ..=1, .. }) => wait = FIRST,
             Some(found) => {
                 outcome.send_replace(found);
@@ -47,8 +52,7 @@ pub async fn run(store: Store, outcome: watch::Sender<LogCheck>, mut stop: watch
 }
 
 /// None if the store could not be read: that says nothing of the log.
-async fn check(store: &Store) -> Option<LogCheck> {
-    let at_us = clock::now_us();
+async fn check(store: &Store, at_us: i64) -> Option<LogCheck> {
     match verify(store, |_, _| {}).await {
         Ok(verified) => Some(LogCheck::Held { size: verified.size, at_us }),
         Err(VerifyError::Store(error @ crate::store::StoreError::Database(_))) => {

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::catalogue::Catalogue;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::DataDir;
 use crate::http::peer::{PeerAcceptor, agents_tls};
@@ -12,8 +13,8 @@ use crate::judgement::Worker;
 use crate::log::LogSigner;
 use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
+use crate::settings;
 use crate::store::Store;
-use crate::{clock, settings};
 use anyhow::{Context, bail};
 use axum_server::Handle;
 use std::net::{SocketAddr, TcpListener};
@@ -27,76 +28,111 @@ const DRAIN: Duration = Duration::from_secs(10);
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn serve(data: &DataDir, config: Config) -> anyhow::Result<()> {
-    let people = &config.people;
-    if !people.listen.ip().is_loopback() && !people.behind_proxy {
-        bail!(
-            "[people] listen = \"{}\" is not a loopback address and pages are plain HTTP: put a TLS \
-             proxy in front and set behind_proxy = true, or listen on 127.0.0.1",
-            people.listen
-        );
-    }
-    let store = Store::open(&data.store_url(&config)).await.context("cannot open the store")?;
-    let catalogue = Arc::new(Catalogue::builtin()?);
-    let rules = rules(&store, &catalogue, &config.rules.profiles).await?;
-    let judge = Arc::new(Judge::new(rules));
-    let origin = store.setting(settings::LOG_ORIGIN).await?;
-    let origin = origin.context("the store was not initialised; run `evidenced-collector init`")?;
-    let signer = Arc::new(LogSigner::new(origin, data.log_key()?));
-    let authority = Arc::new(data.authority()?);
-
-    // Both ports are taken before anything is started, so that a refusal leaves nothing behind.
-    let agents_listener = bind(config.agents.listen, "agents")?;
-    let people_listener = bind(config.people.listen, "people")?;
-    let (agents_at, people_at) = (agents_listener.local_addr()?, people_listener.local_addr()?);
-    let names = listener_names(&config, agents_at);
-    let tls = agents_tls(&authority, authority.issue_listener(&names, clock::now())?)?;
-
-    let wake = Arc::new(Notify::new());
-    let (stop, stopped) = watch::channel(false);
-    let worker = Worker::new(store.clone(), Arc::clone(&judge)).run(Arc::clone(&wake), stopped);
-    let worker = tokio::spawn(worker);
-    let (checked, log_check) = watch::channel(LogCheck::NotYet);
-    let checker = tokio::spawn(log_check::run(store.clone(), checked, stop.subscribe()));
-    let (ingest, writer) =
-        Ingest::start(store.clone(), Arc::clone(&signer), wake, config.ingest.queue);
-    let organisation = store.setting(settings::ORGANISATION).await?.unwrap_or_default();
-    let app = App {
-        store: store.clone(),
-        authority,
-        signer,
-        ingest,
-        catalogue,
-        judge,
-        metrics: Arc::new(Metrics::default()),
-        config: Arc::new(config),
-        log_check,
-        organisation: organisation.into(),
-    };
-    let handle = Handle::new();
-    let agents = axum_server::from_tcp(agents_listener)?
-        .acceptor(PeerAcceptor::new(tls))
-        .handle(handle.clone())
-        .serve(agents::router(app.clone()).into_make_service());
-    let people = axum_server::from_tcp(people_listener)?
-        .handle(handle.clone())
-        .serve(people::router(app).into_make_service());
-    let servers: [JoinHandle<std::io::Result<()>>; 2] =
-        [tokio::spawn(agents), tokio::spawn(people)];
-
-    ready(data, agents_at, people_at)?;
+    let running = Running::start(data, config, Clock::system()).await?;
+    ready(data, running.agents, running.people)?;
     wait_for_signal().await?;
     tracing::info!("stopping: requests in hand are finished, nothing new is taken");
-    handle.graceful_shutdown(Some(DRAIN));
-    for server in servers {
-        server.await??;
+    running.stop().await
+}
+
+/// A collector at work.
+pub struct Running {
+    pub agents: SocketAddr,
+    pub people: SocketAddr,
+    store: Store,
+    handle: Handle<SocketAddr>,
+    servers: [JoinHandle<std::io::Result<()>>; 2],
+    /// Commits what waits, and ends when the last handler has dropped the queue's entrance.
+    writer: JoinHandle<()>,
+    /// Tells the jobs to end.
+    stop: watch::Sender<bool>,
+    jobs: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Starts everything; both ports are open when this returns.
+    pub async fn start(data: &DataDir, config: Config, clock: Clock) -> anyhow::Result<Self> {
+        refuse_plain_pages(&config)?;
+        let store = Store::open(&data.store_url(&config)).await.context("cannot open the store")?;
+        let catalogue = Arc::new(Catalogue::builtin()?);
+        let rules = rules(&store, &catalogue, &config.rules.profiles, clock.now_us()).await?;
+        let judge = Arc::new(Judge::new(rules));
+        let origin = store.setting(settings::LOG_ORIGIN).await?;
+        let origin =
+            origin.context("the store was not initialised; run `evidenced-collector init`")?;
+        let signer = Arc::new(LogSigner::new(origin, data.log_key()?));
+        let authority = Arc::new(data.authority()?);
+
+        // Both ports are taken before anything is started, so that a refusal leaves nothing behind.
+        let agents_listener = bind(config.agents.listen, "agents")?;
+        let people_listener = bind(config.people.listen, "people")?;
+        let (agents_at, people_at) = (agents_listener.local_addr()?, people_listener.local_addr()?);
+        let names = listener_names(&config, agents_at);
+        let tls = agents_tls(&authority, authority.issue_listener(&names, clock.now())?)?;
+
+        let wake = Arc::new(Notify::new());
+        let (stop, stopped) = watch::channel(false);
+        let worker = Worker::new(store.clone(), Arc::clone(&judge));
+        let (checked, log_check) = watch::channel(LogCheck::NotYet);
+        let jobs = vec![
+            tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
+            tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped)),
+        ];
+        let (ingest, writer) =
+            Ingest::start(store.clone(), Arc::clone(&signer), wake, config.ingest.queue);
+        let organisation = store.setting(settings::ORGANISATION).await?.unwrap_or_default();
+        let app = App {
+            store: store.clone(),
+            authority,
+            signer,
+            ingest,
+            catalogue,
+            judge,
+            metrics: Arc::new(Metrics::default()),
+            config: Arc::new(config),
+            clock,
+            log_check,
+            organisation: organisation.into(),
+        };
+        let handle = Handle::new();
+        let agents = axum_server::from_tcp(agents_listener)?
+            .acceptor(PeerAcceptor::new(tls))
+            .handle(handle.clone())
+            .serve(agents::router(app.clone()).into_make_service());
+        let people = axum_server::from_tcp(people_listener)?
+            .handle(handle.clone())
+            .serve(people::router(app).into_make_service());
+        let servers = [tokio::spawn(agents), tokio::spawn(people)];
+        let (agents, people) = (agents_at, people_at);
+        Ok(Self { agents, people, store, handle, servers, writer, stop, jobs })
     }
-    // The last handler dropped the queue's entrance: the writer commits what waits, and ends.
-    writer.await?;
-    stop.send_replace(true);
-    worker.await?;
-    checker.await?;
-    store.close().await;
-    Ok(())
+
+    /// Finishes the requests in hand, commits what waits, and ends.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.handle.graceful_shutdown(Some(DRAIN));
+        for server in self.servers {
+            server.await??;
+        }
+        self.writer.await?;
+        self.stop.send_replace(true);
+        for job in self.jobs {
+            job.await?;
+        }
+        self.store.close().await;
+        Ok(())
+    }
+}
+
+fn refuse_plain_pages(config: &Config) -> anyhow::Result<()> {
+    let people = &config.people;
+    if people.listen.ip().is_loopback() || people.behind_proxy {
+        return Ok(());
+    }
+    bail!(
+        "[people] listen = \"{}\" is not a loopback address and pages are plain HTTP: put a TLS \
+         proxy in front and set behind_proxy = true, or listen on 127.0.0.1",
+        people.listen
+    )
 }
 
 /// The rules that judge: those the program brings, made the active set if they are not.
@@ -104,6 +140,7 @@ async fn rules(
     store: &Store,
     catalogue: &Catalogue,
     profiles: &[Profile],
+    now_us: i64,
 ) -> anyhow::Result<Arc<RuleSet>> {
     let rules = match RuleSet::builtin(catalogue) {
         Ok(rules) => rules.only(profiles),
@@ -112,7 +149,6 @@ async fn rules(
             bail!("the rules are refused:\n{}", lines.join("\n"));
         }
     };
-    let now_us = clock::now_us();
     let changed = store.activate_rules(rules.id(), rules.sources(), "collector", now_us).await?;
     if changed.is_some() {
         tracing::info!(rules.id = %rules.id(), rules.count = rules.rules().len(), "rule set activated");

@@ -40,7 +40,7 @@ async fn enroll(
     if !request.proof_verifies() {
         return Err(Problem::bad_request("the proof is not a signature by the evidence key"));
     }
-    let now = clock::now();
+    let now = app.clock.now();
     let host = HostId::generate();
     let issued = app.authority.issue_host(host, &request.csr, now);
     let issued = issued.map_err(|error| Problem::bad_request(error.to_string()))?;
@@ -83,7 +83,7 @@ async fn check_in(
         tracing::warn!(host.id = %host, "check-in refused: its signature does not fit");
         return Err(Problem::forbidden("the check-in is refused").detail(error.to_string()));
     }
-    let received_us = clock::us(clock::now());
+    let received_us = app.clock.now_us();
     let receipt = app.ingest.accept(Incoming { signed, received_us }).await;
     app.metrics.check_in(if receipt.is_ok() { "accepted" } else { "refused" });
     Ok(Json(receipt?))

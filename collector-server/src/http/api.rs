@@ -2,7 +2,6 @@
 
 use super::problem::Problem;
 use crate::app::App;
-use crate::clock;
 use crate::store::DriftFilter;
 use crate::store::model::{DriftRow, HostRow, ResultRow};
 use axum::extract::{FromRequestParts, Path, Query, State};
@@ -73,7 +72,7 @@ fn list<T>(mut items: Vec<T>) -> Json<List<T>> {
 }
 
 async fn hosts(State(app): State<App>, _: Reader) -> Result<Json<List<Value>>, Problem> {
-    let now_us = clock::now_us();
+    let now_us = app.clock.now_us();
     let hosts = app.store.hosts().await?;
     Ok(list(hosts.iter().map(|host| host_json(host, now_us)).collect()))
 }
@@ -85,7 +84,7 @@ async fn host(
 ) -> Result<Json<Value>, Problem> {
     let id = host_id(&id)?;
     let host = app.store.host(id).await?.ok_or(Problem::not_found("no such host"))?;
-    let mut value = host_json(&host, clock::now_us());
+    let mut value = host_json(&host, app.clock.now_us());
     let kinds = app.store.kind_rows(id).await?;
     value["kinds"] = kinds
         .iter()
@@ -125,7 +124,7 @@ pub(super) async fn kind(
 }
 
 async fn controls(State(app): State<App>, _: Reader) -> Result<Json<List<Value>>, Problem> {
-    let overview = app.overview(clock::now_us()).await?;
+    let overview = app.overview(app.clock.now_us()).await?;
     let items = overview.controls.iter().map(|(control, status)| {
         json!({
             "id": control.id, "title": control.title, "theme": control.theme.as_str(),
@@ -159,7 +158,7 @@ async fn results(
         return Err(Problem::bad_request(known));
     }
     // As on the pages: what a silent host said last is unknown here too.
-    let mut rows = app.overview(clock::now_us()).await?.results;
+    let mut rows = app.overview(app.clock.now_us()).await?.results;
     rows.retain(|row| {
         host.is_none_or(|host| host == row.host)
             && query.rule.as_ref().is_none_or(|rule| *rule == row.rule)

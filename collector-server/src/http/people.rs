@@ -4,7 +4,6 @@ use super::api;
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions, log_in};
 use crate::app::App;
-use crate::clock;
 use crate::metrics::Population;
 use crate::overview::Overview;
 use crate::store::DriftFilter;
@@ -151,7 +150,7 @@ struct Ground {
 
 impl Ground {
     async fn load(app: &App) -> Result<Self, Trouble> {
-        let now_us = clock::now_us();
+        let now_us = app.clock.now_us();
         let overview = app.overview(now_us).await?;
         let controls = overview.controls.iter().map(|(control, status)| Control {
             id: control.id.clone(),
@@ -282,7 +281,7 @@ async fn facts_page(
         Some(id) => app.store.facts_of_host(host.id, id).await?,
         None => None,
     };
-    let now_us = clock::now_us();
+    let now_us = app.clock.now_us();
     let frame = Frame::inside(Some(Room::Hosts), now_us, app.store.log().await?);
     let previous = previous.as_ref().map(|row| (row, previous_facts.as_ref()));
     let input = web::facts::Input { now_us, host: &host, row, facts: facts.as_ref(), previous };
@@ -301,7 +300,7 @@ async fn login_page(
 ) -> Result<Response, Trouble> {
     let Some(secret) = query.link else { return Ok(render(&web::login::page(false))) };
     let hash = Digest::of(secret.as_bytes());
-    match app.store.use_login_link(hash, clock::now_us()).await? {
+    match app.store.use_login_link(hash, app.clock.now_us()).await? {
         Ok(person) => {
             log_in(&session, person).await?;
             Ok(Redirect::to("/").into_response())
@@ -339,7 +338,7 @@ async fn icon() -> impl IntoResponse {
 }
 
 async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
-    let now_us = clock::now_us();
+    let now_us = app.clock.now_us();
     let overview = app.overview(now_us).await?;
     let mut hosts: BTreeMap<String, i64> = BTreeMap::new();
     for host in &overview.hosts {
