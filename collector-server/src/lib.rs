@@ -3,6 +3,7 @@
 //! A check-in flows `http::agents` → `ingest` → `store` (with the log) → receipt; then, as a job
 //! of its own, `judgement` → `judge` → `drift` → `store`; `overview` and `web` read what holds.
 
+pub mod alert;
 pub mod app;
 pub mod assess;
 pub mod authority;

@@ -72,7 +72,9 @@ impl Running {
 
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
-        let worker = Worker::new(store.clone(), Arc::clone(&judge));
+        let alerts = Arc::new(Notify::new());
+        let worker =
+            Worker::new(store.clone(), Arc::clone(&judge), clock.clone(), Arc::clone(&alerts));
         let (checked, log_check) = watch::channel(LogCheck::NotYet);
         let jobs = vec![
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),

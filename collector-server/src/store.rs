@@ -8,6 +8,8 @@
 //!   knowledge, and say at which log index.
 
 mod acts;
+mod alert_reading;
+mod alerts;
 mod db;
 mod hosts;
 mod ingest;
@@ -20,9 +22,10 @@ mod people;
 mod reading;
 mod rules;
 
+pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
 pub use hosts::{EnrolRefusal, Enrolment, Holder};
 pub use ingest::{Accepted, Incoming, Refusal};
-pub use judging::{Judgement, Pending, Statement};
+pub use judging::{Judgement, Notice, Pending, Statement, Summary};
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
 pub use people::{LoginRefusal, Person};
