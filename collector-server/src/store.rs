@@ -10,7 +10,9 @@
 mod acts;
 mod alert_reading;
 mod alerts;
+mod anomaly;
 mod db;
+mod deliveries;
 mod hosts;
 mod ingest;
 mod judging;
@@ -21,8 +23,10 @@ mod packed;
 mod people;
 mod reading;
 mod rules;
+mod watching;
 
 pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
+pub use deliveries::{Attempt, DeliveryFilter, DeliveryRow, Due, Untold};
 pub use hosts::{EnrolRefusal, Enrolment, Holder};
 pub use ingest::{Accepted, Incoming, Refusal};
 pub use judging::{Judgement, Notice, Pending, Statement, Summary};

@@ -4,6 +4,8 @@ ALTER TABLE drift ADD COLUMN known_us BIGINT;       -- when the collector found 
 ALTER TABLE drift ADD COLUMN confirm BOOLEAN NOT NULL DEFAULT FALSE; -- a later check-in must agree first
 ALTER TABLE drift ADD COLUMN alert_after_us BIGINT; -- no longer waited for after this
 CREATE INDEX drift_same ON drift (host, drift, subject);
+CREATE INDEX drift_integrity ON drift (id)
+  WHERE drift = 'integrity_anomaly' AND resolved_us IS NULL;
 
 -- Drifts of one cause. Every transaction that writes alerts updates the one row of alert_lock
 -- first, after all it does to hosts and drifts.
