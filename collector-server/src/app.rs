@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::overview::{self, Overview};
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 #[derive(Clone)]
 pub struct App {
@@ -25,6 +25,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub config: Arc<Config>,
     pub clock: Clock,
+    /// Told when there may be alerts to deliver.
+    pub alerts: Arc<Notify>,
     /// Outcome of the last check of the log.
     pub log_check: watch::Receiver<LogCheck>,
     /// The organisation's name.

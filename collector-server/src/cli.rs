@@ -2,6 +2,7 @@
 
 mod assess;
 mod create;
+mod notify;
 mod summary;
 mod verify;
 
@@ -62,6 +63,9 @@ enum Command {
     /// Tokens for programs.
     #[command(subcommand)]
     ApiToken(ApiToken),
+    /// Where alerts are sent.
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// The log.
     #[command(subcommand)]
     Log(Log),
@@ -114,7 +118,10 @@ enum ApiToken {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Seat {
+    /// Looks.
     Viewer,
+    /// Looks, and acknowledges alerts.
+    Operator,
 }
 
 #[derive(Subcommand)]
@@ -165,9 +172,14 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Token(Token::Create { data, group, uses, ttl }) => {
             create::token(&data.open()?, &group, uses, ttl.0).await?;
         }
-        Command::ApiToken(ApiToken::Create { data, seat: Seat::Viewer }) => {
-            create::api_token(&data.open()?, "viewer").await?;
+        Command::ApiToken(ApiToken::Create { data, seat }) => {
+            let seat = match seat {
+                Seat::Viewer => "viewer",
+                Seat::Operator => "operator",
+            };
+            create::api_token(&data.open()?, seat).await?;
         }
+        Command::Notify(notify) => return notify.run().await,
         Command::Log(Log::Verify { data, format }) => {
             return verify::log(&data.open()?, format == Format::Json).await;
         }

@@ -21,6 +21,7 @@ pub struct Config {
     pub ingest: Ingest,
     pub rules: Rules,
     pub repair_limits: RepairLimits,
+    pub notify: Notify,
     pub log: Log,
 }
 
@@ -69,6 +70,29 @@ pub struct RepairLimits {
     pub high: DurationText,
     pub medium: DurationText,
     pub low: DurationText,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// How long an alert of the lane `queue` waits for others of its cause before it is told.
+    pub wait: DurationText,
+    pub webhook: Vec<Webhook>,
+}
+
+/// A place that alerts are sent to.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    pub name: String,
+    pub url: String,
+    pub secret_file: PathBuf,
+    /// Empty: both.
+    #[serde(default)]
+    pub lanes: Vec<String>,
+    /// Empty: all.
+    #[serde(default)]
+    pub events: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -2,8 +2,11 @@
 //! or on loopback.
 
 pub mod agents;
+mod alerts;
 pub mod api;
 pub mod peer;
 pub mod people;
 pub mod problem;
 pub mod session;
+
+pub use alerts::alert_json;

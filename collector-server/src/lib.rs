@@ -3,6 +3,7 @@
 //! A check-in flows `http::agents` → `ingest` → `store` (with the log) → receipt; then, as a job
 //! of its own, `judgement` → `judge` → `drift` → `store`; `overview` and `web` read what holds.
 
+pub mod alert;
 pub mod app;
 pub mod assess;
 pub mod authority;
@@ -20,12 +21,15 @@ pub mod log;
 pub mod log_check;
 pub mod logging;
 pub mod metrics;
+pub mod notify;
 pub mod overview;
 mod place;
 pub mod serve;
 pub mod settings;
+pub mod silence;
 pub mod span;
 pub mod status;
 pub mod store;
 pub mod verify;
+pub mod watch;
 pub mod web;

@@ -13,6 +13,7 @@ use crate::judgement::Worker;
 use crate::log::LogSigner;
 use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
+use crate::notify::{Channel, Notifier};
 use crate::settings;
 use crate::store::Store;
 use anyhow::{Context, bail};
@@ -60,6 +61,9 @@ impl Running {
         let origin = store.setting(settings::LOG_ORIGIN).await?;
         let origin =
             origin.context("the store was not initialised; run `evidenced-collector init`")?;
+        let channels = Channel::all(&config.notify.webhook)?;
+        let (clock_of, wait) = (clock.clone(), config.notify.wait.0);
+        let notifier = Notifier::new(store.clone(), clock_of, channels, &origin, wait);
         let signer = Arc::new(LogSigner::new(origin, data.log_key()?));
         let authority = Arc::new(data.authority()?);
 
@@ -72,11 +76,20 @@ impl Running {
 
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
-        let worker = Worker::new(store.clone(), Arc::clone(&judge));
+        let alerts = Arc::new(Notify::new());
+        let worker =
+            Worker::new(store.clone(), Arc::clone(&judge), clock.clone(), Arc::clone(&alerts));
         let (checked, log_check) = watch::channel(LogCheck::NotYet);
         let jobs = vec![
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
-            tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped)),
+            tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped.clone())),
+            tokio::spawn(crate::watch::run(
+                store.clone(),
+                clock.clone(),
+                Arc::clone(&alerts),
+                stopped.clone(),
+            )),
+            tokio::spawn(notifier.run(Arc::clone(&alerts), stopped)),
         ];
         let (ingest, writer) =
             Ingest::start(store.clone(), Arc::clone(&signer), wake, config.ingest.queue);
@@ -91,6 +104,7 @@ impl Running {
             metrics: Arc::new(Metrics::default()),
             config: Arc::new(config),
             clock,
+            alerts,
             log_check,
             organisation: organisation.into(),
         };

@@ -8,7 +8,11 @@
 //!   knowledge, and say at which log index.
 
 mod acts;
+mod alert_reading;
+mod alerts;
+mod anomaly;
 mod db;
+mod deliveries;
 mod hosts;
 mod ingest;
 mod judging;
@@ -19,10 +23,13 @@ mod packed;
 mod people;
 mod reading;
 mod rules;
+mod watching;
 
+pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
+pub use deliveries::{Attempt, DeliveryFilter, DeliveryRow, Due, Untold};
 pub use hosts::{EnrolRefusal, Enrolment, Holder};
 pub use ingest::{Accepted, Incoming, Refusal};
-pub use judging::{Judgement, Pending, Statement};
+pub use judging::{Judgement, Notice, Pending, Statement, Summary};
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
 pub use people::{LoginRefusal, Person};

@@ -1,5 +1,6 @@
 //! Check-ins become durable: chain, log and host row in one transaction.
 
+use super::anomaly::{self, Anomaly};
 use super::db::{Tx, execute, fetch, read};
 use super::log::{Appender, LogState, signed};
 use super::packed::{pack, plain, unpack};
@@ -49,6 +50,8 @@ impl Store {
             answers.push(accept_one(&mut tx, &mut log, incoming).await?);
         }
         let state = log.finish(&mut tx).await?;
+        let now_us = batch.iter().map(|incoming| incoming.received_us).max().unwrap_or_default();
+        anomaly::settle(&mut tx, now_us).await?;
         tx.commit().await?;
         Ok((answers, state))
     }
@@ -108,7 +111,10 @@ async fn accept_one(
     }
     let place = match follow(tx, &incoming.signed, &before).await? {
         Ok(place) => place,
-        Err(refusal) => return Ok(Err(refusal)),
+        Err(refusal) => {
+            does_not_follow(tx, log, incoming, &refusal).await?;
+            return Ok(Err(refusal));
+        }
     };
     // What was complete stays complete.
     let unchanged = before.manifest_complete
@@ -129,6 +135,13 @@ async fn accept_one(
     write(tx, incoming, index, &before, complete).await?;
     if let Place::NewChain { resumed: true } = place {
         anomaly(tx, incoming, index).await?;
+    }
+    if let Some(jump) = clock_jump(incoming, &before) {
+        let host = check_in.host;
+        let at_us = incoming.received_us;
+        let from = "a clock in step";
+        let jumped = Anomaly { host, subject: anomaly::CLOCK, from, to: &jump, at_us, index };
+        anomaly::open(tx, jumped).await?;
     }
     Ok(Ok(Accepted { index, want, duplicate: false }))
 }
@@ -280,23 +293,51 @@ async fn anomaly(tx: &mut Tx, incoming: &Incoming, index: u64) -> Result<(), Sto
         Some(last) => format!("new chain, after check-in {last}"),
         None => "new chain that names no earlier check-in".to_owned(),
     };
-    let sql = "INSERT INTO drift (id, drift, host, subject, cause, severity, from_state, to_state,
-               offenders, opened_us, opened_index)
-               VALUES ($1, 'integrity_anomaly', $2, $3, 'host_changed', 'high', 'one chain', $4,
-               '[]', $5, $6) ON CONFLICT DO NOTHING";
-    let id = ulid::Ulid::generate().to_string();
-    let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
-    execute!(
-        tx,
-        sql,
-        id.clone(),
-        host.clone(),
-        chain.clone(),
-        to.clone(),
-        incoming.received_us,
-        signed(index)
-    )?;
-    Ok(())
+    let anomaly = Anomaly {
+        host: check_in.host,
+        subject: &check_in.chain.to_string(),
+        from: "one chain",
+        to: &to,
+        at_us: incoming.received_us,
+        index,
+    };
+    anomaly::open(tx, anomaly).await
+}
+
+/// A check-in that cannot be taken: the host went back to an earlier state, or sent something that
+/// never arrived.
+async fn does_not_follow(
+    tx: &mut Tx,
+    log: &Appender,
+    incoming: &Incoming,
+    refusal: &Refusal,
+) -> Result<(), StoreError> {
+    let Refusal::Conflict { chain, .. } = refusal else { return Ok(()) };
+    let to = format!("{refusal}; often a restored machine");
+    let anomaly = Anomaly {
+        host: incoming.signed.check_in.host,
+        subject: chain,
+        from: anomaly::REFUSED,
+        to: &to,
+        at_us: incoming.received_us,
+        index: log.size(),
+    };
+    anomaly::open(tx, anomaly).await
+}
+
+/// How far a host's clock is from what it can be, if that is more than a day: it says a time that
+/// has not come yet, or one long before its last check-in. A check-in that only comes late is
+/// neither.
+fn clock_jump(incoming: &Incoming, before: &HostBefore) -> Option<String> {
+    let at_us = incoming.signed.check_in.at_ms.saturating_mul(1000);
+    let ahead = day(at_us.saturating_sub(incoming.received_us));
+    let back = before.last_observed_us.map_or(0, |last| day(last.saturating_sub(at_us)));
+    let says = |days, where_to| format!("the host's clock is {days} days {where_to}");
+    match (ahead, back) {
+        (1.., _) => Some(says(ahead, "ahead")),
+        (_, 1..) => Some(says(back, "behind its last check-in")),
+        _ => None,
+    }
 }
 
 impl Store {

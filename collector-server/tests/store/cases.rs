@@ -7,8 +7,8 @@ use evidence::proof::{verify_consistency, verify_inclusion};
 use evidence::{CheckIn, Digest, Facts, HostId, KindEntry, Manifest, SignedCheckIn, Status, leaf};
 use evidenced_collector::store::model::ResultRow;
 use evidenced_collector::store::{
-    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, ObjectRefusal,
-    Person, Refusal, Store,
+    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, Notice,
+    ObjectRefusal, Person, Refusal, Store,
 };
 use evidenced_collector::verify::{VerifyError, verify};
 use serde_json::json;
@@ -289,6 +289,7 @@ pub(crate) async fn a_judgement_counts_once_whoever_computed_it(store: &Store) {
         results: vec![result(agent.host, "pass", statement.observed_us, statement.index as i64)],
         opened: vec![],
         resolved: vec![],
+        notice: Notice::default(),
     };
     assert!(store.record(&judgement).await.expect("store"));
     assert!(!store.record(&judgement).await.expect("store"), "the second one comes too late");
@@ -494,6 +495,7 @@ async fn judgement(store: &Store, agent: &Agent, outcome: &str) -> Judgement {
         results: vec![result(agent.host, outcome, statement.observed_us, statement.index as i64)],
         opened: vec![],
         resolved: vec![],
+        notice: Notice::default(),
     }
 }
 
