@@ -1,5 +1,6 @@
 //! The agent: gathers facts on a host, signs them, keeps them on disk, and ships them.
 
+pub mod arrive;
 pub mod cli;
 pub mod collectors;
 pub mod config;
@@ -9,6 +10,8 @@ pub mod formats;
 pub mod host;
 pub mod identity;
 pub mod logging;
+pub mod leave;
+pub mod renew;
 pub mod report;
 pub mod run;
 pub mod schedule;

@@ -1,7 +1,7 @@
 //! Check-ins come in, are verified, wait in a bounded queue, and become durable in groups. A
 //! receipt is made only after the commit.
 
-use crate::log::LogSigner;
+use crate::keyring::Keys;
 use crate::store::{Accepted, Incoming, LogState, Refusal, Store, StoreError};
 use evidence::{Receipt, SignedCheckIn, merkle};
 use std::sync::Arc;
@@ -41,12 +41,12 @@ impl Ingest {
     /// Starts the writer. `judge` is told after each commit.
     pub fn start(
         store: Store,
-        signer: Arc<LogSigner>,
+        keys: Keys,
         judge: Arc<Notify>,
         queue: usize,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(queue);
-        let writer = Writer { store, signer, judge };
+        let writer = Writer { store, keys, judge };
         (Self { queue: sender }, tokio::spawn(writer.run(receiver)))
     }
 
@@ -61,7 +61,7 @@ impl Ingest {
 
 struct Writer {
     store: Store,
-    signer: Arc<LogSigner>,
+    keys: Keys,
     judge: Arc<Notify>,
 }
 
@@ -120,7 +120,7 @@ impl Writer {
             }
         }
         let mut proofs = self.store.prove(&plans).await?.into_iter();
-        let checkpoint = self.signer.checkpoint(state).note;
+        let checkpoint = self.keys.now().signer.checkpoint(state).note;
         let receipt = |(incoming, answer): (&Incoming, Result<Accepted, Refusal>)| {
             let accepted = answer?;
             Ok(Receipt {

@@ -8,6 +8,8 @@
 //!   knowledge, and say at which log index.
 
 mod acts;
+mod anomaly;
+mod certificates;
 mod db;
 mod hosts;
 mod ingest;
@@ -19,14 +21,21 @@ mod packed;
 mod people;
 mod reading;
 mod rules;
+mod tokens;
+mod trust;
 
-pub use hosts::{EnrolRefusal, Enrolment, Holder};
+pub use certificates::{
+    AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
+};
+pub use hosts::Enrolment;
 pub use ingest::{Accepted, Incoming, Refusal};
 pub use judging::{Judgement, Pending, Statement};
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
 pub use people::{LoginRefusal, Person};
 pub use reading::DriftFilter;
+pub use tokens::{EnrolRefusal, NewToken, TokenChoice, TokenRow, TokenState};
+pub use trust::{Behind, KeyState, RotationRefusal, Sort, Step, TrustKey};
 
 use db::Db;
 
