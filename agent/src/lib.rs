@@ -2,6 +2,7 @@
 
 pub mod arrive;
 pub mod cli;
+pub mod clock;
 pub mod collectors;
 pub mod config;
 pub mod durable;
