@@ -1,12 +1,11 @@
 //! What every handler and worker shares.
 
-use crate::authority::Authority;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ingest::Ingest;
 use crate::judge::Judge;
-use crate::log::LogSigner;
+use crate::keyring::Keys;
 use crate::log_check::LogCheck;
 use crate::metrics::Metrics;
 use crate::overview::{self, Overview};
@@ -17,8 +16,8 @@ use tokio::sync::{Notify, watch};
 #[derive(Clone)]
 pub struct App {
     pub store: Store,
-    pub authority: Arc<Authority>,
-    pub signer: Arc<LogSigner>,
+    /// Authorities and log keys, as they are now.
+    pub keys: Keys,
     pub ingest: Ingest,
     pub catalogue: Arc<Catalogue>,
     pub judge: Arc<Judge>,

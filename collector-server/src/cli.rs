@@ -2,12 +2,15 @@
 
 mod assess;
 mod create;
+mod hosts;
+mod rotate;
 mod notify;
 mod summary;
+mod tokens;
 mod verify;
 
-use crate::config::DurationText;
 use crate::data::DataDir;
+use crate::store::Sort;
 use crate::{logging, serve};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -59,7 +62,13 @@ enum Command {
     Summary(summary::Summary),
     /// Enrolment tokens.
     #[command(subcommand)]
-    Token(Token),
+    Token(tokens::Token),
+    /// Hosts: renewals that wait, identities to end.
+    #[command(subcommand)]
+    Hosts(hosts::Hosts),
+    /// The certificate authority.
+    #[command(subcommand)]
+    Authority(rotate::AuthorityCommand),
     /// Tokens for programs.
     #[command(subcommand)]
     ApiToken(ApiToken),
@@ -84,24 +93,6 @@ impl Data {
     fn open(&self) -> anyhow::Result<DataDir> {
         Ok(DataDir::open(&self.dir)?)
     }
-}
-
-#[derive(Subcommand)]
-enum Token {
-    /// Print a new enrolment token, and nothing else.
-    Create {
-        #[command(flatten)]
-        data: Data,
-        /// Group of the hosts that enrol with it.
-        #[arg(long, default_value = "default")]
-        group: String,
-        /// How many hosts may enrol with it.
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-        uses: u32,
-        /// How long it works: 90s, 15m, 1h, 7d.
-        #[arg(long, default_value = "1h")]
-        ttl: DurationText,
-    },
 }
 
 #[derive(Subcommand)]
@@ -132,6 +123,14 @@ enum Log {
         data: Data,
         #[arg(long, value_enum, default_value = "table")]
         format: Format,
+        /// Also verify a checkpoint that somebody kept: a signed note.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Replace the log's signing key, in three steps, without touching hosts.
+    RotateKey {
+        #[command(flatten)]
+        rotation: rotate::Rotation,
     },
 }
 
@@ -169,9 +168,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             serve::serve(&data, config).await?;
         }
         Command::LoginLink { data } => create::login_link(&data.open()?).await?,
-        Command::Token(Token::Create { data, group, uses, ttl }) => {
-            create::token(&data.open()?, &group, uses, ttl.0).await?;
-        }
+        Command::Token(token) => token.run().await?,
+        Command::Hosts(hosts) => hosts.run().await?,
+        Command::Authority(authority) => authority.run().await?,
         Command::ApiToken(ApiToken::Create { data, seat }) => {
             let seat = match seat {
                 Seat::Viewer => "viewer",
@@ -180,9 +179,11 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             create::api_token(&data.open()?, seat).await?;
         }
         Command::Notify(notify) => return notify.run().await,
-        Command::Log(Log::Verify { data, format }) => {
-            return verify::log(&data.open()?, format == Format::Json).await;
+        Command::Log(Log::Verify { data, format, checkpoint }) => {
+            let (data, as_json) = (data.open()?, format == Format::Json);
+            return verify::log(&data, as_json, checkpoint.as_deref()).await;
         }
+        Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
         Command::Summary(summary) => return summary.run().await,
         Command::Assess(assess) => return assess.run(),
     }

@@ -4,6 +4,7 @@
 pub mod agents;
 mod alerts;
 pub mod api;
+mod identity;
 pub mod peer;
 pub mod people;
 pub mod problem;

@@ -1,7 +1,7 @@
 //! Check-ins come in, are verified, wait in a bounded queue, and become durable in groups. A
 //! receipt is made only after the commit.
 
-use crate::log::LogSigner;
+use crate::keyring::Keys;
 use crate::store::{Accepted, Incoming, LogState, Refusal, Store, StoreError};
 use evidence::proof::verify_consistency;
 use evidence::{Digest, HostId, Receipt, SignedCheckIn, merkle};
@@ -45,12 +45,12 @@ impl Ingest {
     /// Starts the writer. `judge` is told after each commit.
     pub fn start(
         store: Store,
-        signer: Arc<LogSigner>,
+        keys: Keys,
         judge: Arc<Notify>,
         queue: usize,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(queue);
-        let writer = Writer { store, signer, judge, roots: HashMap::new() };
+        let writer = Writer { store, keys, judge, roots: HashMap::new() };
         (Self { queue: sender }, tokio::spawn(writer.run(receiver)))
     }
 
@@ -65,7 +65,7 @@ impl Ingest {
 
 struct Writer {
     store: Store,
-    signer: Arc<LogSigner>,
+    keys: Keys,
     judge: Arc<Notify>,
     /// Roots this log had, by size: those it signed, and those it proved.
     roots: HashMap<u64, Digest>,
@@ -127,7 +127,7 @@ impl Writer {
             }
         }
         let mut proofs = self.store.prove(&plans).await?.into_iter();
-        let checkpoint = self.signer.checkpoint(state).note;
+        let checkpoint = self.keys.now().signer.checkpoint(state).note;
         if self.roots.len() >= MAX_ROOTS {
             self.roots.clear();
         }

@@ -17,6 +17,7 @@ pub mod http;
 pub mod ingest;
 pub mod judge;
 pub mod judgement;
+pub mod keyring;
 pub mod log;
 pub mod log_check;
 pub mod logging;

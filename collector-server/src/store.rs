@@ -11,6 +11,7 @@ mod acts;
 mod alert_reading;
 mod alerts;
 mod anomaly;
+mod certificates;
 mod db;
 mod deliveries;
 mod hosts;
@@ -23,17 +24,24 @@ mod packed;
 mod people;
 mod reading;
 mod rules;
+mod tokens;
+mod trust;
 mod watching;
 
 pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
+pub use certificates::{
+    AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
+};
 pub use deliveries::{Attempt, DeliveryFilter, DeliveryRow, Due, Untold};
-pub use hosts::{EnrolRefusal, Enrolment, Holder};
+pub use hosts::Enrolment;
 pub use ingest::{Accepted, Incoming, Refusal};
 pub use judging::{Judgement, Notice, Pending, Statement, Summary};
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
 pub use people::{LoginRefusal, Person};
 pub use reading::DriftFilter;
+pub use tokens::{EnrolRefusal, NewToken, TokenChoice, TokenRow, TokenState};
+pub use trust::{Behind, KeyState, RotationRefusal, Sort, Step, TrustKey};
 
 use db::Db;
 

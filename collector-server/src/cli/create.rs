@@ -11,7 +11,6 @@ use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evidence::Digest;
-use evidence::wire::Token;
 use std::path::Path;
 use std::time::Duration;
 
@@ -82,22 +81,6 @@ fn people_url(data: &DataDir, config: &Config) -> String {
     format!("http://{address}")
 }
 
-pub(super) async fn token(
-    data: &DataDir,
-    group: &str,
-    uses: u32,
-    ttl: Duration,
-) -> anyhow::Result<()> {
-    let store = open(data).await?;
-    let token = Token { secret: secret()?, authority: data.authority()?.pin() };
-    let now_us = clock::now_us();
-    let hash = Digest::of(token.secret.as_bytes());
-    store.create_token(hash, group, i64::from(uses), now_us + micros(ttl), now_us).await?;
-    store.close().await;
-    say(&token.to_string());
-    Ok(())
-}
-
 pub(super) async fn api_token(data: &DataDir, seat: &str) -> anyhow::Result<()> {
     let store = open(data).await?;
     let secret = secret()?;
@@ -113,12 +96,12 @@ pub(super) async fn open(data: &DataDir) -> anyhow::Result<Store> {
 }
 
 /// 256 random bits as text.
-fn secret() -> anyhow::Result<String> {
+pub(super) fn secret() -> anyhow::Result<String> {
     let mut bytes = [0; 32];
     rand::fill(&mut bytes).context("no randomness from the operating system")?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

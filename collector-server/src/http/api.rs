@@ -8,6 +8,7 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Json, Router};
+use evidence::checkpoint::LogKey;
 use evidence::{Digest, HostId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -178,10 +179,12 @@ async fn results(
 /// The log's checkpoint as C2SP text, and its parts.
 async fn checkpoint(State(app): State<App>, _: Reader) -> Result<Json<Value>, Problem> {
     let state = app.store.log().await?;
-    let checkpoint = app.signer.checkpoint(state);
+    let keys = app.keys.now();
+    let checkpoint = keys.signer.checkpoint(state);
+    let vkeys: Vec<_> = keys.signer.public().iter().map(LogKey::vkey).collect();
     Ok(Json(json!({
         "origin": checkpoint.origin, "size": state.size, "root": state.root,
-        "note": checkpoint.note, "key": app.signer.public().vkey(),
+        "note": checkpoint.note, "key": vkeys.first(), "keys": vkeys,
     })))
 }
 

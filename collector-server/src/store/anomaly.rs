@@ -103,3 +103,16 @@ pub(super) async fn settle(tx: &mut Tx, now_us: i64) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+/// Ends an open one that another explains better.
+pub(super) async fn explain(
+    tx: &mut Tx,
+    host: HostId,
+    subject: &str,
+    now_us: i64,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE drift SET resolved_us = $3 WHERE drift = 'integrity_anomaly' AND host = $1
+               AND subject = $2 AND resolved_us IS NULL";
+    execute!(tx, sql, host.to_string(), subject.to_owned(), now_us)?;
+    Ok(())
+}

@@ -7,14 +7,16 @@ use evidence::proof::{verify_consistency, verify_inclusion};
 use evidence::{CheckIn, Digest, Facts, HostId, KindEntry, Manifest, SignedCheckIn, Status, leaf};
 use evidenced_collector::store::model::ResultRow;
 use evidenced_collector::store::{
-    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, Notice,
+    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, NewToken, Notice,
     ObjectRefusal, Person, Refusal, Store,
 };
 use evidenced_collector::verify::{VerifyError, verify};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 const SECOND: i64 = 1_000_000;
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// A host with a key, and where its chain is.
 struct Agent {
@@ -54,7 +56,7 @@ impl Agent {
         let signed = SignedCheckIn::sign(check_in, &self.key).expect("signed");
         self.seq += 1;
         self.prev = Some(signed.id());
-        Incoming { signed, received_us: at_s * SECOND + 5 }
+        Incoming { signed, received_us: at_s * SECOND + 5, peer: Some(PEER) }
     }
 
     /// Sends a state whole: check-in, manifest, facts, check-in again.
@@ -94,13 +96,25 @@ fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrol
         token,
         serial: host.to_string().to_lowercase(),
         not_after_s: 2_000_000_000,
+        authority: Digest::of(b"authority"),
+        trust: Digest::of(b"bundle"),
+        peer: PEER,
         at_us,
     }
 }
 
 async fn token(store: &Store, uses: i64) -> Digest {
     let hash = Digest::of(HostId::generate().to_string().as_bytes());
-    store.create_token(hash, "default", uses, 1000, 0).await.expect("token");
+    let new = NewToken {
+        hash,
+        group: "default".into(),
+        uses,
+        expires_us: 1000,
+        cidrs: vec![],
+        actor: "operator".into(),
+        at_us: 0,
+    };
+    store.create_token(&new).await.expect("token");
     hash
 }
 
