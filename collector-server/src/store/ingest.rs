@@ -363,6 +363,8 @@ fn clock_jump(incoming: &Incoming, before: &HostBefore) -> Option<String> {
         (_, 1..) => Some(says(back, "behind its last check-in")),
         _ => None,
     }
+}
+
 /// A chain goes on although a newer one had begun. An agent ships its older chain first and never
 /// returns to it, so two machines hold the same state directory. This explains the new chain, and
 /// takes the place of the anomaly that it was.
