@@ -15,21 +15,21 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-const SECOND: i64 = 1_000_000;
+pub(crate) const SECOND: i64 = 1_000_000;
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// A host with a key, and where its chain is.
-struct Agent {
-    host: HostId,
+pub(crate) struct Agent {
+    pub(crate) host: HostId,
     key: SigningKey,
-    chain: evidence::ChainId,
-    seq: i64,
-    prev: Option<Digest>,
-    checkpoint: Option<TreeHead>,
+    pub(crate) chain: evidence::ChainId,
+    pub(crate) seq: i64,
+    pub(crate) prev: Option<Digest>,
+    pub(crate) checkpoint: Option<TreeHead>,
 }
 
 impl Agent {
-    async fn enrolled(store: &Store) -> Self {
+    pub(crate) async fn enrolled(store: &Store) -> Self {
         let (key, _) = SigningKey::generate().expect("key");
         let token = token(store, 1).await;
         let host = HostId::generate();
@@ -38,7 +38,7 @@ impl Agent {
         Self { host, key, chain, seq: 0, prev: None, checkpoint: None }
     }
 
-    fn incoming(&mut self, manifest: Digest, at_s: i64) -> Incoming {
+    pub(crate) fn incoming(&mut self, manifest: Digest, at_s: i64) -> Incoming {
         let check_in = CheckIn {
             agent: "0.1.0".into(),
             at_ms: at_s * 1000,
@@ -60,7 +60,7 @@ impl Agent {
     }
 
     /// Sends a state whole: check-in, manifest, facts, check-in again.
-    async fn report(&mut self, store: &Store, data: serde_json::Value, at_s: i64) -> Accepted {
+    pub(crate) async fn report(&mut self, store: &Store, data: serde_json::Value, at_s: i64) -> Accepted {
         let (manifest, facts) = state(data);
         let bytes = manifest.to_bytes().expect("manifest");
         let incoming = self.incoming(Digest::of(&bytes), at_s);
@@ -80,7 +80,7 @@ impl Agent {
     }
 }
 
-fn state(data: serde_json::Value) -> (Manifest, Facts) {
+pub(crate) fn state(data: serde_json::Value) -> (Manifest, Facts) {
     let facts = Facts::new("accounts", 1, data).expect("facts");
     let entry =
         KindEntry { status: Status::Ok, facts: Some(facts.id()), sources: vec![], unread: vec![] };
@@ -118,7 +118,7 @@ async fn token(store: &Store, uses: i64) -> Digest {
     hash
 }
 
-async fn accept(store: &Store, incoming: &Incoming) -> Result<Accepted, Refusal> {
+pub(crate) async fn accept(store: &Store, incoming: &Incoming) -> Result<Accepted, Refusal> {
     let (mut answers, _) = store.accept(std::slice::from_ref(incoming)).await.expect("store");
     answers.pop().expect("one answer")
 }
