@@ -1,5 +1,7 @@
 //! What both backends must do.
 
+pub(crate) use crate::identity::*;
+
 use evidence::check_in::Clock;
 use evidence::checkpoint::TreeHead;
 use evidence::key::SigningKey;
@@ -15,21 +17,21 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-const SECOND: i64 = 1_000_000;
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+pub(crate) const SECOND: i64 = 1_000_000;
+pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// A host with a key, and where its chain is.
-struct Agent {
-    host: HostId,
-    key: SigningKey,
-    chain: evidence::ChainId,
-    seq: i64,
-    prev: Option<Digest>,
-    checkpoint: Option<TreeHead>,
+pub(crate) struct Agent {
+    pub(crate) host: HostId,
+    pub(crate) key: SigningKey,
+    pub(crate) chain: evidence::ChainId,
+    pub(crate) seq: i64,
+    pub(crate) prev: Option<Digest>,
+    pub(crate) checkpoint: Option<TreeHead>,
 }
 
 impl Agent {
-    async fn enrolled(store: &Store) -> Self {
+    pub(crate) async fn enrolled(store: &Store) -> Self {
         let (key, _) = SigningKey::generate().expect("key");
         let token = token(store, 1).await;
         let host = HostId::generate();
@@ -38,7 +40,7 @@ impl Agent {
         Self { host, key, chain, seq: 0, prev: None, checkpoint: None }
     }
 
-    fn incoming(&mut self, manifest: Digest, at_s: i64) -> Incoming {
+    pub(crate) fn incoming(&mut self, manifest: Digest, at_s: i64) -> Incoming {
         let check_in = CheckIn {
             agent: "0.1.0".into(),
             at_ms: at_s * 1000,
@@ -87,7 +89,7 @@ fn state(data: serde_json::Value) -> (Manifest, Facts) {
     (Manifest { kinds: [("accounts".to_owned(), entry)].into() }, facts)
 }
 
-fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrolment {
+pub(crate) fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrolment {
     Enrolment {
         host,
         name: "web-01.example.org".into(),
@@ -118,7 +120,7 @@ async fn token(store: &Store, uses: i64) -> Digest {
     hash
 }
 
-async fn accept(store: &Store, incoming: &Incoming) -> Result<Accepted, Refusal> {
+pub(crate) async fn accept(store: &Store, incoming: &Incoming) -> Result<Accepted, Refusal> {
     let (mut answers, _) = store.accept(std::slice::from_ref(incoming)).await.expect("store");
     answers.pop().expect("one answer")
 }

@@ -4,6 +4,7 @@
 mod configuration;
 mod drift;
 mod enrolment;
+mod identity;
 mod interface;
 mod judging;
 mod outages;
