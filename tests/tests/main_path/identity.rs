@@ -47,7 +47,7 @@ async fn expired(policy: &str) -> (Collector, Agent, Root) {
 async fn a_token_is_bound_to_networks_and_may_be_revoked_and_says_which_bound_was_hit() {
     let collector = Collector::start(Store::Sqlite).await;
     let create = async |args: &[&str]| {
-        let args = [&["token", "create"], args].concat();
+        let args = [&["token", "create"][..], args].concat();
         collector.cli(&args).await
     };
     let elsewhere = create(&["--cidr", "192.0.2.0/24", "--cidr", "2001:db8::/32"]).await.out();
@@ -395,8 +395,8 @@ async fn a_log_key_is_replaced_and_the_checkpoints_of_both_are_verified() {
     let path = file.display().to_string();
     for kept in [&before, &during, &after] {
         std::fs::write(&file, text(&kept["note"])).expect("written");
-        let verified = collector.cli(&["log", "verify", "--checkpoint", &path, "--format", "json"]);
-        let verified = verified.await.json();
+        let args = ["log", "verify", "--checkpoint", &path, "--format", "json"];
+        let verified = collector.cli(&args).await.json();
         assert_eq!(verified["checkpoint"], kept["size"], "{verified}");
         assert_eq!(verified["keys"].as_array().map(Vec::len), Some(2));
     }
