@@ -284,3 +284,131 @@ fn digest(state: &StateDir, trust: &TrustBundle) -> Result<Digest, StateError> {
 fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, RenewError> {
     answer.json().map_err(|error| RenewError::Answer(error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::HostId;
+    use evidence::checkpoint::LogKey;
+    use evidence::key::SigningKey;
+    use rcgen::{BasicConstraints, IsCa, Issuer};
+    use std::path::Path;
+
+    struct Authority {
+        pem: String,
+        issuer: Issuer<'static, KeyPair>,
+    }
+
+    impl Authority {
+        fn new() -> Self {
+            let key = KeyPair::generate().expect("key");
+            let mut params = CertificateParams::new(vec![]).expect("params");
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+            let pem = params.self_signed(&key).expect("certificate").pem();
+            Self { issuer: Issuer::from_ca_cert_pem(&pem, key).expect("issuer"), pem }
+        }
+
+        fn certificate(&self, key: &KeyPair) -> String {
+            let mut params = CertificateParams::new(vec![]).expect("params");
+            params.use_authority_key_identifier_extension = true;
+            params.signed_by(key, &self.issuer).expect("certificate").pem()
+        }
+
+        fn trust(&self) -> TrustBundle {
+            let (key, _) = SigningKey::generate().expect("key");
+            let log_keys = vec![LogKey { origin: "log".into(), key: key.public() }];
+            TrustBundle { authorities: vec![self.pem.clone()], log_keys }
+        }
+    }
+
+    fn renewal(directory: &Path, authority: &Authority) -> Renewal {
+        let state = StateDir::create(directory).expect("state");
+        let (_, pkcs8) = SigningKey::generate().expect("key");
+        state.write("evidence.key", &pkcs8).expect("written");
+        let key = KeyPair::generate().expect("key");
+        let pair = authority.certificate(&key) + &key.serialize_pem();
+        state.write(PAIR, pair.as_bytes()).expect("written");
+        let identity = Identity {
+            host: HostId::from_parts(1, 1),
+            server: "https://192.0.2.1:8443".into(),
+            trust: authority.trust(),
+            machine: None,
+            enrolled_at_ms: 1,
+        };
+        identity.write(&state).expect("written");
+        let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(1));
+        Renewal::new(Arc::new(state), identity, Duration::from_secs(1), backoff).expect("renewal")
+    }
+
+    fn same(a: &KeyPair, b: &KeyPair) -> bool {
+        a.subject_public_key_info() == b.subject_public_key_info()
+    }
+
+    #[test]
+    fn a_key_that_was_asked_for_is_asked_for_again_and_one_in_use_is_not() {
+        let directory = tempfile::tempdir().expect("directory");
+        let authority = Authority::new();
+        let mut renewal = renewal(directory.path(), &authority);
+        let key = renewal.next_key().expect("key");
+        assert!(same(&key, &renewal.next_key().expect("key")));
+        let certificate = authority.certificate(&key);
+        let response = RenewResponse { certificate, trust: authority.trust() };
+        renewal.take(response, &key).expect("taken");
+        // As after a crash between the pair and the removal of its key.
+        renewal.state.write(NEXT_KEY, key.serialize_pem().as_bytes()).expect("written");
+        assert!(!same(&key, &renewal.next_key().expect("another key")));
+        // One that cannot be read is replaced.
+        renewal.state.write(NEXT_KEY, b"half").expect("written");
+        renewal.next_key().expect("another key");
+    }
+
+    #[test]
+    fn an_answer_for_another_key_or_without_trust_leaves_the_pair_as_it_was() {
+        let directory = tempfile::tempdir().expect("directory");
+        let authority = Authority::new();
+        let mut renewal = renewal(directory.path(), &authority);
+        let before = renewal.state.tls_identity().expect("pair");
+        let key = renewal.next_key().expect("key");
+        let other = KeyPair::generate().expect("key");
+        let certificate = authority.certificate(&key);
+        let empty = TrustBundle { authorities: vec![], ..authority.trust() };
+        let garbled = TrustBundle { authorities: vec!["?".into()], ..authority.trust() };
+        for (certificate, trust) in [
+            (authority.certificate(&other), authority.trust()),
+            ("?".to_owned(), authority.trust()),
+            (certificate.clone(), empty),
+            (certificate.clone(), garbled),
+        ] {
+            let refused = renewal.take(RenewResponse { certificate, trust }, &key);
+            assert!(matches!(refused, Err(RenewError::Answer(_))), "{refused:?}");
+            assert_eq!(renewal.state.tls_identity().expect("pair"), before);
+        }
+        let response = RenewResponse { certificate, trust: authority.trust() };
+        renewal.take(response, &key).expect("taken");
+        let pair = renewal.state.tls_identity().expect("pair");
+        reqwest::Identity::from_pem(&pair).expect("certificate and key fit");
+        assert_ne!(pair, before);
+        assert_eq!(renewal.state.read(NEXT_KEY).expect("read"), None);
+    }
+
+    #[test]
+    fn a_certificate_by_another_than_the_first_authority_is_due() {
+        let directory = tempfile::tempdir().expect("directory");
+        let (authority, next) = (Authority::new(), Authority::new());
+        let mut renewal = renewal(directory.path(), &authority);
+        // rcgen's own life: from 1975 to 4096.
+        let now_ms = 1_700_000_000_000;
+        assert!(!renewal.is_due(Seen::default(), now_ms));
+        assert!(renewal.is_due(Seen::default(), renewal.certificate.due_ms()));
+        let both = |first: &Authority, second: &Authority| TrustBundle {
+            authorities: vec![first.pem.clone(), second.pem.clone()],
+            ..authority.trust()
+        };
+        renewal.keep_trust(both(&authority, &next)).expect("prepared");
+        assert!(!renewal.is_due(Seen::default(), now_ms));
+        renewal.keep_trust(both(&next, &authority)).expect("activated");
+        assert!(renewal.is_due(Seen::default(), now_ms));
+        renewal.settled = Some(Instant::now() + Duration::from_secs(60));
+        assert!(!renewal.is_due(Seen::default(), now_ms), "it was renewed just now");
+    }
+}

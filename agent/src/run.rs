@@ -125,7 +125,11 @@ impl Agent {
                     restated = true;
                     self.restate()?;
                 }
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    // What the receipts said of the collector's keys: trust, then certificate.
+                    self.tend_once(now_ms).await?;
+                    return self.tend_once(now_ms).await;
+                }
                 Err(error) => self.wait_or_give_up(error).await?,
             }
         }

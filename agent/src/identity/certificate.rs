@@ -40,8 +40,9 @@ impl Certificate {
         (self.not_before_s * 3 + life_s * 2) * 1000 / 3
     }
 
+    /// It is valid through the whole second of its end (RFC 5280 section 4.1.2.5).
     pub fn has_expired(&self, now_ms: i64) -> bool {
-        now_ms > self.not_after_s * 1000
+        now_ms.div_euclid(1000) > self.not_after_s
     }
 
     /// Whether the authority with this certificate signed it; none if that cannot be told.
@@ -89,8 +90,8 @@ mod tests {
         let day_ms = 86_400_000;
         let begin_ms = certificate.not_before_s * 1000;
         assert_eq!(certificate.due_ms(), begin_ms + 20 * day_ms);
-        assert!(!certificate.has_expired(begin_ms + 30 * day_ms));
-        assert!(certificate.has_expired(begin_ms + 30 * day_ms + 1));
+        assert!(!certificate.has_expired(begin_ms + 30 * day_ms + 999));
+        assert!(certificate.has_expired(begin_ms + 30 * day_ms + 1000));
         assert_eq!(certificate.is_by(&pem), Some(true));
         assert_eq!(certificate.is_by(&other), Some(false));
         assert_eq!(certificate.is_by("?"), None);

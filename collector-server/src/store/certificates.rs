@@ -194,8 +194,8 @@ impl Store {
         let row =
             read!(&self.db, optional, (Vec<u8>, String, Option<i64>), sql, host.to_string())?;
         let Some((key, state, revoked_us)) = row else { return Ok(Err(IdentityRefusal::Unknown)) };
-        let key = PublicKey::from_slice(&key).ok_or_else(|| StoreError::corrupt("an evidence key"));
-        Ok(in_service(&state, revoked_us).map(|()| key).transpose()?)
+        let key = PublicKey::from_slice(&key).ok_or_else(|| StoreError::corrupt("an evidence key"))?;
+        Ok(in_service(&state, revoked_us).map(|()| key))
     }
 
     /// Gives a host its next certificate, or notes that it waits for approval, or does neither.

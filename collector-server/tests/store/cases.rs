@@ -1,5 +1,7 @@
 //! What both backends must do.
 
+pub(crate) use crate::identity::*;
+
 use evidence::check_in::Clock;
 use evidence::checkpoint::TreeHead;
 use evidence::key::SigningKey;
@@ -16,12 +18,12 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
 pub(crate) const SECOND: i64 = 1_000_000;
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// A host with a key, and where its chain is.
 pub(crate) struct Agent {
     pub(crate) host: HostId,
-    key: SigningKey,
+    pub(crate) key: SigningKey,
     pub(crate) chain: evidence::ChainId,
     pub(crate) seq: i64,
     pub(crate) prev: Option<Digest>,
@@ -87,7 +89,7 @@ pub(crate) fn state(data: serde_json::Value) -> (Manifest, Facts) {
     (Manifest { kinds: [("accounts".to_owned(), entry)].into() }, facts)
 }
 
-fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrolment {
+pub(crate) fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrolment {
     Enrolment {
         host,
         name: "web-01.example.org".into(),

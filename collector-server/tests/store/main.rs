@@ -2,6 +2,7 @@
 
 mod alerts;
 mod cases;
+mod identity;
 
 use evidenced_collector::store::Store;
 
@@ -56,6 +57,13 @@ conformance!(
     a_host_whose_objects_never_come_is_judged_all_the_same,
     a_rule_that_judges_no_more_holds_no_result,
     a_check_in_judged_again_supersedes_and_rewrites_nothing,
+    a_token_works_from_its_networks_until_it_is_revoked,
+    a_renewed_certificate_follows_the_last_and_a_lost_answer_is_no_copy,
+    a_renewal_that_waits_is_approved_for_the_key_that_asked,
+    a_revoked_host_has_no_certificate_and_gets_none,
+    a_host_that_left_is_ended_once,
+    keys_rotate_in_order_and_nothing_is_skipped,
+    an_older_chain_that_goes_on_is_a_second_machine,
 );
 
 conformance!(

@@ -5,6 +5,7 @@ mod alerts;
 mod configuration;
 mod drift;
 mod enrolment;
+mod identity;
 mod interface;
 mod judging;
 mod outages;
