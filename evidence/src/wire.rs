@@ -6,6 +6,7 @@
 //! | `POST /agent/v1/check-ins` | signature ‖ payload | [`crate::Receipt`] |
 //! | `PUT /agent/v1/manifests/{id}` | canonical bytes, zstd | 204 |
 //! | `PUT /agent/v1/facts/{id}` | canonical bytes, zstd | 204 |
+//! | `POST /agent/v1/lost` | [`Lost`] (JSON) | 204 |
 //!
 //! All but `enroll` need the host's client certificate. Errors are RFC 9457 problems.
 
@@ -25,6 +26,17 @@ pub const CHECK_IN_TYPE: &str = "application/vnd.evidenced.check-in";
 pub const OBJECT_TYPE: &str = "application/zstd";
 /// Largest manifest or facts that is accepted, decompressed, in bytes.
 pub const MAX_OBJECT_BYTES: usize = 16 << 20;
+
+/// Objects that a receipt wanted and that will never come: a full spool drops facts, and a disk can
+/// lose them. The collector judges what they would have shown as unknown, and waits no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lost {
+    /// The check-in whose receipt wanted them.
+    pub check_in: Digest,
+    /// Manifest or facts, by digest.
+    pub objects: Vec<Digest>,
+}
 
 /// What a host says of itself to be enrolled. Names and addresses live in the enrolment record,
 /// never in facts.

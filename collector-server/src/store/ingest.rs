@@ -248,7 +248,7 @@ fn day(us: i64) -> i64 {
 
 /// Asks for judgement. A job that is there grows a generation, so that whoever works on it now
 /// does not take it away.
-async fn enqueue(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
+pub(super) async fn enqueue(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
     let sql = "INSERT INTO judge_job (host, queued_us, generation) VALUES ($1, $2, 0)
                ON CONFLICT (host) DO UPDATE SET generation = judge_job.generation + 1";
     execute!(tx, sql, host.to_owned(), now_us)?;

@@ -25,7 +25,7 @@ pub struct Statement {
     pub index: u64,
     pub observed_us: i64,
     pub manifest: Digest,
-    /// Every object it names has arrived.
+    /// Every object it names has arrived, or the host said that it never will.
     pub complete: bool,
 }
 
@@ -105,9 +105,9 @@ impl Store {
     async fn is_complete(&self, host: HostId, manifest: Digest) -> Result<bool, StoreError> {
         let sql = "SELECT (SELECT COUNT(*) FROM host_object WHERE host = $1 AND object = $2),
                    (SELECT COUNT(*) FROM wanted WHERE host = $1 AND manifest = $2)";
-        let manifest = manifest.0.to_vec();
+        let (lost, manifest) = (manifest, manifest.0.to_vec());
         let (has, missing) = read!(&self.db, one, (i64, i64), sql, host.to_string(), manifest)?;
-        Ok(has > 0 && missing == 0)
+        Ok((has > 0 && missing == 0) || self.lost.has(host, lost))
     }
 
     /// The last check-in that was judged, for a judgement that is repeated.
@@ -139,6 +139,7 @@ impl Store {
         write_results(&mut tx, judgement).await?;
         write_drifts(&mut tx, judgement).await?;
         tx.commit().await?;
+        self.lost.judged(judgement.host, judgement.statement.manifest);
         Ok(true)
     }
 
