@@ -12,8 +12,9 @@ use crate::host::Host;
 use crate::identity::{Identity, StateDir};
 use crate::run::{Agent, Gather, Parts, Plan};
 use crate::schedule::{self, Schedule};
-use crate::ship::{Backoff, Shipper};
-use crate::spool::{Limits, Spool};
+use crate::ship::{Backoff, Route, Shipper};
+use crate::spool::{Keep, Limits, Spool};
+use crate::watch::{self, Watch};
 use crate::{enroll, logging, report};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -143,7 +144,16 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
     let runtime = runtime()?;
     let work = async {
         let mut agent = agent(&state, &identity, &config, host, schedules)?;
-        if args.once { Ok(agent.once().await?) } else { serve(&mut agent).await }
+        if args.once {
+            return Ok(agent.once().await?);
+        }
+        if config.watch.enabled && args.root.is_none() {
+            let config::Watch { settle, at_most_every, .. } = config.watch;
+            let pace = watch::Pace { settle, at_most_every };
+            let kinds = agent.plan.kinds();
+            agent.heed_changes(Watch::start(Path::new("/"), &kinds, pace, agent.clock.clone()));
+        }
+        serve(&mut agent).await
     };
     let outcome = runtime.block_on(work);
     // Gathering that still goes on is abandoned: it keeps nothing by itself.
@@ -178,8 +188,11 @@ fn agent(
     let key = state.evidence_key()?;
     let limits = Limits { max_size: config.spool.max_size, max_age: config.spool.max_age };
     let disk = Arc::new(RealDisk);
-    let spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
-    let shipper = Shipper::new(state, identity, config.ship.timeout)?;
+    let mut spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
+    spool.keep(Keep { age: config.spool.keep, size: config.spool.keep_size })?;
+    let config::Ship { timeout, servers, proxy, .. } = &config.ship;
+    let route = Route { servers: servers.clone(), proxy: proxy.clone() };
+    let shipper = Shipper::by(state, identity, *timeout, &route)?;
     let (every, coalesce) = (config.check_in.at_least_every, config.check_in.coalesce);
     Ok(Agent::new(Parts {
         host: identity.host,

@@ -17,3 +17,4 @@ pub mod secret;
 pub mod ship;
 pub mod spool;
 mod suggestion;
+pub mod watch;

@@ -8,20 +8,24 @@
 mod answer;
 mod backoff;
 mod receipt;
+mod refill;
+mod route;
 mod tls;
 
 pub(crate) use answer::Answer;
 pub use backoff::Backoff;
 pub use receipt::{ReceiptError, verify};
+pub use route::Route;
 pub(crate) use tls::explain;
 
 use crate::identity::{Identity, StateDir, StateError};
 use crate::spool::{Spool, SpoolError};
 use evidence::checkpoint::LogKey;
-use evidence::wire::{CHECK_IN_TYPE, OBJECT_TYPE};
+use evidence::wire::{CHECK_IN_TYPE, Lost, OBJECT_TYPE};
 use evidence::{ChainId, Digest, Receipt, SignedCheckIn, Want};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, StatusCode};
+use route::Servers;
 use std::time::Duration;
 
 /// How often one check-in is sent before the collector is believed to want without end.
@@ -34,7 +38,7 @@ pub(crate) const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// A collector, as this host may speak to it.
 pub struct Shipper {
     client: Client,
-    server: String,
+    servers: Servers,
     log_keys: Vec<LogKey>,
 }
 
@@ -87,6 +91,8 @@ pub enum SetupError {
     State(#[from] StateError),
     #[error("certificate, key or authorities cannot be used: {0}")]
     Tls(#[source] reqwest::Error),
+    #[error("the proxy cannot be used: {0}")]
+    Proxy(#[source] reqwest::Error),
 }
 
 /// What became of one check-in.
@@ -99,22 +105,35 @@ enum Shipped {
 }
 
 impl Shipper {
+    /// To the address of the enrolment, through the proxy that the environment names, if any.
     pub fn new(
         state: &StateDir,
         identity: &Identity,
         timeout: Duration,
     ) -> Result<Self, SetupError> {
+        Self::by(state, identity, timeout, &Route::default())
+    }
+
+    /// By a way that an operator chose.
+    pub fn by(
+        state: &StateDir,
+        identity: &Identity,
+        timeout: Duration,
+        route: &Route,
+    ) -> Result<Self, SetupError> {
         let pem = state.tls_identity()?;
         let certificates = identity.trust.authorities.iter();
         let certificates: Result<Vec<_>, _> =
             certificates.map(|pem| reqwest::Certificate::from_pem(pem.as_bytes())).collect();
-        let client = client(timeout)
+        let client = route
+            .proxied(client(timeout))
+            .map_err(SetupError::Proxy)?
             .identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?)
             .tls_certs_only(certificates.map_err(SetupError::Tls)?)
             .build()
             .map_err(SetupError::Tls)?;
         let log_keys = identity.trust.log_keys.clone();
-        Ok(Self { client, server: identity.server.clone(), log_keys })
+        Ok(Self { client, servers: Servers::of(route, identity), log_keys })
     }
 
     /// Ships until the spool is empty or something stops it. Dropping the future between two
@@ -169,6 +188,7 @@ impl Shipper {
                     "the collector wants objects that are not here any more; the check-in stands without them"
                 );
                 spool.note_lost(missing, now_ms)?;
+                self.say_lost(spool, &receipt, now_ms).await;
                 return Ok(Shipped::Accepted);
             }
         }
@@ -195,9 +215,12 @@ impl Shipper {
     }
 
     async fn post(&self, signed: &SignedCheckIn, now_ms: i64) -> Result<Answer, ShipError> {
-        let url = format!("{}/agent/v1/check-ins", self.server);
-        let request = self.client.post(url).header(CONTENT_TYPE, CHECK_IN_TYPE);
-        self.ask(request.body(signed.to_bytes()), now_ms).await
+        let bytes = signed.to_bytes();
+        let request = |server: &str| {
+            let url = format!("{server}/agent/v1/check-ins");
+            self.client.post(url).header(CONTENT_TYPE, CHECK_IN_TYPE).body(bytes.clone())
+        };
+        self.ask(request, now_ms).await
     }
 
     /// Whether the collector took the object.
@@ -208,9 +231,11 @@ impl Shipper {
         bytes: Vec<u8>,
         now_ms: i64,
     ) -> Result<bool, ShipError> {
-        let url = format!("{}/agent/v1/{path}/{id}", self.server);
-        let request = self.client.put(url).header(CONTENT_TYPE, OBJECT_TYPE);
-        let answer = self.ask(request.body(bytes), now_ms).await?;
+        let request = |server: &str| {
+            let url = format!("{server}/agent/v1/{path}/{id}");
+            self.client.put(url).header(CONTENT_TYPE, OBJECT_TYPE).body(bytes.clone())
+        };
+        let answer = self.ask(request, now_ms).await?;
         if answer.status.is_success() {
             return Ok(true);
         }
@@ -223,17 +248,57 @@ impl Shipper {
         }
     }
 
+    /// Asks the collector at the address that answered last, and at the others in turn if it cannot
+    /// be reached or is not ready.
     async fn ask(
+        &self,
+        request: impl Fn(&str) -> reqwest::RequestBuilder,
+        now_ms: i64,
+    ) -> Result<Answer, ShipError> {
+        let mut outcome = self.ask_one(request(self.servers.now()), now_ms).await;
+        for _ in 1..self.servers.len() {
+            let failed = match &outcome {
+                Ok(answer) => matches!(answer.status.as_u16(), 502..=504),
+                Err(_) => true,
+            };
+            if !failed {
+                break;
+            }
+            if let Err(error) = &outcome {
+                tracing::info!(%error, "going on to the collector's next address");
+            }
+            self.servers.next();
+            outcome = self.ask_one(request(self.servers.now()), now_ms).await;
+        }
+        outcome
+    }
+
+    async fn ask_one(
         &self,
         request: reqwest::RequestBuilder,
         now_ms: i64,
     ) -> Result<Answer, ShipError> {
         let unreachable = |error: reqwest::Error| ShipError::Unreachable {
-            server: self.server.clone(),
+            server: self.servers.now().to_owned(),
             reason: explain(&error),
         };
         let response = request.send().await.map_err(unreachable)?;
         Answer::read(response, MAX_ANSWER_BYTES, now_ms).await.map_err(unreachable)
+    }
+
+    /// Tells the collector what will never come, so that it need not wait. One that does not know
+    /// the question learns it from the next check-in.
+    async fn say_lost(&self, spool: &mut Spool, receipt: &Receipt, now_ms: i64) {
+        let want = receipt.want.manifest.iter().chain(&receipt.want.facts);
+        let objects: Vec<_> = want.filter(|id| spool.object(id).is_none()).copied().collect();
+        let lost = Lost { check_in: receipt.check_in, objects };
+        let request =
+            |server: &str| self.client.post(format!("{server}/agent/v1/lost")).json(&lost);
+        match self.ask(request, now_ms).await {
+            Ok(answer) if answer.status.is_success() => {}
+            Ok(answer) => tracing::debug!(reason = answer.reason(), "the loss was not heard"),
+            Err(error) => tracing::debug!(%error, "the loss could not be told"),
+        }
     }
 
     /// What an answer that is no success means. Only a collector's own words (a problem document)
@@ -246,7 +311,7 @@ impl Shipper {
             408 | 429 | 500.. => Err(ShipError::Busy { status, retry_after: answer.retry_after }),
             409 if answer.problem.is_some() => Ok(Shipped::Conflict(reason)),
             400.. if answer.problem.is_some() => Ok(Shipped::Refused(reason)),
-            _ => Err(ShipError::Foreign { server: self.server.clone(), status }),
+            _ => Err(ShipError::Foreign { server: self.servers.now().to_owned(), status }),
         }
     }
 }
