@@ -10,7 +10,9 @@
 //! over the verified connection and made durable before it is used.
 
 use crate::identity::{Certificate, Identity, NEXT_KEY, PAIR, StateDir, StateError};
-use crate::ship::{Answer, Backoff, MAX_ANSWER_BYTES, Seen, SetupError, Shipper, explain};
+use crate::ship::{
+    Answer, Backoff, MAX_ANSWER_BYTES, Route, Seen, Servers, SetupError, Shipper, explain,
+};
 use evidence::Digest;
 use evidence::wire::{Nonce, RenewRequest, RenewResponse, TrustBundle};
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
@@ -75,6 +77,8 @@ pub struct Renewal {
     certificate: Certificate,
     trust: Digest,
     timeout: Duration,
+    route: Route,
+    servers: Servers,
     backoff: Backoff,
     /// After a failure: nothing before.
     rest: Option<Instant>,
@@ -91,8 +95,27 @@ impl Renewal {
     ) -> Result<Self, StateError> {
         let certificate = state.certificate()?;
         let trust = digest(&state, &identity.trust)?;
-        let (rest, settled) = (None, None);
-        Ok(Self { state, identity, certificate, trust, timeout, backoff, rest, settled })
+        let (rest, settled, route) = (None, None, Route::default());
+        let servers = Servers::of(&route, &identity);
+        Ok(Self {
+            state,
+            identity,
+            certificate,
+            trust,
+            timeout,
+            route,
+            servers,
+            backoff,
+            rest,
+            settled,
+        })
+    }
+
+    /// By a way that an operator chose.
+    pub fn by(mut self, route: Route) -> Self {
+        self.servers = Servers::of(&route, &self.identity);
+        self.route = route;
+        self
     }
 
     /// Until when nothing is due.
@@ -122,6 +145,9 @@ impl Renewal {
             Err(error) => {
                 let wait = self.backoff.next(error.retry_after(), error.needs_a_person());
                 self.rest = Some(Instant::now() + wait);
+                if matches!(error, RenewError::Unreachable { .. }) {
+                    self.servers.next();
+                }
             }
         }
         done
@@ -138,7 +164,7 @@ impl Renewal {
         } else {
             return Ok(None);
         }
-        Ok(Some(Shipper::new(&self.state, &self.identity, self.timeout)?))
+        Ok(Some(Shipper::by(&self.state, &self.identity, self.timeout, &self.route)?))
     }
 
     fn is_due(&self, seen: Seen, now_ms: i64) -> bool {
@@ -151,7 +177,7 @@ impl Renewal {
     }
 
     async fn fetch_trust(&mut self, now_ms: i64) -> Result<(), RenewError> {
-        let url = format!("{}/agent/v1/trust", self.identity.server);
+        let url = format!("{}/agent/v1/trust", self.servers.now());
         let answer = self.ask(self.client(true)?.get(url), now_ms).await?;
         let trust = self.success(&answer).and_then(|()| read::<TrustBundle>(&answer))?;
         self.keep_trust(trust)
@@ -237,12 +263,12 @@ impl Renewal {
     ) -> Result<Answer, RenewError> {
         let (host, serial) = (self.identity.host, self.certificate.serial.clone());
         let request = RenewRequest::sign(host, csr, serial, nonce, &self.state.evidence_key()?);
-        let url = format!("{}/agent/v1/renew", self.identity.server);
+        let url = format!("{}/agent/v1/renew", self.servers.now());
         self.ask(self.client(shown)?.post(url).json(&request), now_ms).await
     }
 
     async fn nonce(&self, now_ms: i64) -> Result<String, RenewError> {
-        let url = format!("{}/agent/v1/nonce", self.identity.server);
+        let url = format!("{}/agent/v1/nonce", self.servers.now());
         let answer = self.ask(self.client(false)?.get(url), now_ms).await?;
         self.success(&answer)?;
         Ok(read::<Nonce>(&answer)?.nonce)
@@ -250,7 +276,13 @@ impl Renewal {
 
     /// A client that shows the certificate, or one that does not.
     fn client(&self, shown: bool) -> Result<Client, RenewError> {
-        Ok(crate::ship::collector_client(&self.state, &self.identity, self.timeout, shown)?)
+        Ok(crate::ship::collector_client(
+            &self.state,
+            &self.identity,
+            self.timeout,
+            shown,
+            &self.route,
+        )?)
     }
 
     async fn ask(
@@ -259,7 +291,7 @@ impl Renewal {
         now_ms: i64,
     ) -> Result<Answer, RenewError> {
         let unreachable = |error: reqwest::Error| RenewError::Unreachable {
-            server: self.identity.server.clone(),
+            server: self.servers.now().to_owned(),
             reason: explain(&error),
             suspicious: !error.is_connect() && !error.is_timeout(),
         };

@@ -3,8 +3,8 @@
 mod assess;
 mod create;
 mod hosts;
-mod rotate;
 mod notify;
+mod rotate;
 mod summary;
 mod tokens;
 mod verify;

@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{post, put};
 use axum::{Extension, Json, Router};
 use evidence::check_in::MAX_PAYLOAD_BYTES;
-use evidence::wire::{MAX_OBJECT_BYTES, TRUST_HEADER};
+use evidence::wire::{Lost, MAX_OBJECT_BYTES, TRUST_HEADER};
 use evidence::{Digest, Receipt, SignedCheckIn};
 use std::net::{IpAddr, SocketAddr};
 
@@ -26,6 +26,7 @@ pub fn router(app: App) -> Router {
         .route("/agent/v1/check-ins", post(check_in).layer(small))
         .route("/agent/v1/manifests/{id}", put(manifest).layer(large))
         .route("/agent/v1/facts/{id}", put(facts).layer(large))
+        .route("/agent/v1/lost", post(lost).layer(small))
         .with_state(app)
 }
 
@@ -89,16 +90,27 @@ async fn facts(
     Ok(StatusCode::NO_CONTENT)
 }
 
+async fn lost(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    request: Result<Json<Lost>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Holder { host, .. } = holder(&app, &peer).await?;
+    let Json(Lost { check_in, objects }) =
+        request.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let lost = app.store.note_lost(host, &objects, app.clock.now_us()).await?;
+    if lost > 0 {
+        tracing::warn!(host.id = %host, %check_in, objects = lost, "facts are lost; what they would show is unknown");
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// The digest of the trust bundle that counts now, on every receipt.
 type TrustHeader = [(&'static str, String); 1];
 
 /// The host whose certificate the connection showed. Asked for on every request, so that a
 /// revocation also ends what open connections may do.
-pub(super) async fn holder(
-    app: &App,
-    peer: &Peer,
-    headers: &HeaderMap,
-) -> Result<Holder, Problem> {
+pub(super) async fn holder(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Holder, Problem> {
     let refused = || Problem::unauthorized("a client certificate of this collector is needed");
     let certificate = peer.0.as_ref().ok_or_else(refused)?;
     let serial = authority::serial_of(certificate).ok_or_else(refused)?;
@@ -116,7 +128,6 @@ pub(super) async fn holder(
 pub(super) fn peer_address(address: SocketAddr) -> IpAddr {
     address.ip().to_canonical()
 }
-
 
 /// Digest from the path, and the bytes, decompressed within bounds.
 fn object(id: &str, body: &[u8]) -> Result<(Digest, Vec<u8>), Problem> {

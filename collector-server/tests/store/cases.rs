@@ -9,8 +9,8 @@ use evidence::proof::{verify_consistency, verify_inclusion};
 use evidence::{CheckIn, Digest, Facts, HostId, KindEntry, Manifest, SignedCheckIn, Status, leaf};
 use evidenced_collector::store::model::ResultRow;
 use evidenced_collector::store::{
-    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, NewToken, Notice,
-    ObjectRefusal, Person, Refusal, Store,
+    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, NewToken,
+    Notice, ObjectRefusal, Person, Refusal, Store,
 };
 use evidenced_collector::verify::{VerifyError, verify};
 use serde_json::json;
@@ -62,7 +62,12 @@ impl Agent {
     }
 
     /// Sends a state whole: check-in, manifest, facts, check-in again.
-    pub(crate) async fn report(&mut self, store: &Store, data: serde_json::Value, at_s: i64) -> Accepted {
+    pub(crate) async fn report(
+        &mut self,
+        store: &Store,
+        data: serde_json::Value,
+        at_s: i64,
+    ) -> Accepted {
         let (manifest, facts) = state(data);
         let bytes = manifest.to_bytes().expect("manifest");
         let incoming = self.incoming(Digest::of(&bytes), at_s);
@@ -478,6 +483,39 @@ pub(crate) async fn a_host_whose_objects_never_come_is_judged_all_the_same(store
     );
     accept(store, &agent.incoming(Digest::of(b"lost too"), 3)).await.expect("accepted");
     assert_eq!(store.hosts_to_judge(1).await.expect("jobs").len(), 1);
+}
+
+pub(crate) async fn objects_that_a_host_says_are_lost_are_waited_for_no_longer_and_still_taken(
+    store: &Store,
+) {
+    let mut agent = Agent::enrolled(store).await;
+    let (manifest, facts) = state(json!({"users": ["b"]}));
+    let bytes = manifest.to_bytes().expect("manifest");
+    let incoming = agent.incoming(Digest::of(&bytes), 2);
+    accept(store, &incoming).await.expect("accepted");
+    store.put_manifest(agent.host, Digest::of(&bytes), &bytes).await.expect("store").expect("put");
+    let host = agent.host;
+    let waits = async || {
+        let pending = store.pending(host, 10).await.expect("store").expect("host");
+        !pending.statements[0].complete
+    };
+    let strange = store.note_lost(agent.host, &[Digest::of(b"never asked for")], 3);
+    assert_eq!(strange.await.expect("store"), 0);
+    let other = Agent::enrolled(store).await.host;
+    assert_eq!(store.note_lost(other, &[facts.id()], 3).await.expect("store"), 0);
+    assert!(waits().await && store.hosts_to_judge(1).await.expect("jobs").is_empty());
+
+    assert_eq!(store.note_lost(agent.host, &[facts.id()], 3).await.expect("store"), 1);
+    assert!(!waits().await);
+    assert_eq!(store.hosts_to_judge(1).await.expect("jobs")[0].0, agent.host);
+    assert!(store.record(&judgement(store, &agent, "unknown").await).await.expect("store"));
+    // The same state again: its facts are asked for again, and taken.
+    let again = accept(store, &agent.incoming(Digest::of(&bytes), 4)).await.expect("accepted");
+    assert_eq!(again.want.facts, [facts.id()]);
+    assert!(waits().await, "said once is not said for ever");
+    let put = store.put_facts(agent.host, facts.id(), facts.bytes().to_vec()).await;
+    put.expect("store").expect("taken");
+    assert!(!waits().await);
 }
 
 pub(crate) async fn a_rule_that_judges_no_more_holds_no_result(store: &Store) {

@@ -55,6 +55,7 @@ conformance!(
     a_wrong_clock_moves_nothing_into_the_future_or_before_enrolment,
     facts_that_never_come_do_not_hide_that_they_are_missing,
     a_host_whose_objects_never_come_is_judged_all_the_same,
+    objects_that_a_host_says_are_lost_are_waited_for_no_longer_and_still_taken,
     a_rule_that_judges_no_more_holds_no_result,
     a_check_in_judged_again_supersedes_and_rewrites_nothing,
     a_token_works_from_its_networks_until_it_is_revoked,
