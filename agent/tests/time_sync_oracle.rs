@@ -129,9 +129,8 @@ fn chronyd_takes_every_form_for_what_it_is_read_as() {
     let main = "! comment\n # another\n; and\n%one\nSERVER a.example.org IBURST nts\n\
                 \tpool\tb.example.org   maxsources 2\npeer c.example.org\n\
                 refclock PHC /dev/ptp0 poll 2 noselect\nrefclock SHM 0 refid NTS\n\
-                confdir ROOT/etc/d ROOT/etc/e\ninclude ROOT/etc/*.inc\ninclude ROOT/etc/one\n\
-                serverstats\nrtcsync\nconfdir ROOT/etc/nowhere\n";
-    let main = &main.replace("serverstats\n", "");
+                confdir ROOT/etc/d ROOT/etc/e\ninclude ROOT/etc/*.inc\ninclude ROOT/etc/*.nothing\ninclude ROOT/etc/one\n\
+                rtcsync\nconfdir ROOT/etc/nowhere\n";
     let (own, chronyd) = both_say(&[
         ("etc/chrony/chrony.conf", main),
         ("etc/d/2.conf", "server d2.example.org\n"),
@@ -156,7 +155,6 @@ fn what_chronyd_refuses_is_not_read() {
         "server\n",
         "pool a.example.org\nrefclock PPS\n",
         "include ROOT/etc/nothing\n",
-        "include ROOT/etc/*.nothing\n",
         "include ROOT/etc/chrony/chrony.conf\n",
     ] {
         let (own, chronyd) = both_say(&[("etc/chrony/chrony.conf", main)]);

@@ -138,8 +138,8 @@ fn directory_files(
     Ok(paths.into_values().collect())
 }
 
-/// The files of `include`: one, or those of a directory that fit a pattern, of which there must be
-/// one.
+/// The files of `include`: one, or those of a directory that fit a pattern. The manual asks for one
+/// file at least; chronyd is content with none.
 fn included(reading: &mut Reading<'_>, pattern: &str) -> Result<Vec<String>, Failure> {
     if !glob::is_pattern(pattern) {
         return Ok(vec![pattern.to_owned()]);
@@ -148,13 +148,14 @@ fn included(reading: &mut Reading<'_>, pattern: &str) -> Result<Vec<String>, Fai
     if glob::is_pattern(directory) || directory.contains('\\') || pattern.contains('\\') {
         return Err(UNCLEAR);
     }
-    let names = reading.list(directory)?;
+    let names = match reading.list(directory) {
+        Err(ReadError::Absent) => Vec::new(),
+        other => other?,
+    };
     let fits = |name: &String| {
         glob::matches(pattern, name) && (!name.starts_with('.') || pattern.starts_with('.'))
     };
-    let paths: Vec<_> =
-        names.into_iter().filter(fits).map(|name| format!("{directory}/{name}")).collect();
-    if paths.is_empty() { Err(Failure(Status::Absent)) } else { Ok(paths) }
+    Ok(names.into_iter().filter(fits).map(|name| format!("{directory}/{name}")).collect())
 }
 
 /// A unit under /etc, a drop-in or an option may name another file, sources, or have chronyd not
