@@ -7,7 +7,7 @@ mod status;
 use crate::collectors;
 use crate::config::{self, Config};
 use crate::durable::RealDisk;
-use crate::host::Host;
+use crate::host::{Host, Own};
 use crate::identity::{Identity, StateDir};
 use crate::run::{Agent, Clock, Gather, Parts, Plan};
 use crate::schedule::{self, Schedule};
@@ -16,7 +16,7 @@ use crate::spool::{Limits, Spool};
 use crate::{enroll, logging, report};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
-use evidence::ChainId;
+use evidence::{ChainId, Digest};
 use evidence::wire::Token;
 use sd_notify::NotifyState;
 use std::collections::BTreeMap;
@@ -137,7 +137,8 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), schedule::validate)?;
     logging::start(config.log.level, config.log.format);
     let (state, identity) = StateDir::open(&args.state)?;
-    let host = Arc::new(open_host(args.root.as_deref())?);
+    let own = own(&config, args.config.as_deref(), state.path())?;
+    let host = Arc::new(open_host(args.root.as_deref())?.about(own));
     let schedules = schedules(&config.schedule)?;
     let runtime = runtime()?;
     let work = async {
@@ -202,6 +203,22 @@ fn gather(host: Arc<Host>) -> Gather {
             sources: vec![],
             unread: vec![],
         },
+    })
+}
+
+/// What the agent knows about itself while it runs.
+fn own(config: &Config, file: Option<&Path>, state: &Path) -> anyhow::Result<Own> {
+    let text = match file {
+        Some(file) => std::fs::read(file).with_context(|| file.display().to_string())?,
+        None => config::DEFAULT_TEXT.as_bytes().to_vec(),
+    };
+    let off = config.schedule.iter().filter(|(_, schedule)| **schedule == config::Schedule::Off);
+    let state = state.canonicalize().with_context(|| state.display().to_string())?;
+    Ok(Own {
+        config: Some(Digest::of(&text)),
+        kinds_off: Some(off.map(|(kind, _)| kind.clone()).collect()),
+        state: state.to_str().map(str::to_owned),
+        ..Own::default()
     })
 }
 

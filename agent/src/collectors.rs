@@ -5,6 +5,8 @@ mod accounts;
 mod host_os;
 mod kernel_hardening;
 mod logging;
+mod logins;
+mod meta;
 mod packages;
 pub mod ssh_server;
 mod sudo;
@@ -31,6 +33,8 @@ pub const ALL: &[Collector] = &[
     host_os::COLLECTOR,
     kernel_hardening::COLLECTOR,
     logging::COLLECTOR,
+    logins::COLLECTOR,
+    meta::COLLECTOR,
     packages::COLLECTOR,
     ssh_server::COLLECTOR,
     sudo::COLLECTOR,

@@ -8,6 +8,8 @@ pub mod accounts;
 pub mod host_os;
 pub mod kernel_hardening;
 pub mod logging;
+pub mod logins;
+pub mod meta;
 pub mod packages;
 pub mod ssh_server;
 pub mod sudo;
@@ -20,6 +22,8 @@ pub use accounts::Accounts;
 pub use host_os::HostOs;
 pub use kernel_hardening::KernelHardening;
 pub use logging::Logging;
+pub use logins::Logins;
+pub use meta::Meta;
 pub use packages::Packages;
 pub use ssh_server::SshServer;
 pub use sudo::Sudo;
@@ -69,6 +73,8 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<HostOs>(),
     KindInfo::of::<KernelHardening>(),
     KindInfo::of::<Logging>(),
+    KindInfo::of::<Logins>(),
+    KindInfo::of::<Meta>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<SshServer>(),
     KindInfo::of::<Sudo>(),
