@@ -42,6 +42,13 @@ pub struct Database<'a> {
     usable: usize,
 }
 
+/// What a walk may still read. A damaged tree may lead in circles: there are no more pages and no
+/// more payload in it than the file is long.
+struct Left {
+    pages: usize,
+    bytes: usize,
+}
+
 /// A table of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
@@ -119,8 +126,8 @@ impl<'a> Database<'a> {
     }
 
     fn walk(&self, root: u32, each: &mut dyn FnMut(&[Value<'_>])) -> Result<(), SqliteError> {
-        // A damaged tree may lead in circles: no page is read twice.
-        let mut left = self.bytes.len() / self.page_bytes;
+        let pages = self.bytes.len() / self.page_bytes;
+        let mut left = Left { pages, bytes: self.bytes.len() };
         self.page(root, MAX_DEPTH, &mut left, each)
     }
 
@@ -128,11 +135,11 @@ impl<'a> Database<'a> {
         &self,
         number: u32,
         depth: usize,
-        left: &mut usize,
+        left: &mut Left,
         each: &mut dyn FnMut(&[Value<'_>]),
     ) -> Result<(), SqliteError> {
         let damaged = SqliteError::Page(number);
-        *left = left.checked_sub(1).ok_or(damaged.clone())?;
+        left.pages = left.pages.checked_sub(1).ok_or(damaged.clone())?;
         let depth = depth.checked_sub(1).ok_or(damaged.clone())?;
         let page = self.page_at(number)?;
         let head = if number == 1 { HEADER_BYTES } else { 0 };
@@ -146,7 +153,7 @@ impl<'a> Database<'a> {
             let at = usize::from(u16_at(pointer.ok_or(damaged.clone())?, 0));
             let cell = page.get(at..self.usable).ok_or(damaged.clone())?;
             if is_leaf {
-                let payload = self.payload(cell).ok_or(damaged.clone())?;
+                let payload = self.payload(cell, left).ok_or(damaged.clone())?;
                 each(&record(&payload).ok_or(damaged.clone())?);
             } else {
                 let child = cell.get(..4).ok_or(damaged.clone())?;
@@ -164,10 +171,11 @@ impl<'a> Database<'a> {
     }
 
     /// The payload of a leaf cell: what stands on the page, and the rest on overflow pages.
-    fn payload(&self, cell: &[u8]) -> Option<Vec<u8>> {
+    fn payload(&self, cell: &[u8], left: &mut Left) -> Option<Vec<u8>> {
         let (length, a) = varint(cell)?;
         let (_rowid, b) = varint(&cell[a..])?;
-        let length = usize::try_from(length).ok().filter(|l| *l <= self.bytes.len())?;
+        let length = usize::try_from(length).ok()?;
+        left.bytes = left.bytes.checked_sub(length)?;
         let local = self.local(length);
         let rest = &cell[a + b..];
         let mut payload = rest.get(..local)?.to_vec();

@@ -84,9 +84,14 @@ mod tests {
 
     #[test]
     fn a_session_has_a_user_and_a_boot_has_none() {
-        let day = |record: &[u8]| entry(record).map(|entry| entry.map(|e| e.user.map(<[u8]>::to_vec)));
+        let day =
+            |record: &[u8]| entry(record).map(|entry| entry.map(|e| e.user.map(<[u8]>::to_vec)));
         assert_eq!(day(&wtmp(7, b"ada", 5)), Ok(Some(Some(b"ada".to_vec()))));
-        assert_eq!(day(&wtmp(7, &[b'x'; 32], 5)), Ok(Some(Some(vec![b'x'; 32]))), "no room for a 0");
+        assert_eq!(
+            day(&wtmp(7, &[b'x'; 32], 5)),
+            Ok(Some(Some(vec![b'x'; 32]))),
+            "no room for a 0"
+        );
         for sort in [1, 2, 6, 8] {
             assert_eq!(day(&wtmp(sort, b"reboot", 5)), Ok(Some(None)), "{sort}");
         }
@@ -99,7 +104,8 @@ mod tests {
             assert_eq!(entry(&bad), Err(Malformed));
         }
         // Records of 400 bytes, as on 64-bit Arm, do not pass for ones of 384.
-        let other: Vec<u8> = (0..24).flat_map(|_| [wtmp(7, b"ada", 5), vec![0; 16]].concat()).collect();
+        let other: Vec<u8> =
+            (0..24).flat_map(|_| [wtmp(7, b"ada", 5), vec![0; 16]].concat()).collect();
         assert_eq!(other.len() % WTMP_BYTES, 0);
         assert!(other.chunks(WTMP_BYTES).any(|record| entry(record).is_err()));
     }

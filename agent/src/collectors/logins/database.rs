@@ -38,10 +38,7 @@ pub(super) fn lastlog2(
 }
 
 /// The table `wtmp(Type, User, Login, …)` of wtmpdb, time in microseconds.
-pub(super) fn wtmpdb(
-    reading: &mut Reading<'_>,
-    people: &People,
-) -> Result<Option<Found>, Failure> {
+pub(super) fn wtmpdb(reading: &mut Reading<'_>, people: &People) -> Result<Option<Found>, Failure> {
     let Some(bytes) = stable(reading, WTMPDB)? else { return Ok(None) };
     let mut found = Found::none(people);
     let columns = ["Type", "User", "Login"];
