@@ -298,6 +298,22 @@ mod tests {
     }
 
     #[test]
+    fn the_agent_knows_its_configuration_and_what_it_switches_off() {
+        let directory = tempfile::tempdir().expect("directory");
+        let file = directory.path().join("agent.toml");
+        let text = "[schedule]\nsudo = \"off\"\nlogins = \"off\"\nmeta = \"1 * * * *\"\n";
+        std::fs::write(&file, text).expect("written");
+        let config = Config::load(Some(&file), schedule::validate).expect("valid");
+        let own = own(&config, Some(&file), directory.path()).expect("own");
+        assert_eq!(own.kinds_off, Some(vec!["logins".to_owned(), "sudo".to_owned()]));
+        assert_eq!(own.config, Some(Digest::of(text.as_bytes())));
+        assert!(own.state.is_some_and(|state| state.starts_with('/')));
+        let defaults = super::own(&Config::default(), None, directory.path()).expect("own");
+        assert_eq!(defaults.kinds_off, Some(vec![]));
+        assert_eq!(defaults.config, Some(Digest::of(config::DEFAULT_TEXT.as_bytes())));
+    }
+
+    #[test]
     fn every_collector_has_a_schedule_that_crontab_knows() {
         let schedules = schedules(&BTreeMap::new()).expect("schedules");
         assert_eq!(schedules.len(), collectors::ALL.len());
