@@ -12,8 +12,8 @@ use evidence::{Digest, Status};
 
 const LASTLOG2: &str = "/var/lib/lastlog/lastlog2.db";
 const WTMPDB: &str = "/var/lib/wtmpdb/wtmp.db";
-/// A hundred and fifty thousand logins. `wtmpdb rotate` keeps the file small.
-const MAX_BYTES: u64 = 16 << 20;
+/// Seventy thousand logins, held twice for a moment. `wtmpdb rotate` keeps the file small.
+const MAX_BYTES: u64 = 8 << 20;
 /// How often a file that changes under the reader is read before it is given up.
 const ATTEMPTS: u32 = 3;
 /// `USER_PROCESS` of wtmpdb.h: a session.
