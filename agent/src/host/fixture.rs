@@ -18,6 +18,8 @@
 //! Directories above a section exist by themselves. A line `live` in the comment makes the machine
 //! answer as the running one.
 
+mod fault;
+
 use super::{FileKind, Meta, ReadError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +34,7 @@ pub struct Fixture {
 #[derive(Debug, Clone)]
 struct Node {
     meta: Meta,
-    contents: String,
+    contents: Vec<u8>,
     target: Option<String>,
     error: Option<ReadError>,
 }
@@ -72,7 +74,7 @@ impl Fixture {
         let mut words = header.split(' ');
         let path = words.next().filter(|path| path.starts_with('/'));
         let path = path.ok_or(fail("a path begins with /"))?;
-        let mut node = Node::file(contents);
+        let mut node = Node::file(contents.into_bytes());
         let mut mode = None;
         while let Some(word) = words.next() {
             match word.split_once('=').unwrap_or((word, "")) {
@@ -102,7 +104,7 @@ impl Fixture {
         match (node.error, node.meta.kind) {
             (Some(error), _) => Err(error),
             (None, FileKind::File) if node.meta.size_bytes > max => Err(ReadError::TooLarge(max)),
-            (None, FileKind::File) => Ok((node.contents.into_bytes(), node.meta)),
+            (None, FileKind::File) => Ok((node.contents, node.meta)),
             (None, _) => Err(ReadError::WrongType),
         }
     }
@@ -188,7 +190,7 @@ impl Fixture {
 }
 
 impl Node {
-    fn file(contents: String) -> Self {
+    fn file(contents: Vec<u8>) -> Self {
         let meta = Meta {
             kind: FileKind::File,
             mode: 0,
@@ -201,7 +203,7 @@ impl Node {
     }
 
     fn directory() -> Self {
-        let mut node = Self::file(String::new());
+        let mut node = Self::file(Vec::new());
         node.meta.kind = FileKind::Directory;
         node.meta.mode = 0o755;
         node
