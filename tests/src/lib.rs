@@ -17,6 +17,7 @@ mod api;
 mod collector;
 pub mod postgres;
 mod program;
+mod random;
 mod root;
 mod until;
 
@@ -24,6 +25,7 @@ pub use agent::Agent;
 pub use api::{Answer, Api, log_key};
 pub use collector::{Collector, Store};
 pub use program::{Ended, program};
+pub use random::Random;
 pub use root::Root;
 pub use until::{holds, until};
 
