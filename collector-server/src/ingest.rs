@@ -2,7 +2,7 @@
 //! receipt is made only after the commit.
 
 use crate::log::LogSigner;
-use crate::store::{Accepted, Incoming, LogState, Refusal, Store, StoreError};
+use crate::store::{Accepted, FreshTiles, Incoming, LogState, Refusal, Store, StoreError};
 use evidence::{Receipt, SignedCheckIn, merkle};
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,8 +84,8 @@ impl Writer {
     async fn commit(&self, group: Vec<Waiting>) {
         let (batch, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|waiting| (waiting.incoming, waiting.answer)).unzip();
-        let receipts = match self.store.accept(&batch).await {
-            Ok((accepted, state)) => self.receipts(&batch, accepted, state).await,
+        let receipts = match self.store.accept_with_tiles(&batch).await {
+            Ok((accepted, state, tiles)) => self.receipts(&batch, accepted, state, tiles).await,
             Err(error) => Err(error),
         };
         match receipts {
@@ -110,6 +110,7 @@ impl Writer {
         batch: &[Incoming],
         accepted: Vec<Result<Accepted, Refusal>>,
         state: LogState,
+        tiles: FreshTiles,
     ) -> Result<Vec<Result<Receipt, IngestError>>, StoreError> {
         let mut plans = Vec::new();
         for (incoming, answer) in batch.iter().zip(&accepted) {
@@ -119,7 +120,7 @@ impl Writer {
                 plans.push(merkle::consistency_plan(size, state.size));
             }
         }
-        let mut proofs = self.store.prove(&plans).await?.into_iter();
+        let mut proofs = self.store.prove_with(tiles, &plans).await?.into_iter();
         let checkpoint = self.signer.checkpoint(state).note;
         let receipt = |(incoming, answer): (&Incoming, Result<Accepted, Refusal>)| {
             let accepted = answer?;

@@ -9,6 +9,7 @@
 
 mod acts;
 mod db;
+mod group;
 mod hosts;
 mod ingest;
 mod judging;
@@ -23,6 +24,7 @@ mod rules;
 pub use hosts::{EnrolRefusal, Enrolment, Holder};
 pub use ingest::{Accepted, Incoming, Refusal};
 pub use judging::{Judgement, Pending, Statement};
+pub(crate) use log::FreshTiles;
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
 pub use people::{LoginRefusal, Person};
