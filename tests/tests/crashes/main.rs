@@ -13,13 +13,13 @@ use evidenced_tests::{Collector, Store};
 use storm::{Kills, Storm};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_by_130_sudden_ends_on_sqlite() {
-    survives(Store::Sqlite, Kills { agent: 70, collector: 60, database: 0 }).await;
+async fn nothing_is_lost_or_doubled_by_160_sudden_ends_on_sqlite() {
+    survives(Store::Sqlite, Kills { agent: 90, collector: 70, database: 0 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_by_170_sudden_ends_on_postgresql() {
-    survives(Store::Postgres, Kills { agent: 50, collector: 40, database: 80 }).await;
+async fn nothing_is_lost_or_doubled_by_140_sudden_ends_on_postgresql() {
+    survives(Store::Postgres, Kills { agent: 60, collector: 30, database: 50 }).await;
 }
 
 async fn survives(store: Store, kills: Kills) {
