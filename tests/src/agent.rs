@@ -46,11 +46,11 @@ impl Agent {
 
     /// Gathers everything, ships it, and ends: `run --once`.
     pub async fn report(&self) -> Ended {
-        Ended::of(self.run_once()).await
+        Ended::of(self.report_command()).await
     }
 
     /// The command of [`Agent::report`].
-    pub fn run_once(&self) -> Command {
+    pub fn report_command(&self) -> Command {
         let mut command = program("evidenced-agent");
         command.args(["run", "--once", "--state"]).arg(self.state());
         command.arg("--config").arg(self.directory.path().join("agent.toml"));

@@ -110,7 +110,7 @@ impl Host {
         while !over.load(Ordering::Relaxed) {
             bad = !bad;
             if bad { self.degrade() } else { self.recover() }
-            let mut command = self.agent.run_once();
+            let mut command = self.agent.report_command();
             command.stdout(Stdio::null()).stderr(Stdio::null());
             let child = command.spawn().expect("the agent starts");
             let dies = left.load(Ordering::Relaxed) > 0;
