@@ -69,7 +69,8 @@ async fn main() {
     let warm = Duration::from_millis(500);
     let cpu = || collector.cpu();
     let bare_cpu = || bare.cpu();
-    let mut unchanged = load(&cpu, &mut hosts, &state, warm, Work::Unchanged, Connection::Kept, None).await;
+    let mut unchanged =
+        load(&cpu, &mut hosts, &state, warm, Work::Unchanged, Connection::Kept, None).await;
     let kept = load(&cpu, &mut hosts, &state, time, Work::Unchanged, Connection::Kept, None).await;
     let paced =
         load(&cpu, &mut hosts, &state, time, Work::Unchanged, Connection::Kept, Some(PACE)).await;

@@ -5,8 +5,8 @@
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 struct Cluster {
     socket: String,
@@ -78,7 +78,7 @@ pub fn kill_and_restart() {
     let data = format!("{}/data", cluster.socket);
     let file = std::fs::read_to_string(format!("{data}/postmaster.pid")).expect("a server");
     let pid = file.lines().next().and_then(|line| line.trim().parse().ok());
-    let pid = pid.expect("a process id");
+    let pid: i32 = pid.expect("a process id");
     // The file is our own server's, and so is the process.
     let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("it runs");
     assert!(command.contains(&data), "{pid} is not this test's PostgreSQL: {command}");

@@ -109,7 +109,11 @@ impl Host {
         let mut bad = false;
         while !over.load(Ordering::Relaxed) {
             bad = !bad;
-            if bad { self.degrade() } else { self.recover() }
+            if bad {
+                self.degrade()
+            } else {
+                self.recover()
+            }
             let mut command = self.agent.report_command();
             command.stdout(Stdio::null()).stderr(Stdio::null());
             let child = command.spawn().expect("the agent starts");

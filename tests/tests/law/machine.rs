@@ -85,7 +85,12 @@ impl Bench {
     fn new() -> Self {
         let catalogue = Catalogue::builtin().expect("catalogue");
         let judge = Judge::new(Arc::new(RuleSet::builtin(&catalogue).expect("rules")));
-        let mut bench = Self { judge, sound: HostState::default(), decided: Mutex::default(), judged: Mutex::default() };
+        let mut bench = Self {
+            judge,
+            sound: HostState::default(),
+            decided: Mutex::default(),
+            judged: Mutex::default(),
+        };
         for collector in collectors::ALL {
             let cases = Case::all(collector);
             let passes = |case: &&Case| {
@@ -96,6 +101,8 @@ impl Bench {
             let state = state(sound.collected(&sound.fixture));
             bench.sound.kinds.insert(collector.kind.to_owned(), state);
         }
+        // Until now the others were missing.
+        bench.judged = Mutex::default();
         bench
     }
 

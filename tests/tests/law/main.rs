@@ -67,19 +67,18 @@ impl Findings {
 
     fn assert(&self, kind: &str) {
         let mut text = String::new();
-        for line in self.broken.iter().take(600) {
+        for line in self.broken.iter().take(40) {
             let _ = writeln!(text, "  {line}");
         }
         let count = self.broken.len();
         assert!(count == 0, "{kind}: {count} results without proof\n{text}");
-        assert!(self.tried > 0, "{kind}: nothing was tried");
     }
 }
 
 /// One thread for each kind; all must hold.
 fn for_every_kind(law: fn(&Bench, &[Case], &mut Findings)) {
     let bench = Bench::get();
-    let broken: Vec<_> = std::thread::scope(|scope| {
+    let ended: Vec<_> = std::thread::scope(|scope| {
         let tried: Vec<_> = collectors::ALL
             .iter()
             .map(|collector| {
@@ -87,12 +86,18 @@ fn for_every_kind(law: fn(&Bench, &[Case], &mut Findings)) {
                     let mut findings = Findings::default();
                     law(bench, &Case::all(collector), &mut findings);
                     findings.assert(collector.kind);
+                    findings
                 })
             })
             .collect();
-        tried.into_iter().filter_map(|thread| thread.join().err()).collect()
+        tried.into_iter().map(|thread| thread.join()).collect()
     });
-    assert!(broken.is_empty(), "the law is broken for {} kinds, see above", broken.len());
+    let broken = ended.iter().filter(|thread| thread.is_err()).count();
+    assert!(broken == 0, "the law is broken for {broken} kinds, see above");
+    let findings: Vec<_> = ended.into_iter().flatten().collect();
+    let tried: usize = findings.iter().map(|findings| findings.tried).sum();
+    let stopped: usize = findings.iter().map(|findings| findings.stopped).sum();
+    assert!(tried > 300 && stopped > 300, "{tried} faults, {stopped} results stopped passing");
 }
 
 #[test]

@@ -16,7 +16,8 @@ fn a_uid_that_the_library_takes_for_zero_is_zero() {
 
 #[test]
 fn missing_last_fields_are_empty_and_a_shell_keeps_its_colons() {
-    let records = passwd(b"short:x:0:0\n  lead:x:1:2::/home/lead:/bin/a:b\nlast:x:3:4::/:/bin/sh\n");
+    let records =
+        passwd(b"short:x:0:0\n  lead:x:1:2::/home/lead:/bin/a:b\nlast:x:3:4::/:/bin/sh\n");
     let seen: Vec<_> = records.lines.iter().map(|l| (shown(&l.home), shown(&l.shell))).collect();
     let want = [("", ""), ("/home/lead", "/bin/a:b"), ("/", "/bin/sh")];
     assert_eq!(seen, want.map(|(home, shell)| (home.to_owned(), shell.to_owned())));
