@@ -60,6 +60,9 @@ pub enum ReadError {
     /// A directory, device, FIFO or socket stands where a file should be, or the other way round.
     #[error("not of the expected type")]
     WrongType,
+    /// Bytes that no text file holds: NUL or another control character, or not UTF-8.
+    #[error("not text")]
+    NotText,
     /// The machine failed (EIO, ESTALE, ELOOP …).
     #[error("input/output error {0}")]
     Io(i32),

@@ -2,7 +2,7 @@
 //! receipt is made only after the commit.
 
 use crate::keyring::Keys;
-use crate::store::{Accepted, Incoming, LogState, Refusal, Store, StoreError};
+use crate::store::{Accepted, FreshTiles, Incoming, LogState, Refusal, Store, StoreError};
 use evidence::proof::verify_consistency;
 use evidence::{Digest, HostId, Receipt, SignedCheckIn, merkle};
 use std::collections::HashMap;
@@ -90,8 +90,8 @@ impl Writer {
     async fn commit(&mut self, group: Vec<Waiting>) {
         let (batch, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|waiting| (waiting.incoming, waiting.answer)).unzip();
-        let receipts = match self.store.accept(&batch).await {
-            Ok((accepted, state)) => self.receipts(&batch, accepted, state).await,
+        let receipts = match self.store.accept_with_tiles(&batch).await {
+            Ok((accepted, state, tiles)) => self.receipts(&batch, accepted, state, tiles).await,
             Err(error) => Err(error),
         };
         match receipts {
@@ -117,6 +117,7 @@ impl Writer {
         batch: &[Incoming],
         accepted: Vec<Result<Accepted, Refusal>>,
         state: LogState,
+        tiles: FreshTiles,
     ) -> Result<(Vec<Result<Receipt, IngestError>>, Vec<Fork>), StoreError> {
         let mut plans = Vec::new();
         for (incoming, answer) in batch.iter().zip(&accepted) {
@@ -126,7 +127,7 @@ impl Writer {
                 plans.push(merkle::consistency_plan(size, state.size));
             }
         }
-        let mut proofs = self.store.prove(&plans).await?.into_iter();
+        let mut proofs = self.store.prove_with(tiles, &plans).await?.into_iter();
         let checkpoint = self.keys.now().signer.checkpoint(state).note;
         if self.roots.len() >= MAX_ROOTS {
             self.roots.clear();

@@ -80,7 +80,9 @@ impl Agent {
 
     /// [`Agent::report`] with more arguments.
     pub async fn report_with(&self, args: &[&str]) -> Ended {
-        Ended::of(self.report_command()).await
+        let mut command = self.report_command();
+        command.args(args);
+        Ended::of(command).await
     }
 
     /// The command of [`Agent::report`].

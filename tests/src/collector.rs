@@ -28,6 +28,8 @@ pub enum Store {
 /// A collector with a data directory of its own, serving on ports the system chose.
 pub struct Collector {
     directory: TempDir,
+    /// Of a PostgreSQL; none for the file in the data directory.
+    database: Option<String>,
     process: Option<Child>,
     pub agents: SocketAddr,
     pub people: SocketAddr,
@@ -47,14 +49,21 @@ impl Collector {
         let directory = tempfile::tempdir().expect("a directory for the collector");
         let mut init = program("evidenced-collector");
         init.arg("init").arg("--data").arg(directory.path().join("data"));
-        if store == Store::Postgres {
-            let url = tokio::task::spawn_blocking(postgres::database).await;
-            init.arg("--store").arg(url.expect("a database"));
+        let database = match store {
+            Store::Sqlite => None,
+            Store::Postgres => {
+                let url = tokio::task::spawn_blocking(postgres::database).await;
+                Some(url.expect("a database"))
+            }
+        };
+        if let Some(url) = &database {
+            init.arg("--store").arg(url);
         }
         Ended::of(init).await.out();
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut collector = Self {
             directory,
+            database,
             process: None,
             agents: nowhere,
             people: nowhere,
@@ -79,6 +88,14 @@ impl Collector {
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// Address of the database.
+    pub fn store_url(&self) -> String {
+        match &self.database {
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", self.data().join("evidence.db").display()),
+        }
     }
 
     /// Another command over the same data directory.

@@ -167,6 +167,7 @@ fn legacy(
     memberships: Option<&Memberships>,
     shadow: Option<&Shadow>,
 ) -> Option<i64> {
+    let shadow = shadow.filter(|shadow| shadow.is_whole());
     let others = memberships.zip(shadow).map(|(group, shadow)| group.legacy + shadow.legacy);
     let count = others.and_then(|others| i64::try_from(passwd + others).ok());
     if count.is_none() {

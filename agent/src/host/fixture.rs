@@ -26,6 +26,8 @@
 //! a line without bytes sets the length, so that a sparse file is short. `own.json` is what the
 //! agent knows about itself ([`Own`]).
 
+mod fault;
+
 use super::{FileKind, Meta, Own, ReadError};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,6 +6,7 @@ use crate::app::App;
 use crate::authority;
 use crate::store::{Holder, Incoming};
 use axum::body::Bytes;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{post, put};
@@ -93,9 +94,10 @@ async fn facts(
 async fn lost(
     State(app): State<App>,
     Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
     request: Result<Json<Lost>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
-    let Holder { host, .. } = holder(&app, &peer).await?;
+    let Holder { host, .. } = holder(&app, &peer, &headers).await?;
     let Json(Lost { check_in, objects }) =
         request.map_err(|error| Problem::bad_request(error.body_text()))?;
     let lost = app.store.note_lost(host, &objects, app.clock.now_us()).await?;

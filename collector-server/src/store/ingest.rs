@@ -2,7 +2,8 @@
 
 use super::anomaly::{self, Anomaly};
 use super::db::{Tx, execute, fetch, read};
-use super::log::{Appender, LogState, signed};
+use super::group::{ChainRow, CheckInRow, Group, HostBefore, HostChange};
+use super::log::{Appender, FreshTiles, LogState, signed};
 use super::packed::{pack, plain, unpack};
 use super::{Store, StoreError};
 use evidence::{CheckIn, Digest, SignedCheckIn, Want, leaf};
@@ -46,17 +47,27 @@ impl Store {
         &self,
         batch: &[Incoming],
     ) -> Result<(Vec<Result<Accepted, Refusal>>, LogState), StoreError> {
+        self.accept_with_tiles(batch).await.map(|(answers, state, _)| (answers, state))
+    }
+
+    /// [`Store::accept`], with the log's tiles that the commit wrote, for proofs.
+    pub(crate) async fn accept_with_tiles(
+        &self,
+        batch: &[Incoming],
+    ) -> Result<(Vec<Result<Accepted, Refusal>>, LogState, FreshTiles), StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
+        let mut group = Group::read(&mut tx, batch).await?;
         let mut answers = Vec::with_capacity(batch.len());
         for incoming in batch {
-            answers.push(accept_one(&mut tx, &mut log, incoming).await?);
+            answers.push(accept_one(&mut tx, &mut log, &mut group, incoming).await?);
         }
-        let state = log.finish(&mut tx).await?;
+        group.write(&mut tx).await?;
         let now_us = batch.iter().map(|incoming| incoming.received_us).max().unwrap_or_default();
         anomaly::settle(&mut tx, now_us).await?;
+        let (state, tiles) = log.finish_with_tiles(&mut tx).await?;
         tx.commit().await?;
-        Ok((answers, state))
+        Ok((answers, state, tiles))
     }
 
     /// The newest check-in among the first `size` leaves.
@@ -78,37 +89,15 @@ impl Store {
     }
 }
 
-/// What the rows of the host and of the chain say before this check-in.
-#[derive(sqlx::FromRow)]
-struct HostBefore {
-    state: String,
-    enrolled_us: i64,
-    last_observed_us: Option<i64>,
-    last_index: Option<i64>,
-    manifest: Option<Vec<u8>>,
-    manifest_complete: bool,
-    judged_index: i64,
-    /// First index of the host's newest chain.
-    newest_chain: Option<i64>,
-    /// Log index of the chain's first check-in: its name in the rows of check-ins. None, as the two
-    /// below, for a chain that begins.
-    first_index: Option<i64>,
-    next_seq: Option<i64>,
-    last_id: Option<Vec<u8>>,
-}
-
 async fn accept_one(
     tx: &mut Tx,
     log: &mut Appender,
+    group: &mut Group,
     incoming: &Incoming,
 ) -> Result<Result<Accepted, Refusal>, StoreError> {
     let check_in = &incoming.signed.check_in;
     let host = check_in.host.to_string();
-    let sql = "SELECT h.state, h.enrolled_us, h.last_observed_us, h.last_index, h.manifest,
-                      h.manifest_complete, h.judged_index, h.newest_chain, c.first_index, c.next_seq, c.last_id
-               FROM host h LEFT JOIN chain c ON c.host = h.id AND c.chain = $2 WHERE h.id = $1";
-    let chain = check_in.chain.to_string();
-    let Some(before) = fetch!(tx, optional, HostBefore, sql, host.clone(), chain.clone())? else {
+    let Some(before) = group.before(tx, incoming).await? else {
         return Ok(Err(Refusal::UnknownHost));
     };
     if before.state == "retired" || before.state == "ended" {
@@ -137,7 +126,7 @@ async fn accept_one(
         return Ok(Ok(Accepted { index, want, duplicate: true }));
     }
     let index = log.append(tx, &leaf::check_in_leaf(&incoming.signed)).await?;
-    write(tx, incoming, index, &before, complete).await?;
+    write(tx, group, incoming, index, &before, complete).await?;
     if let Place::NewChain { resumed } = place {
         let sql = "UPDATE host SET newest_chain = $2 WHERE id = $1";
         execute!(tx, sql, host.clone(), signed(index))?;
@@ -209,6 +198,7 @@ async fn follow(
 
 async fn write(
     tx: &mut Tx,
+    group: &mut Group,
     incoming: &Incoming,
     index: u64,
     before: &HostBefore,
@@ -219,31 +209,6 @@ async fn write(
     let observed = observed_us(check_in, incoming.received_us, before);
     let at = signed(index);
     let first = before.first_index.unwrap_or(at);
-    let sql = "INSERT INTO check_in (log_index, first_index, seq, observed_us, received_us, packed)
-               VALUES ($1, $2, $3, $4, $5, $6)";
-    let row = pack(&incoming.signed);
-    let received = incoming.received_us;
-    execute!(tx, sql, at, first, check_in.seq, observed, received, row.clone())?;
-    let sql =
-        "INSERT INTO chain (host, chain, first_index, next_seq, last_id, peer, last_received_us)
-               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (host, chain) DO UPDATE
-               SET next_seq = excluded.next_seq, last_id = excluded.last_id, peer = excluded.peer,
-                   last_received_us = excluded.last_received_us";
-    let id = incoming.signed.id().0.to_vec();
-    let (next, peer) =
-        (check_in.seq + 1, incoming.peer.map(|peer| peer.to_canonical().to_string()));
-    execute!(
-        tx,
-        sql,
-        host.clone(),
-        chain.clone(),
-        first,
-        next,
-        id.clone(),
-        peer.clone(),
-        received
-    )?;
-
     let manifest = check_in.manifest.0.to_vec();
     let same = before.manifest.as_ref() == Some(&manifest) && before.manifest_complete;
     let same_day = before.last_observed_us.map(day) == Some(day(observed));
@@ -251,22 +216,37 @@ async fn write(
     // Nothing to judge: the same state on the same day.
     let skip = same && same_day && caught_up && before.last_index.is_some();
     let judged = if skip { at } else { before.judged_index };
-    let sql = "UPDATE host SET state = 'active', agent = $2, last_received_us = $3,
-               last_observed_us = $4, last_index = $5, next_due_s = $6, manifest = $7,
-               manifest_complete = $8, judged_index = $9 WHERE id = $1";
-    execute!(
-        tx,
-        sql,
-        host.clone(),
-        check_in.agent.clone(),
-        incoming.received_us,
-        observed,
-        at,
-        check_in.next_due_s,
-        manifest.clone(),
-        complete,
-        judged,
-    )?;
+    let received_us = incoming.received_us;
+    group.add(
+        CheckInRow {
+            log_index: at,
+            first_index: first,
+            seq: check_in.seq,
+            observed_us: observed,
+            received_us,
+            packed: pack(&incoming.signed),
+        },
+        ChainRow {
+            host: host.clone(),
+            chain,
+            first_index: first,
+            next_seq: check_in.seq + 1,
+            last_id: incoming.signed.id().0.to_vec(),
+            peer: incoming.peer.map(|peer| peer.to_canonical().to_string()),
+            received_us,
+        },
+        HostChange {
+            host: host.clone(),
+            agent: check_in.agent.clone(),
+            received_us,
+            observed_us: observed,
+            last_index: at,
+            next_due_s: check_in.next_due_s,
+            manifest,
+            manifest_complete: complete,
+            judged_index: judged,
+        },
+    );
     // A check-in before this one that waits is judged now, even if its objects never came: else
     // the last state that was whole would stand for as long as none is whole again.
     if (complete && !skip) || !caught_up {

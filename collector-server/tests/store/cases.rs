@@ -166,6 +166,33 @@ pub(crate) async fn a_repeated_check_in_is_answered_and_not_logged_again(store: 
     assert_eq!(accept(store, &incoming).await.expect("old repetition").index, first.index);
 }
 
+/// More hosts than one statement has rows, each of them with two check-ins.
+pub(crate) async fn a_large_group_keeps_its_order_and_a_host_may_be_in_it_more_than_once(
+    store: &Store,
+) {
+    let mut agents = Vec::new();
+    for _ in 0..70 {
+        agents.push(Agent::enrolled(store).await);
+    }
+    let before = store.log().await.expect("log").size;
+    let mut batch = Vec::new();
+    for at in 1..=2 {
+        batch.extend(agents.iter_mut().map(|agent| agent.incoming(Digest::of(b"m"), at)));
+    }
+    let (answers, state) = store.accept(&batch).await.expect("store");
+    assert_eq!(state.size, before + 140);
+    for ((incoming, answer), index) in batch.iter().zip(answers).zip(before..) {
+        assert_eq!(answer.expect("accepted").index, index);
+        let kept = store.check_in(index).await.expect("store").expect("a row");
+        assert_eq!(kept.id(), incoming.signed.id());
+    }
+    // What the rows say of a host afterwards is what its last check-in left.
+    let third: Vec<_> = agents.iter_mut().map(|a| a.incoming(Digest::of(b"m"), 3)).collect();
+    let (answers, _) = store.accept(&third).await.expect("store");
+    assert!(answers.iter().all(Result::is_ok));
+    verify(store, |_, _| {}).await.expect("the log holds");
+}
+
 pub(crate) async fn what_does_not_follow_is_refused_and_the_rest_of_the_batch_counts(
     store: &Store,
 ) {
@@ -499,8 +526,8 @@ pub(crate) async fn objects_that_a_host_says_are_lost_are_waited_for_no_longer_a
         let pending = store.pending(host, 10).await.expect("store").expect("host");
         !pending.statements[0].complete
     };
-    let strange = store.note_lost(agent.host, &[Digest::of(b"never asked for")], 3);
-    assert_eq!(strange.await.expect("store"), 0);
+    let strange = [Digest::of(b"never asked for")];
+    assert_eq!(store.note_lost(agent.host, &strange, 3).await.expect("store"), 0);
     let other = Agent::enrolled(store).await.host;
     assert_eq!(store.note_lost(other, &[facts.id()], 3).await.expect("store"), 0);
     assert!(waits().await && store.hosts_to_judge(1).await.expect("jobs").is_empty());

@@ -41,6 +41,7 @@ conformance!(
     a_check_in_is_in_the_log_with_proofs_that_verify,
     a_repeated_check_in_is_answered_and_not_logged_again,
     what_does_not_follow_is_refused_and_the_rest_of_the_batch_counts,
+    a_large_group_keeps_its_order_and_a_host_may_be_in_it_more_than_once,
     a_new_chain_is_accepted_and_noticed,
     nothing_is_asked_for_twice_and_nothing_unasked_is_taken,
     one_host_learns_nothing_of_what_another_sent,
