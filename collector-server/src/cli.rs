@@ -2,6 +2,7 @@
 
 mod assess;
 mod create;
+mod people;
 mod summary;
 mod verify;
 
@@ -56,6 +57,9 @@ enum Command {
     },
     /// Print what holds now: hosts, controls by evidence state, the worst results.
     Summary(summary::Summary),
+    /// Who may sign in.
+    #[command(subcommand)]
+    People(people::People),
     /// Enrolment tokens.
     #[command(subcommand)]
     Token(Token),
@@ -162,6 +166,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             serve::serve(&data, config).await?;
         }
         Command::LoginLink { data } => create::login_link(&data.open()?).await?,
+        Command::People(people) => people.run().await?,
         Command::Token(Token::Create { data, group, uses, ttl }) => {
             create::token(&data.open()?, &group, uses, ttl.0).await?;
         }

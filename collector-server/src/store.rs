@@ -9,6 +9,8 @@
 
 mod acts;
 mod db;
+mod drifts;
+mod history;
 mod hosts;
 mod ingest;
 mod judging;
@@ -19,14 +21,22 @@ mod packed;
 mod people;
 mod reading;
 mod rules;
+mod sessions;
+mod tokens;
 
+pub use drifts::{CauseFilter, CauseRow, Place};
+pub use history::{ChainRow, KindSpan, Receipt};
 pub use hosts::{EnrolRefusal, Enrolment, Holder};
 pub use ingest::{Accepted, Incoming, Refusal};
 pub use judging::{Judgement, Pending, Statement};
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
-pub use people::{LoginRefusal, Person};
+pub use people::{
+    Credentials, DisableRefusal, LoginRefusal, Person, PersonError, PersonRow, SEATS,
+};
 pub use reading::DriftFilter;
+pub use sessions::{ABSOLUTE_US, IDLE_US, SessionOf, SessionRow};
+pub use tokens::TokenRow;
 
 use db::Db;
 

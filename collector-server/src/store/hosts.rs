@@ -63,6 +63,7 @@ impl Store {
         group: &str,
         uses: i64,
         expires_us: i64,
+        actor: &str,
         now_us: i64,
     ) -> Result<LogState, StoreError> {
         let mut tx = self.db.begin().await?;
@@ -72,7 +73,7 @@ impl Store {
         execute!(&mut tx, sql, hash.0.to_vec(), group.to_owned(), uses, expires_us)?;
         let act = Act {
             at_us: now_us,
-            actor: "operator".to_owned(),
+            actor: actor.to_owned(),
             act: "token_created".to_owned(),
             detail: json!({"group": group, "uses": uses, "expires_us": expires_us}),
         };

@@ -54,4 +54,10 @@ conformance!(
     a_host_whose_objects_never_come_is_judged_all_the_same,
     a_rule_that_judges_no_more_holds_no_result,
     a_check_in_judged_again_supersedes_and_rewrites_nothing,
+    a_session_ends_when_it_is_idle_and_after_its_longest_time,
+    a_new_password_ends_every_session_and_link_of_its_person_and_of_no_other,
+    a_disabled_person_is_out_at_once_and_the_last_administrator_cannot_be_disabled,
+    names_of_people_are_told_apart_without_regard_to_case,
+    drifts_of_one_cause_are_one_line_and_pages_of_them_add_up,
+    what_was_is_told_for_the_timeline,
 );
