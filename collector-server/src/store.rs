@@ -22,10 +22,9 @@ mod people;
 mod reading;
 mod rules;
 mod sessions;
-mod tokens;
 
 pub use drifts::{CauseFilter, CauseRow, Place};
-pub use history::{ChainRow, KindSpan, Receipt};
+pub use history::{ChainRow, KindSpan, OpenToken, Receipt};
 pub use hosts::{EnrolRefusal, Enrolment, Holder};
 pub use ingest::{Accepted, Incoming, Refusal};
 pub use judging::{Judgement, Pending, Statement};
@@ -36,7 +35,6 @@ pub use people::{
 };
 pub use reading::DriftFilter;
 pub use sessions::{ABSOLUTE_US, IDLE_US, SessionOf, SessionRow};
-pub use tokens::TokenRow;
 
 use db::Db;
 

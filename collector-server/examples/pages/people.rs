@@ -3,7 +3,7 @@
 use crate::data::{Data, NOW};
 use crate::render::frame;
 use askama::Template;
-use evidenced_collector::store::{PersonRow, SessionRow, TokenRow};
+use evidenced_collector::store::{OpenToken, PersonRow, SessionRow};
 use evidenced_collector::web::people::Said;
 use evidenced_collector::web::{account, enrolment, page::Room, people};
 
@@ -82,7 +82,7 @@ pub(crate) fn with_link(data: &Data) -> anyhow::Result<String> {
     people(data, true, Some(said))
 }
 
-fn input<'a>(data: &'a Data, tokens: &'a [TokenRow]) -> enrolment::Input<'a> {
+fn input<'a>(data: &'a Data, tokens: &'a [OpenToken]) -> enrolment::Input<'a> {
     enrolment::Input {
         now_us: NOW,
         hosts: &data.hosts,
@@ -93,8 +93,8 @@ fn input<'a>(data: &'a Data, tokens: &'a [TokenRow]) -> enrolment::Input<'a> {
     }
 }
 
-fn token(group: &str, uses_left: i64, hours: i64) -> TokenRow {
-    TokenRow { host_group: group.into(), uses_left, expires_us: NOW + hours * HOUR }
+fn token(group: &str, uses_left: i64, hours: i64) -> OpenToken {
+    OpenToken { host_group: group.into(), uses_left, expires_us: NOW + hours * HOUR }
 }
 
 pub(crate) fn enrolment(data: &Data) -> anyhow::Result<String> {

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The address of the other side: of the connection, or behind a proxy what the proxy says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Source(pub IpAddr);
+pub(super) struct Source(pub(super) IpAddr);
 
 impl FromRequestParts<App> for Source {
     type Rejection = Infallible;

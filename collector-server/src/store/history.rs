@@ -1,4 +1,5 @@
-//! What was: states of kinds, check-ins received, chains.
+//! What pages tell of the past and of what is open: states of kinds, check-ins received, chains,
+//! tokens.
 
 use super::db::read;
 use super::model::KindRow;
@@ -32,6 +33,15 @@ pub struct ChainRow {
     pub begun_us: i64,
     /// Check-ins it has.
     pub check_ins: i64,
+}
+
+/// An enrolment token that still enrols, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct OpenToken {
+    pub host_group: String,
+    /// How many hosts may still enrol with it.
+    pub uses_left: i64,
+    pub expires_us: i64,
 }
 
 /// Spans of a host that a page can take.
@@ -85,6 +95,13 @@ impl Store {
                 Ok(Receipt { received_us, next_due_s: unpack(&bytes)?.check_in.next_due_s })
             })
             .collect()
+    }
+
+    /// Tokens that still enrol, the one that ends first before the others.
+    pub async fn open_tokens(&self, now_us: i64) -> Result<Vec<OpenToken>, StoreError> {
+        let sql = "SELECT host_group, uses_left, expires_us FROM token
+                   WHERE uses_left > 0 AND expires_us > $1 ORDER BY expires_us, host_group";
+        Ok(read!(&self.db, all, OpenToken, sql, now_us)?)
     }
 
     /// Chains of a host, the first one first.

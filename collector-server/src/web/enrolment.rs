@@ -1,7 +1,7 @@
 //! How hosts come in: tokens, the command to enrol with, hosts that have not checked in yet.
 
 use super::page::{Frame, When, age, host_path, plural};
-use crate::store::TokenRow;
+use crate::store::OpenToken;
 use crate::store::model::{HostRow, HostState};
 use askama::Template;
 
@@ -21,7 +21,7 @@ pub enum Said {
 pub struct Input<'a> {
     pub now_us: i64,
     pub hosts: &'a [HostRow],
-    pub tokens: &'a [TokenRow],
+    pub tokens: &'a [OpenToken],
     /// `https://HOST:PORT` for agents.
     pub server: &'a str,
     /// Whether the reader may make tokens.
@@ -113,7 +113,7 @@ fn commands(server: &str, token: &str) -> Commands {
     }
 }
 
-fn token_line(row: &TokenRow, now_us: i64) -> TokenLine {
+fn token_line(row: &OpenToken, now_us: i64) -> TokenLine {
     TokenLine {
         group: row.host_group.clone(),
         uses: plural(usize::try_from(row.uses_left).unwrap_or(0), "host"),
