@@ -4,12 +4,13 @@
 
 mod status;
 
+use crate::clock::Clock;
 use crate::collectors;
 use crate::config::{self, Config};
 use crate::durable::RealDisk;
 use crate::host::Host;
 use crate::identity::{Identity, StateDir};
-use crate::run::{Agent, Clock, Gather, Parts, Plan};
+use crate::run::{Agent, Gather, Parts, Plan};
 use crate::schedule::{self, Schedule};
 use crate::ship::{Backoff, Shipper};
 use crate::spool::{Limits, Spool};
@@ -24,7 +25,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -180,7 +181,6 @@ fn agent(
     let spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
     let shipper = Shipper::new(state, identity, config.ship.timeout)?;
     let (every, coalesce) = (config.check_in.at_least_every, config.check_in.coalesce);
-    let clock: Clock = Arc::new(now_ms);
     Ok(Agent::new(Parts {
         host: identity.host,
         key,
@@ -189,7 +189,7 @@ fn agent(
         backoff: Backoff::new(config.ship.retry_min, config.ship.retry_max),
         plan: Plan::new(identity.host, schedules, every, coalesce),
         gather: gather(host),
-        clock,
+        clock: Clock::system(),
     }))
 }
 
@@ -266,8 +266,7 @@ fn width() -> u16 {
 
 /// The clock of this host. Everything below gets the time as a parameter.
 fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    Clock::system().now_ms()
 }
 
 #[cfg(test)]

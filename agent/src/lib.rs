@@ -1,6 +1,7 @@
 //! The agent: gathers facts on a host, signs them, keeps them on disk, and ships them.
 
 pub mod cli;
+pub mod clock;
 pub mod collectors;
 pub mod config;
 pub mod durable;

@@ -9,6 +9,7 @@ mod statement;
 
 pub use plan::Plan;
 
+use crate::clock::Clock;
 use crate::collectors::Collected;
 use crate::ship::{Backoff, Drained, ShipError, Shipper};
 use crate::spool::{Current, Spool, SpoolError};
@@ -21,12 +22,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 /// Gathers one kind. Blocks.
 pub type Gather = Arc<dyn Fn(&str) -> Collected + Send + Sync>;
-/// Milliseconds since the epoch, UTC.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// How long one kind may take. After it the kind is `timeout`, and the others go on.
 const KIND_DEADLINE: Duration = Duration::from_secs(300);
@@ -76,6 +75,8 @@ struct Pace {
     ship: Option<Instant>,
     /// No check-in before: the last one could not be kept.
     check_in: Option<Instant>,
+    /// When the last check-in said that the next one comes: kept even if the wall clock is set.
+    promised: Option<Instant>,
     /// The last chain was refused too, and nothing was accepted since.
     conflict: bool,
 }
@@ -96,7 +97,7 @@ impl Agent {
     pub fn new(parts: Parts) -> Self {
         let Parts { host, key, spool, shipper, backoff, mut plan, gather, clock } = parts;
         if let Some(current) = spool.current() {
-            plan.resume(current);
+            plan.resume(current, clock.now_ms());
         }
         let (pace, stuck) = (Pace::default(), BTreeMap::new());
         Self { host, key, spool, shipper, backoff, plan, gather, clock, pace, stuck }
@@ -129,7 +130,7 @@ impl Agent {
             return Err(RunError::Ship { error, waiting: self.spool.len() });
         }
         tracing::warn!(%error, wait_s = wait.as_secs(), "not shipped; trying again");
-        sleep(wait).await;
+        self.clock.sleep(wait).await;
         Ok(())
     }
 
@@ -148,8 +149,10 @@ impl Agent {
     /// One step: a check-in that is due, or a try to ship, or a sleep until either.
     async fn turn(&mut self) {
         let now_ms = self.now_ms();
-        let until_due = until(self.plan.wake_ms(now_ms), now_ms);
-        let due_at = later(Instant::now() + until_due, self.pace.check_in);
+        self.plan.heed(now_ms);
+        let due_at = self.clock.after(until(self.plan.wake_ms(now_ms), now_ms));
+        let due_at = self.pace.promised.map_or(due_at, |promised| due_at.min(promised));
+        let due_at = later(due_at, self.pace.check_in);
         if due_at <= Instant::now() {
             return self.check_in_now(now_ms).await;
         }
@@ -163,14 +166,14 @@ impl Agent {
             return self.shipped(shipped);
         }
         let wake = if self.spool.is_empty() { due_at } else { due_at.min(ship_at) };
-        sleep_until(wake.min(Instant::now() + MAX_SLEEP)).await;
+        sleep_until(wake.min(self.clock.after(MAX_SLEEP))).await;
     }
 
     async fn check_in_now(&mut self, now_ms: i64) {
         self.pace.check_in = None;
         if let Err(error) = self.check_in(self.plan.due(now_ms)).await {
             let wait = self.backoff.next(None, true);
-            self.pace.check_in = Some(Instant::now() + wait);
+            self.pace.check_in = Some(self.clock.after(wait));
             tracing::error!(%error, wait_s = wait.as_secs(), "the check-in could not be kept");
         }
     }
@@ -191,7 +194,7 @@ impl Agent {
             Err(error) => {
                 let slow = error.needs_a_person();
                 let wait = self.backoff.next(error.retry_after(), slow);
-                self.pace.ship = Some(Instant::now() + wait);
+                self.pace.ship = Some(self.clock.after(wait));
                 let (wait_s, waiting) = (wait.as_secs(), self.spool.len());
                 if slow {
                     tracing::error!(%error, wait_s, waiting, "not shipped; the spool keeps it");
@@ -205,7 +208,7 @@ impl Agent {
     /// After a refused chain. A second refusal in a row is not answered at once.
     fn begin_again(&mut self) {
         if self.pace.conflict {
-            self.pace.ship = Some(Instant::now() + self.backoff.next(None, true));
+            self.pace.ship = Some(self.clock.after(self.backoff.next(None, true)));
         }
         self.pace.conflict = true;
         if let Err(error) = self.restate() {
@@ -218,20 +221,34 @@ impl Agent {
         let mut gathered = Vec::new();
         for kind in kinds {
             let collected = self.collect(&kind).await;
-            gathered.push(Gathered { kind, at_ms: self.now_ms(), collected });
+            gathered.push((Instant::now(), kind, collected));
         }
-        self.keep(gathered, false)
+        // Dated from the end: a clock that is set meanwhile makes nothing old that is new.
+        let now_ms = self.now_ms();
+        let dated = |(at, kind, collected)| {
+            let ago_ms = i64::try_from(self.clock.since(at).as_millis()).unwrap_or(0);
+            Gathered { kind, at_ms: now_ms - ago_ms, collected }
+        };
+        let gathered = gathered.into_iter().map(dated).collect();
+        self.keep(gathered, now_ms, false)
     }
 
     /// Checks the current state in again, at the start of a chain.
     fn restate(&mut self) -> Result<(), RunError> {
-        self.keep(Vec::new(), true)
+        self.keep(Vec::new(), self.now_ms(), true)
     }
 
-    fn keep(&mut self, gathered: Vec<Gathered>, restate: bool) -> Result<(), RunError> {
-        let now_ms = self.now_ms();
+    fn keep(
+        &mut self,
+        gathered: Vec<Gathered>,
+        now_ms: i64,
+        restate: bool,
+    ) -> Result<(), RunError> {
         let mut plan = self.plan.clone();
+        plan.heed(now_ms);
         plan.note(gathered.iter().map(|one| one.kind.as_str()), now_ms);
+        let wait_s = plan.wait_s(now_ms);
+        let next_due_s = plan.next_due_s(now_ms);
         let manifest = self.spool.current_manifest();
         let before = self.spool.current().cloned().zip(manifest);
         let statement = Statement::new(before, gathered, |kind| plan.has(kind))?;
@@ -243,8 +260,9 @@ impl Agent {
             statement.manifest,
             statement::ages_s(collected_ms, now_ms),
             now_ms,
-            plan.next_due_s(now_ms),
+            next_due_s,
         );
+        let promised = self.clock.after(Duration::from_secs(wait_s));
         let signed = evidence::SignedCheckIn::sign(check_in, &self.key)?;
         let objects: Vec<_> = statement.objects.iter().map(Vec::as_slice).collect();
         let current = Current {
@@ -255,6 +273,7 @@ impl Agent {
         };
         self.spool.put(&signed, &objects, current)?;
         self.plan = plan;
+        self.pace.promised = Some(promised);
         Ok(())
     }
 
@@ -266,7 +285,7 @@ impl Agent {
         self.stuck.remove(kind);
         let (gather, name) = (self.gather.clone(), kind.to_owned());
         let mut task = tokio::task::spawn_blocking(move || gather(&name));
-        match timeout(KIND_DEADLINE, &mut task).await {
+        match self.clock.timeout(KIND_DEADLINE, &mut task).await {
             Ok(Ok(collected)) => collected,
             Ok(Err(error)) => {
                 tracing::error!(kind, %error, "gathering failed; this is a fault of the agent");
@@ -285,7 +304,7 @@ impl Agent {
     }
 
     fn now_ms(&self) -> i64 {
-        (self.clock)()
+        self.clock.now_ms()
     }
 }
 
@@ -302,3 +321,6 @@ fn until(at_ms: i64, now_ms: i64) -> Duration {
 fn later(at: Instant, not_before: Option<Instant>) -> Instant {
     not_before.map_or(at, |not_before| at.max(not_before))
 }
+
+#[cfg(test)]
+mod tests;

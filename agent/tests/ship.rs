@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use collector::{Collector, Faults, problem};
 use evidence::{ChainId, Digest, Facts, Status};
+use evidenced_agent::clock::Clock;
 use evidenced_agent::collectors::Collected;
 use evidenced_agent::durable::RealDisk;
 use evidenced_agent::enroll::{EnrollError, enroll};
@@ -15,9 +16,8 @@ use evidenced_agent::ship::{Backoff, ReceiptError, ShipError, Shipper};
 use evidenced_agent::spool::{Limits, Spool};
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 const KINDS: [&str; 2] = ["accounts", "packages"];
 
@@ -25,7 +25,7 @@ const KINDS: [&str; 2] = ["accounts", "packages"];
 struct Machine {
     directory: tempfile::TempDir,
     value: Arc<Mutex<String>>,
-    clock_ms: Arc<AtomicI64>,
+    clock: Clock,
     max_size: u64,
 }
 
@@ -41,7 +41,7 @@ impl Machine {
             directory: tempfile::tempdir().expect("directory"),
             value: Arc::new(Mutex::new("first".into())),
             // 2026-11-22 12:10 UTC: no hourly kind is due within the next minutes, whatever its delay.
-            clock_ms: Arc::new(AtomicI64::new(1_795_349_400_000)),
+            clock: Clock::fast(UNIX_EPOCH + Duration::from_secs(1_795_349_400), 1),
             max_size: 1 << 30,
         }
     }
@@ -75,7 +75,6 @@ impl Machine {
             ChainId::generate(),
         );
         let value = self.value.clone();
-        let clock_ms = self.clock_ms.clone();
         let hour = "0 * * * *".parse::<evidenced_agent::schedule::Schedule>().expect("schedule");
         let schedules = KINDS.map(|kind| (kind.to_owned(), hour.clone())).into();
         let (every, coalesce) = (Duration::from_secs(3600), Duration::from_secs(60));
@@ -87,7 +86,7 @@ impl Machine {
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(5)),
             plan: Plan::new(identity.host, schedules, every, coalesce),
             gather: Arc::new(move |kind| gathered(kind, &value.lock().expect("lock"))),
-            clock: Arc::new(move || clock_ms.load(Ordering::SeqCst)),
+            clock: self.clock.clone(),
         });
         Running { agent, _state: state }
     }
@@ -97,7 +96,7 @@ impl Machine {
     }
 
     fn pass(&self, seconds: i64) {
-        self.clock_ms.fetch_add(seconds * 1000, Ordering::SeqCst);
+        self.clock.jump_ms(seconds * 1000);
     }
 
     fn files(&self, directory: &str) -> Vec<String> {
@@ -404,7 +403,7 @@ async fn a_running_agent_ships_by_itself_and_stops_when_told() {
     let mut running = machine.start();
     running.agent.shipper.drain(&mut running.agent.spool, 1).await.expect("drained");
     assert!(running.agent.spool.is_empty());
-    assert!(running.agent.plan.due(machine.clock_ms.load(Ordering::SeqCst)).is_empty());
+    assert!(running.agent.plan.due(machine.clock.now_ms()).is_empty());
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::program::{Ended, program};
 use crate::root::Root;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use tempfile::TempDir;
 
 /// A host's agent. It reads the root it was given, or else this machine.
@@ -45,13 +46,18 @@ impl Agent {
 
     /// Gathers everything, ships it, and ends: `run --once`.
     pub async fn report(&self) -> Ended {
+        Ended::of(self.report_command()).await
+    }
+
+    /// The command of [`Agent::report`].
+    pub fn report_command(&self) -> Command {
         let mut command = program("evidenced-agent");
         command.args(["run", "--once", "--state"]).arg(self.state());
         command.arg("--config").arg(self.directory.path().join("agent.toml"));
         if let Some(root) = &self.root {
             command.arg("--root").arg(root);
         }
-        Ended::of(command).await
+        command
     }
 
     /// [`Agent::report`] that has to be delivered.

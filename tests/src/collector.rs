@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::postgres;
-use crate::program::{Ended, program};
+use crate::program::{Ended, program, traced};
 use crate::until::until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -32,6 +32,8 @@ pub struct Collector {
     pub agents: SocketAddr,
     pub people: SocketAddr,
     api_token: String,
+    /// Where the system calls of the program are written, from its next start on.
+    pub trace: Option<PathBuf>,
 }
 
 impl Collector {
@@ -52,6 +54,7 @@ impl Collector {
             agents: nowhere,
             people: nowhere,
             api_token: String::new(),
+            trace: None,
         };
         collector.serve().await.expect("the collector serves");
         collector.api_token =
@@ -142,6 +145,9 @@ impl Collector {
         command.arg("serve").arg("--data").arg(self.data());
         command.arg("--listen-agents").arg(self.agents.to_string());
         command.arg("--listen-people").arg(self.people.to_string());
+        if let Some(log) = &self.trace {
+            command = traced(&command, log);
+        }
         command.stdout(Stdio::piped()).stderr(stderr);
         let process = self.process.insert(spawn(command));
         let stdout = process.stdout.take().expect("stdout");

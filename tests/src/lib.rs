@@ -23,7 +23,7 @@ mod until;
 pub use agent::Agent;
 pub use api::{Answer, Api, log_key};
 pub use collector::{Collector, Store};
-pub use program::{Ended, program};
+pub use program::{Ended, program, traced};
 pub use root::Root;
 pub use until::{holds, until};
 
