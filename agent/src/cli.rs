@@ -4,17 +4,19 @@
 
 mod status;
 
+use crate::arrive::{SelfEnrolment, arrive};
 use crate::clock::Clock;
 use crate::collectors;
 use crate::config::{self, Config};
 use crate::durable::RealDisk;
 use crate::host::Host;
-use crate::identity::{Identity, StateDir};
+use crate::identity::{Identity, MACHINE_ID, StateDir};
+use crate::renew::Renewal;
 use crate::run::{Agent, Gather, Parts, Plan};
 use crate::schedule::{self, Schedule};
 use crate::ship::{Backoff, Shipper};
 use crate::spool::{Limits, Spool};
-use crate::{enroll, logging, report};
+use crate::{enroll, leave, logging, report};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use evidence::ChainId;
@@ -51,6 +53,9 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
     },
+    /// Ends this host's service: ships what waits, tells the collector, and wipes the keys. For
+    /// hosts that are about to be destroyed.
+    Leave(LeaveArgs),
     /// Lists the kinds of evidence this agent gathers.
     Kinds,
     /// Prints the JSON Schema of one kind.
@@ -71,6 +76,19 @@ struct EnrollArgs {
     /// What `evidenced-collector token create` printed.
     #[arg(long)]
     token: Token,
+    /// The file that names this machine.
+    #[arg(long, value_name = "FILE", default_value = MACHINE_ID, hide = true)]
+    machine_id: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct LeaveArgs {
+    /// The state directory of the host that leaves.
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    /// Wipes the keys even if the collector cannot be told.
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(clap::Args)]
@@ -87,6 +105,16 @@ struct RunArgs {
     /// Gathers everything now, ships it, and ends when every receipt is in.
     #[arg(long)]
     once: bool,
+    /// Where this machine enrols if it is not enrolled, or if its state directory was copied from
+    /// another machine; over [enroll] of the configuration.
+    #[arg(long, value_name = "https://HOST:PORT", requires = "enroll_token_file")]
+    enroll_server: Option<String>,
+    /// The file that holds the token for that.
+    #[arg(long, value_name = "FILE", requires = "enroll_server")]
+    enroll_token_file: Option<PathBuf>,
+    /// The file that names this machine.
+    #[arg(long, value_name = "FILE", default_value = MACHINE_ID, hide = true)]
+    machine_id: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -113,6 +141,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Enroll(args) => enroll(&args),
         Command::Run(args) => run(&args),
+        Command::Leave(args) => leave(&args),
         Command::Collect(args) => collect(&args),
         Command::Status { state } => status::text(&state, now_ms()).and_then(|text| print(&text)),
         Command::Kinds => print(&report::kinds_table()),
@@ -128,21 +157,38 @@ pub fn main() -> ExitCode {
 }
 
 fn enroll(args: &EnrollArgs) -> anyhow::Result<()> {
-    let machine_id = Path::new("/etc/machine-id");
+    let machine_id = &args.machine_id;
     let work = enroll::enroll(&args.state, &args.server, &args.token, machine_id, now_ms());
     let identity = runtime()?.block_on(work)?;
     print(&format!("enrolled as host {} with {}", identity.host, identity.server))
 }
 
+fn leave(args: &LeaveArgs) -> anyhow::Result<()> {
+    let outcome = runtime()?.block_on(leave::leave(&args.state, args.force, now_ms()))?;
+    print(&match outcome {
+        leave::Outcome::Left(host) => format!("host {host} has left; its keys are wiped"),
+        leave::Outcome::Before(host) => format!("host {host} had left before; its keys are wiped"),
+        leave::Outcome::Wiped(host) => {
+            format!("the keys of host {host} are wiped; the collector does not know that it left")
+        }
+    })
+}
+
 fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), schedule::validate)?;
     logging::start(config.log.level, config.log.format);
-    let (state, identity) = StateDir::open(&args.state)?;
+    let (server, token) = (args.enroll_server.as_deref(), args.enroll_token_file.as_deref());
+    let enrolment = SelfEnrolment::of(&config.enroll, server, token);
     let host = Arc::new(open_host(args.root.as_deref())?);
     let schedules = schedules(&config.schedule)?;
     let runtime = runtime()?;
     let work = async {
-        let mut agent = agent(&state, &identity, &config, host, schedules)?;
+        let patience = Backoff::new(config.ship.retry_min, config.ship.retry_max);
+        let patience = (!args.once).then_some(patience);
+        let (enrolment, machine_id) = (enrolment.as_ref(), &args.machine_id);
+        let arrived = arrive(&args.state, machine_id, enrolment, patience, &now_ms).await;
+        let (state, identity) = arrived?;
+        let mut agent = agent(Arc::new(state), &identity, &config, host, schedules)?;
         if args.once { Ok(agent.once().await?) } else { serve(&mut agent).await }
     };
     let outcome = runtime.block_on(work);
@@ -169,7 +215,7 @@ async fn serve(agent: &mut Agent) -> anyhow::Result<()> {
 }
 
 fn agent(
-    state: &StateDir,
+    state: Arc<StateDir>,
     identity: &Identity,
     config: &Config,
     host: Arc<Host>,
@@ -179,18 +225,22 @@ fn agent(
     let limits = Limits { max_size: config.spool.max_size, max_age: config.spool.max_age };
     let disk = Arc::new(RealDisk);
     let spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
-    let shipper = Shipper::new(state, identity, config.ship.timeout)?;
+    let shipper = Shipper::new(&state, identity, config.ship.timeout)?;
+    let backoff = Backoff::new(config.ship.retry_min, config.ship.retry_max);
+    let renewal = Renewal::new(state, identity.clone(), config.ship.timeout, backoff.clone())?;
     let (every, coalesce) = (config.check_in.at_least_every, config.check_in.coalesce);
-    Ok(Agent::new(Parts {
+    let mut agent = Agent::new(Parts {
         host: identity.host,
         key,
         spool,
         shipper,
-        backoff: Backoff::new(config.ship.retry_min, config.ship.retry_max),
+        backoff,
         plan: Plan::new(identity.host, schedules, every, coalesce),
         gather: gather(host),
         clock: Clock::system(),
-    }))
+    });
+    agent.renewal = Some(renewal);
+    Ok(agent)
 }
 
 fn gather(host: Arc<Host>) -> Gather {

@@ -26,7 +26,18 @@ pub struct Config {
     pub schedule: BTreeMap<String, Schedule>,
     pub spool: Spool,
     pub ship: Ship,
+    pub enroll: Enroll,
     pub log: Log,
+}
+
+/// How a machine enrols by itself at its first start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enroll {
+    /// `https://HOST:PORT`; empty: it does not.
+    pub server: String,
+    /// File that holds an enrolment token; empty: it does not.
+    pub token_file: PathBuf,
 }
 
 /// When check-ins are made.
@@ -170,6 +181,7 @@ impl Default for Config {
             schedule: collectors::ALL.iter().map(schedule).collect(),
             spool: Spool::default(),
             ship: Ship::default(),
+            enroll: Enroll::default(),
             log: Log::default(),
         }
     }
@@ -187,6 +199,8 @@ struct Document {
     spool: Spool,
     #[serde(default)]
     ship: Ship,
+    #[serde(default)]
+    enroll: Enroll,
     #[serde(default)]
     log: Log,
 }
@@ -239,6 +253,7 @@ impl Config {
             check_in: document.check_in,
             spool: document.spool,
             ship: document.ship,
+            enroll: document.enroll,
             log: document.log,
             ..Self::default()
         };
@@ -266,6 +281,10 @@ impl Config {
         }
         if self.ship.retry_max < self.ship.retry_min {
             return fail("ship", "retry_max", "`retry_max` is shorter than `retry_min`");
+        }
+        if self.enroll.server.is_empty() != self.enroll.token_file.as_os_str().is_empty() {
+            let reason = "`server` and `token_file` belong together: give both or neither";
+            return fail("enroll", "server", reason);
         }
         if self.spool.max_size < 1 << 20 {
             return fail("spool", "max_size", "`max_size` is below 1MiB");

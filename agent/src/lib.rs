@@ -1,5 +1,6 @@
 //! The agent: gathers facts on a host, signs them, keeps them on disk, and ships them.
 
+pub mod arrive;
 pub mod cli;
 pub mod clock;
 pub mod collectors;
@@ -10,6 +11,8 @@ pub mod formats;
 pub mod host;
 pub mod identity;
 pub mod logging;
+pub mod leave;
+pub mod renew;
 pub mod report;
 pub mod run;
 pub mod schedule;

@@ -11,6 +11,7 @@ pub use plan::Plan;
 
 use crate::clock::Clock;
 use crate::collectors::Collected;
+use crate::renew::{RenewError, Renewal};
 use crate::ship::{Backoff, Drained, ShipError, Shipper};
 use crate::spool::{Current, Spool, SpoolError};
 use evidence::check_in::CheckInError;
@@ -45,6 +46,8 @@ pub enum RunError {
     Manifest(#[from] evidence::canonical::CanonicalError),
     #[error("{error}; {waiting} check-ins wait in the spool")]
     Ship { error: ShipError, waiting: usize },
+    #[error("{error}; {waiting} check-ins wait in the spool")]
+    Renew { error: RenewError, waiting: usize },
     #[error("the collector refused {0} check-ins; their reasons are in spool/refused")]
     Refused(usize),
     #[error(
@@ -63,6 +66,8 @@ pub struct Agent {
     pub plan: Plan,
     pub gather: Gather,
     pub clock: Clock,
+    /// Keeps certificate and trust fresh; none where a test does without.
+    pub renewal: Option<Renewal>,
     pace: Pace,
     /// Kinds whose gathering passed its deadline and still goes on.
     stuck: BTreeMap<String, JoinHandle<Collected>>,
@@ -100,7 +105,8 @@ impl Agent {
             plan.resume(current, clock.now_ms());
         }
         let (pace, stuck) = (Pace::default(), BTreeMap::new());
-        Self { host, key, spool, shipper, backoff, plan, gather, clock, pace, stuck }
+        let renewal = None;
+        Self { host, key, spool, shipper, backoff, plan, gather, clock, renewal, pace, stuck }
     }
 
     /// Gathers every kind now and ships until the spool is empty.
@@ -109,6 +115,7 @@ impl Agent {
         let mut restated = false;
         loop {
             let now_ms = self.now_ms();
+            self.tend_once(now_ms).await?;
             match self.shipper.drain(&mut self.spool, now_ms).await {
                 Ok(Drained { refused, .. }) if refused > 0 => {
                     return Err(RunError::Refused(refused));
@@ -121,6 +128,31 @@ impl Agent {
                 Ok(_) => return Ok(()),
                 Err(error) => self.wait_or_give_up(error).await?,
             }
+        }
+    }
+
+    /// Looks after certificate and trust. What fails is told, and tried again later.
+    async fn tend(&mut self, now_ms: i64) -> Result<(), RenewError> {
+        let Some(renewal) = &mut self.renewal else { return Ok(()) };
+        if let Some(shipper) = renewal.tend(self.shipper.seen(), now_ms).await? {
+            self.shipper = shipper;
+            self.pace.ship = None;
+        }
+        Ok(())
+    }
+
+    /// [`Agent::tend`] for a run that ends: without a valid certificate there is nothing to try.
+    async fn tend_once(&mut self, now_ms: i64) -> Result<(), RunError> {
+        let expired = self.renewal.as_ref().is_some_and(|renewal| renewal.has_expired(now_ms));
+        match self.tend(now_ms).await {
+            Err(error) if expired && error.needs_a_person() => {
+                Err(RunError::Renew { error, waiting: self.spool.len() })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "certificate or trust not renewed; trying again");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 
@@ -156,6 +188,14 @@ impl Agent {
         if due_at <= Instant::now() {
             return self.check_in_now(now_ms).await;
         }
+        // A slow collector must not hold back what is due.
+        let tended = tokio::select! {
+            tended = self.tend(now_ms) => tended,
+            () = sleep_until(due_at) => return,
+        };
+        if let Err(error) = tended {
+            tracing::warn!(%error, "certificate or trust not renewed; trying again");
+        }
         let ship_at = later(Instant::now(), self.pace.ship);
         if !self.spool.is_empty() && ship_at <= Instant::now() {
             // A slow collector must not hold back what is due: shipping is cut off and repeated.
@@ -166,6 +206,8 @@ impl Agent {
             return self.shipped(shipped);
         }
         let wake = if self.spool.is_empty() { due_at } else { due_at.min(ship_at) };
+        let tend_at = self.renewal.as_ref().map(|renewal| renewal.wake(now_ms));
+        let wake = tend_at.map_or(wake, |tend_at| wake.min(tend_at));
         sleep_until(wake.min(self.clock.after(MAX_SLEEP))).await;
     }
 

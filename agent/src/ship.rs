@@ -18,10 +18,11 @@ pub(crate) use tls::explain;
 use crate::identity::{Identity, StateDir, StateError};
 use crate::spool::{Spool, SpoolError};
 use evidence::checkpoint::LogKey;
-use evidence::wire::{CHECK_IN_TYPE, OBJECT_TYPE};
+use evidence::wire::{CHECK_IN_TYPE, OBJECT_TYPE, TRUST_HEADER};
 use evidence::{ChainId, Digest, Receipt, SignedCheckIn, Want};
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, StatusCode};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often one check-in is sent before the collector is believed to want without end.
@@ -36,6 +37,26 @@ pub struct Shipper {
     client: Client,
     server: String,
     log_keys: Vec<LogKey>,
+    seen: Mutex<Seen>,
+}
+
+/// What the collector's answers said of this host's identity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Digest of the trust bundle that counts now.
+    pub trust: Option<Digest>,
+    /// The collector refused the certificate in so many words.
+    alert: bool,
+    /// Connections in a row that ended after the handshake and before any answer: with TLS 1.3 a
+    /// refused certificate often shows as no more than that.
+    cut: u32,
+}
+
+impl Seen {
+    /// Whether the collector probably does not take this host's certificate.
+    pub fn refused(&self) -> bool {
+        self.alert || self.cut >= 3
+    }
 }
 
 /// What became of the spool.
@@ -59,10 +80,7 @@ pub enum ShipError {
     #[error("the collector is busy ({status}); it will be asked again")]
     Busy { status: StatusCode, retry_after: Option<Duration> },
     /// A person must look: certificate or enrolment.
-    #[error(
-        "the collector refuses this host ({reason}): its certificate has probably expired or been \
-         revoked; enrol the host again in a new state directory"
-    )]
+    #[error("the collector refuses this host: {reason}")]
     Identity { reason: String },
     /// A person must look: the address, or a proxy before it.
     #[error(
@@ -104,17 +122,19 @@ impl Shipper {
         identity: &Identity,
         timeout: Duration,
     ) -> Result<Self, SetupError> {
-        let pem = state.tls_identity()?;
-        let certificates = identity.trust.authorities.iter();
-        let certificates: Result<Vec<_>, _> =
-            certificates.map(|pem| reqwest::Certificate::from_pem(pem.as_bytes())).collect();
-        let client = client(timeout)
-            .identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?)
-            .tls_certs_only(certificates.map_err(SetupError::Tls)?)
-            .build()
-            .map_err(SetupError::Tls)?;
+        let client = collector_client(state, identity, timeout, true)?;
         let log_keys = identity.trust.log_keys.clone();
-        Ok(Self { client, server: identity.server.clone(), log_keys })
+        let seen = Mutex::default();
+        Ok(Self { client, server: identity.server.clone(), log_keys, seen })
+    }
+
+    /// What the collector's answers said of this host's identity so far.
+    pub fn seen(&self) -> Seen {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Ships until the spool is empty or something stops it. Dropping the future between two
@@ -232,8 +252,18 @@ impl Shipper {
             server: self.server.clone(),
             reason: explain(&error),
         };
-        let response = request.send().await.map_err(unreachable)?;
-        Answer::read(response, MAX_ANSWER_BYTES, now_ms).await.map_err(unreachable)
+        let response = request.send().await.inspect_err(|error| {
+            self.note(|seen| match tls::refusal(error) {
+                tls::Refusal::Said => seen.alert = true,
+                tls::Refusal::Cut => seen.cut += 1,
+                tls::Refusal::None => {}
+            });
+        });
+        let response = response.map_err(unreachable)?;
+        let answer = Answer::read(response, MAX_ANSWER_BYTES, now_ms).await.map_err(unreachable)?;
+        let trust = answer.trust.or(self.seen().trust);
+        self.note(|seen| *seen = Seen { trust, ..Seen::default() });
+        Ok(answer)
     }
 
     /// What an answer that is no success means. Only a collector's own words (a problem document)
@@ -263,6 +293,30 @@ impl ShipError {
             _ => None,
         }
     }
+}
+
+/// A client that believes this host's trust bundle and says which one that is; it shows the
+/// host's certificate if it is told to.
+pub(crate) fn collector_client(
+    state: &StateDir,
+    identity: &Identity,
+    timeout: Duration,
+    shown: bool,
+) -> Result<Client, SetupError> {
+    let certificates = identity.trust.authorities.iter();
+    let certificates: Result<Vec<_>, _> =
+        certificates.map(|pem| reqwest::Certificate::from_pem(pem.as_bytes())).collect();
+    let trust = identity.trust.digest().ok();
+    let trust = trust.and_then(|digest| HeaderValue::from_str(&digest.to_string()).ok());
+    let headers = trust.map(|digest| (HeaderName::from_static(TRUST_HEADER), digest));
+    let mut builder = client(timeout)
+        .default_headers(headers.into_iter().collect())
+        .tls_certs_only(certificates.map_err(SetupError::Tls)?);
+    if shown {
+        let pem = state.tls_identity()?;
+        builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?);
+    }
+    builder.build().map_err(SetupError::Tls)
 }
 
 /// What every client of the collector has in common.

@@ -166,9 +166,11 @@ async fn a_collector_of_another_authority_is_refused_and_the_same_directory_enro
     assert!(mixed.inner().paths.is_empty(), "the secret was not handed over");
     assert!(matches!(StateDir::open(&machine.state()), Err(StateError::NotEnrolled(_))));
 
-    let key = std::fs::read(machine.state().join("tls.key")).expect("key");
+    let key = std::fs::read_to_string(machine.state().join("tls.next.key")).expect("key");
     let identity = machine.enroll(&collector).await.expect("enrolled");
-    assert_eq!(std::fs::read(machine.state().join("tls.key")).expect("key"), key);
+    let pair = std::fs::read_to_string(machine.state().join("tls.pem")).expect("pair");
+    assert!(pair.ends_with(&key), "the key that was made first");
+    assert!(!machine.state().join("tls.next.key").exists());
     let request = collector.inner().hosts[&identity.host].1.clone();
     assert!(request.machine.is_some() && !request.name.is_empty());
 

@@ -1,26 +1,25 @@
 //! What every handler and worker shares.
 
-use crate::authority::Authority;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::throttle::Throttle;
 use crate::ingest::Ingest;
 use crate::judge::Judge;
-use crate::log::LogSigner;
+use crate::keyring::Keys;
 use crate::log_check::LogCheck;
 use crate::metrics::Metrics;
 use crate::overview::{self, Overview};
 use crate::passwords::Passwords;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 #[derive(Clone)]
 pub struct App {
     pub store: Store,
-    pub authority: Arc<Authority>,
-    pub signer: Arc<LogSigner>,
+    /// Authorities and log keys, as they are now.
+    pub keys: Keys,
     pub ingest: Ingest,
     pub catalogue: Arc<Catalogue>,
     pub judge: Arc<Judge>,
@@ -33,6 +32,8 @@ pub struct App {
     pub people_url: Arc<str>,
     /// `https://HOST:PORT` where agents reach it.
     pub agents_url: Arc<str>,
+    /// Told when there may be alerts to deliver.
+    pub alerts: Arc<Notify>,
     /// Outcome of the last check of the log.
     pub log_check: watch::Receiver<LogCheck>,
     /// The organisation's name.

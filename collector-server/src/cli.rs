@@ -2,12 +2,16 @@
 
 mod assess;
 mod create;
+mod hosts;
+mod notify;
 mod people;
+mod rotate;
 mod summary;
+mod tokens;
 mod verify;
 
-use crate::config::DurationText;
 use crate::data::DataDir;
+use crate::store::Sort;
 use crate::{logging, serve};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -62,10 +66,19 @@ enum Command {
     People(people::People),
     /// Enrolment tokens.
     #[command(subcommand)]
-    Token(Token),
+    Token(tokens::Token),
+    /// Hosts: renewals that wait, identities to end.
+    #[command(subcommand)]
+    Hosts(hosts::Hosts),
+    /// The certificate authority.
+    #[command(subcommand)]
+    Authority(rotate::AuthorityCommand),
     /// Tokens for programs.
     #[command(subcommand)]
     ApiToken(ApiToken),
+    /// Where alerts are sent.
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// The log.
     #[command(subcommand)]
     Log(Log),
@@ -87,24 +100,6 @@ impl Data {
 }
 
 #[derive(Subcommand)]
-enum Token {
-    /// Print a new enrolment token, and nothing else.
-    Create {
-        #[command(flatten)]
-        data: Data,
-        /// Group of the hosts that enrol with it.
-        #[arg(long, default_value = "default")]
-        group: String,
-        /// How many hosts may enrol with it.
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-        uses: u32,
-        /// How long it works: 90s, 15m, 1h, 7d.
-        #[arg(long, default_value = "1h")]
-        ttl: DurationText,
-    },
-}
-
-#[derive(Subcommand)]
 enum ApiToken {
     /// Print a new bearer token, and nothing else.
     Create {
@@ -118,7 +113,10 @@ enum ApiToken {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Seat {
+    /// Looks.
     Viewer,
+    /// Looks, and acknowledges alerts.
+    Operator,
 }
 
 #[derive(Subcommand)]
@@ -129,6 +127,14 @@ enum Log {
         data: Data,
         #[arg(long, value_enum, default_value = "table")]
         format: Format,
+        /// Also verify a checkpoint that somebody kept: a signed note.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Replace the log's signing key, in three steps, without touching hosts.
+    RotateKey {
+        #[command(flatten)]
+        rotation: rotate::Rotation,
     },
 }
 
@@ -167,15 +173,22 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::LoginLink { data } => create::login_link(&data.open()?).await?,
         Command::People(people) => people.run().await?,
-        Command::Token(Token::Create { data, group, uses, ttl }) => {
-            create::token(&data.open()?, &group, uses, ttl.0).await?;
+        Command::Token(token) => token.run().await?,
+        Command::Hosts(hosts) => hosts.run().await?,
+        Command::Authority(authority) => authority.run().await?,
+        Command::ApiToken(ApiToken::Create { data, seat }) => {
+            let seat = match seat {
+                Seat::Viewer => "viewer",
+                Seat::Operator => "operator",
+            };
+            create::api_token(&data.open()?, seat).await?;
         }
-        Command::ApiToken(ApiToken::Create { data, seat: Seat::Viewer }) => {
-            create::api_token(&data.open()?, "viewer").await?;
+        Command::Notify(notify) => return notify.run().await,
+        Command::Log(Log::Verify { data, format, checkpoint }) => {
+            let (data, as_json) = (data.open()?, format == Format::Json);
+            return verify::log(&data, as_json, checkpoint.as_deref()).await;
         }
-        Command::Log(Log::Verify { data, format }) => {
-            return verify::log(&data.open()?, format == Format::Json).await;
-        }
+        Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
         Command::Summary(summary) => return summary.run().await,
         Command::Assess(assess) => return assess.run(),
     }

@@ -3,9 +3,11 @@
 
 mod account;
 pub mod agents;
+mod alerts;
 pub mod api;
 mod drift;
 mod enrolment;
+mod identity;
 pub mod peer;
 pub mod people;
 pub mod problem;
@@ -13,3 +15,5 @@ mod seats;
 pub mod session;
 mod source;
 pub mod throttle;
+
+pub use alerts::alert_json;

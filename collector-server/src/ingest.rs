@@ -1,9 +1,11 @@
 //! Check-ins come in, are verified, wait in a bounded queue, and become durable in groups. A
 //! receipt is made only after the commit.
 
-use crate::log::LogSigner;
+use crate::keyring::Keys;
 use crate::store::{Accepted, Incoming, LogState, Refusal, Store, StoreError};
-use evidence::{Receipt, SignedCheckIn, merkle};
+use evidence::proof::verify_consistency;
+use evidence::{Digest, HostId, Receipt, SignedCheckIn, merkle};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -11,6 +13,8 @@ use tokio::time::Instant;
 
 /// Most check-ins of one commit.
 const MAX_GROUP: usize = 512;
+/// Most roots that are kept to compare with.
+const MAX_ROOTS: usize = 1 << 16;
 /// How long a commit waits for more once one check-in is there.
 const GROUP_WAIT: Duration = Duration::from_millis(4);
 
@@ -41,12 +45,12 @@ impl Ingest {
     /// Starts the writer. `judge` is told after each commit.
     pub fn start(
         store: Store,
-        signer: Arc<LogSigner>,
+        keys: Keys,
         judge: Arc<Notify>,
         queue: usize,
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (sender, receiver) = mpsc::channel(queue);
-        let writer = Writer { store, signer, judge };
+        let writer = Writer { store, keys, judge, roots: HashMap::new() };
         (Self { queue: sender }, tokio::spawn(writer.run(receiver)))
     }
 
@@ -61,12 +65,14 @@ impl Ingest {
 
 struct Writer {
     store: Store,
-    signer: Arc<LogSigner>,
+    keys: Keys,
     judge: Arc<Notify>,
+    /// Roots this log had, by size: those it signed, and those it proved.
+    roots: HashMap<u64, Digest>,
 }
 
 impl Writer {
-    async fn run(self, mut queue: mpsc::Receiver<Waiting>) {
+    async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
         while let Some(first) = queue.recv().await {
             let mut group = vec![first];
             let until = Instant::now() + GROUP_WAIT;
@@ -81,7 +87,7 @@ impl Writer {
         }
     }
 
-    async fn commit(&self, group: Vec<Waiting>) {
+    async fn commit(&mut self, group: Vec<Waiting>) {
         let (batch, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|waiting| (waiting.incoming, waiting.answer)).unzip();
         let receipts = match self.store.accept(&batch).await {
@@ -89,7 +95,8 @@ impl Writer {
             Err(error) => Err(error),
         };
         match receipts {
-            Ok(receipts) => {
+            Ok((receipts, forks)) => {
+                self.note(forks, &batch).await;
                 for (answer, receipt) in answers.into_iter().zip(receipts) {
                     // An agent that went away asks again.
                     let _ = answer.send(receipt);
@@ -106,11 +113,11 @@ impl Writer {
 
     /// Receipts for what was accepted, with their proofs against one checkpoint.
     async fn receipts(
-        &self,
+        &mut self,
         batch: &[Incoming],
         accepted: Vec<Result<Accepted, Refusal>>,
         state: LogState,
-    ) -> Result<Vec<Result<Receipt, IngestError>>, StoreError> {
+    ) -> Result<(Vec<Result<Receipt, IngestError>>, Vec<Fork>), StoreError> {
         let mut plans = Vec::new();
         for (incoming, answer) in batch.iter().zip(&accepted) {
             let Ok(accepted) = answer else { continue };
@@ -120,10 +127,15 @@ impl Writer {
             }
         }
         let mut proofs = self.store.prove(&plans).await?.into_iter();
-        let checkpoint = self.signer.checkpoint(state).note;
+        let checkpoint = self.keys.now().signer.checkpoint(state).note;
+        if self.roots.len() >= MAX_ROOTS {
+            self.roots.clear();
+        }
+        self.roots.insert(state.size, state.root);
+        let mut forks = vec![];
         let receipt = |(incoming, answer): (&Incoming, Result<Accepted, Refusal>)| {
             let accepted = answer?;
-            Ok(Receipt {
+            let receipt = Receipt {
                 check_in: incoming.signed.id(),
                 index: accepted.index,
                 checkpoint: checkpoint.clone(),
@@ -131,10 +143,60 @@ impl Writer {
                 consistency: carried(&incoming.signed, state)
                     .map(|_| proofs.next().unwrap_or_default()),
                 want: accepted.want,
-            })
+            };
+            forks.extend(fork(&mut self.roots, &incoming.signed, &receipt, state));
+            Ok(receipt)
         };
-        Ok(batch.iter().zip(accepted).map(receipt).collect())
+        let receipts = batch.iter().zip(accepted).map(receipt).collect();
+        Ok((receipts, forks))
     }
+
+    /// Notes hosts that saw another log. If it fails, their next check-in says the same.
+    async fn note(&self, forks: Vec<Fork>, batch: &[Incoming]) {
+        let now_us = batch.iter().map(|incoming| incoming.received_us).max().unwrap_or_default();
+        for Fork { host, says } in forks {
+            tracing::error!(host.id = %host, says, "a host saw another log");
+            if let Err(error) = self.store.note_fork(host, &says, now_us).await {
+                tracing::error!(%error, host.id = %host, "that a host saw another log was not kept");
+            }
+        }
+    }
+}
+
+/// A host whose checkpoint this log did not grow from.
+struct Fork {
+    host: HostId,
+    says: String,
+}
+
+/// Compares the checkpoint a check-in carries with this log: with a root that is known, or else by
+/// the proof that the receipt holds anyway.
+fn fork(
+    roots: &mut HashMap<u64, Digest>,
+    signed: &SignedCheckIn,
+    receipt: &Receipt,
+    state: LogState,
+) -> Option<Fork> {
+    let head = signed.check_in.checkpoint.filter(|head| head.size > 0)?;
+    let says = if head.size > state.size {
+        "the host holds a receipt for a longer log than this one: the collector was put back to an \
+         earlier state, or there are two of it"
+    } else if let Some(root) = roots.get(&head.size) {
+        if *root == head.root {
+            return None;
+        }
+        "the host was shown another log of the same length"
+    } else {
+        let proof = receipt.consistency.as_deref().unwrap_or_default();
+        let grown =
+            verify_consistency(head.size, &head.root, state.size, &state.root, proof).is_ok();
+        if grown {
+            roots.insert(head.size, head.root);
+            return None;
+        }
+        "the host was shown another log of the same length"
+    };
+    Some(Fork { host: signed.check_in.host, says: says.to_owned() })
 }
 
 /// The size of the checkpoint a check-in carries, if this log can have grown from it. A larger

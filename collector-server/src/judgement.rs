@@ -1,12 +1,14 @@
 //! The worker that judges what came in. It is a job: it can be killed at any moment and goes on
 //! where it stopped, because a judgement counts only together with the index it reached.
 
-use crate::drift::{self, Drifts, HostView, KindView, RuleView};
+use crate::alert::{self, is_live};
+use crate::clock::Clock;
+use crate::drift::{self, Cause, Drifts, HostView, KindView, RuleView};
 use crate::judge::{HostState, Judge, RuleResult, today_day};
 use crate::store::model::ResultRow;
-use crate::store::{Judgement, Statement, Store, StoreError};
+use crate::store::{Judgement, Notice, Statement, Store, StoreError, Summary};
 use evidence::{Digest, Facts, HostId, KindEntry, Manifest};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
@@ -19,17 +21,20 @@ pub struct Worker {
     store: Store,
     judge: Arc<Judge>,
     rules: BTreeMap<String, RuleView>,
+    clock: Clock,
+    /// Told when there may be alerts to deliver.
+    alerts: Arc<Notify>,
 }
 
 impl Worker {
-    pub fn new(store: Store, judge: Arc<Judge>) -> Self {
+    pub fn new(store: Store, judge: Arc<Judge>, clock: Clock, alerts: Arc<Notify>) -> Self {
         let view = |rule: &crate::judge::Rule| RuleView {
             evidence: rule.evidence.clone(),
             severity: rule.severity.as_str().to_owned(),
         };
         let rules =
             judge.rules().rules().iter().map(|rule| (rule.id.clone(), view(rule))).collect();
-        Self { store, judge, rules }
+        Self { store, judge, rules, clock, alerts }
     }
 
     /// Judges until `stop`; wakes when told, and looks by itself now and then for what another
@@ -87,7 +92,9 @@ impl Worker {
                     return Ok(true); // Its objects are on their way; they queue the host again.
                 }
                 let known = statement.index as i64;
-                let state = self.step(host, after, *statement, known, before.take()).await?;
+                // Later check-ins wait: what this one opens is history, and may be no alert.
+                let last = is_last && (pending.statements.len() as i64) < STRIDE;
+                let state = self.step(host, after, *statement, known, before.take(), last).await?;
                 let Some(state) = state else { return Ok(false) };
                 after = statement.index as i64;
                 before = Some(state);
@@ -107,6 +114,7 @@ impl Worker {
         statement: Statement,
         known: i64,
         before: Option<HostView>,
+        last: bool,
     ) -> Result<Option<HostView>, StoreError> {
         let before = match before {
             Some(before) => before,
@@ -114,7 +122,13 @@ impl Worker {
         };
         let (mut view, entries) = self.view(host, statement, known).await?;
         let at = statement.observed_us;
-        let Drifts { opened, resolved } = drift::compare(host, &before, &mut view, &self.rules, at);
+        let drifts = drift::compare(host, &before, &mut view, &self.rules, at);
+        let now_us = self.clock.now_us();
+        // One that comes late is likely not the last to come.
+        let settled = last && now_us - at <= alert::LATE_US;
+        let notice = self.notice(&drifts, &view, settled, now_us);
+        let tell = settled && !(drifts.opened.is_empty() && drifts.resolved.is_empty());
+        let Drifts { opened, resolved, .. } = drifts;
         let judgement = Judgement {
             host,
             after,
@@ -125,8 +139,61 @@ impl Worker {
             results: view.results.values().cloned().collect(),
             opened,
             resolved,
+            notice,
         };
-        Ok(self.store.record(&judgement).await?.then_some(view))
+        let recorded = self.store.record(&judgement).await?;
+        if recorded && tell {
+            self.alerts.notify_one();
+        }
+        Ok(recorded.then_some(view))
+    }
+
+    fn notice(&self, drifts: &Drifts, after: &HostView, settled: bool, now_us: i64) -> Notice {
+        let live = |rule: &String| {
+            let view = self.rules.get(rule);
+            view.is_some_and(|view| view.evidence.iter().any(|kind| is_live(kind)))
+        };
+        let opened = drifts.opened.iter().filter_map(|drift| drift.rule.clone());
+        Notice {
+            now_us,
+            settled,
+            kinds: drifts.kinds.clone(),
+            confirm: opened.filter(live).collect(),
+            summaries: self.summaries(drifts, after),
+        }
+    }
+
+    /// One for each cause that is not of the host.
+    fn summaries(&self, drifts: &Drifts, after: &HostView) -> Vec<Summary> {
+        let mut by_cause: BTreeMap<&str, (Cause, BTreeSet<String>)> = BTreeMap::new();
+        for (cause, rule) in &drifts.announced {
+            let (_, rules) = by_cause.entry(cause.as_str()).or_insert((*cause, BTreeSet::new()));
+            rules.insert(rule.clone());
+        }
+        let summary = |(cause, rules): (Cause, BTreeSet<String>)| {
+            let severity = |rule: &String| self.rules.get(rule).map(|view| view.severity.clone());
+            let worst = rules.iter().filter_map(severity).min_by_key(|text| alert::rank(text));
+            Summary {
+                cause: cause.as_str().to_owned(),
+                what: self.what_changed(cause, &rules, after),
+                severity: worst.unwrap_or_else(|| "medium".to_owned()),
+                rules,
+            }
+        };
+        by_cause.into_values().map(summary).collect()
+    }
+
+    /// A name of the change that is the same for every host: the rule set, or the versions of the
+    /// kinds that the rules read.
+    fn what_changed(&self, cause: Cause, rules: &BTreeSet<String>, after: &HostView) -> String {
+        if cause != Cause::AgentChanged {
+            return self.judge.rules().id().to_string();
+        }
+        let views = rules.iter().filter_map(|rule| self.rules.get(rule));
+        let kinds: BTreeSet<_> = views.flat_map(|view| &view.evidence).collect();
+        let version = |kind: &&String| after.kinds.get(*kind).and_then(|view| view.v);
+        let names = kinds.iter().map(|kind| format!("{kind} {}", version(kind).unwrap_or(0)));
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// The rules changed and no check-in waits: the last one is judged again.
@@ -138,7 +205,7 @@ impl Worker {
         }
         // The new verdict is known since the rules changed, and the old one stays on record.
         let known = (self.store.log().await?.size as i64 - 1).max(statement.index as i64 + 1);
-        let state = self.step(host, judged_index, statement, known, Some(before)).await?;
+        let state = self.step(host, judged_index, statement, known, Some(before), true).await?;
         Ok(state.is_some())
     }
 

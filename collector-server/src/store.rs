@@ -8,7 +8,12 @@
 //!   knowledge, and say at which log index.
 
 mod acts;
+mod alert_reading;
+mod alerts;
+mod anomaly;
+mod certificates;
 mod db;
+mod deliveries;
 mod drifts;
 mod history;
 mod hosts;
@@ -22,12 +27,20 @@ mod people;
 mod reading;
 mod rules;
 mod sessions;
+mod tokens;
+mod trust;
+mod watching;
 
+pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
+pub use certificates::{
+    AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
+};
+pub use deliveries::{Attempt, DeliveryFilter, DeliveryRow, Due, Untold};
 pub use drifts::{CauseFilter, CauseRow, Place};
-pub use history::{ChainRow, KindSpan, OpenToken, Receipt};
-pub use hosts::{EnrolRefusal, Enrolment, Holder};
+pub use history::{ChainRow, KindSpan, Receipt};
+pub use hosts::Enrolment;
 pub use ingest::{Accepted, Incoming, Refusal};
-pub use judging::{Judgement, Pending, Statement};
+pub use judging::{Judgement, Notice, Pending, Statement, Summary};
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
 pub use people::{
@@ -35,6 +48,8 @@ pub use people::{
 };
 pub use reading::DriftFilter;
 pub use sessions::{ABSOLUTE_US, IDLE_US, SessionOf, SessionRow};
+pub use tokens::{EnrolRefusal, NewToken, TokenChoice, TokenRow, TokenState, network};
+pub use trust::{Behind, KeyState, RotationRefusal, Sort, Step, TrustKey};
 
 use db::Db;
 

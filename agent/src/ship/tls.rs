@@ -15,7 +15,31 @@ pub(crate) fn explain(error: &reqwest::Error) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
+    if refusal(error) == Refusal::Cut {
+        return format!(
+            "{innermost}; if this goes on, the collector probably does not take this host's \
+             certificate: expired, or of another collector"
+        );
+    }
     innermost.to_string()
+}
+
+/// Whether a request failed because of this host's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The collector said so.
+    Said,
+    /// The connection ended after the handshake and before an answer.
+    Cut,
+    None,
+}
+
+pub(super) fn refusal(error: &reqwest::Error) -> Refusal {
+    match find_tls(error) {
+        Some(TlsError::AlertReceived(_)) => Refusal::Said,
+        None if error.is_request() && !error.is_connect() && !error.is_timeout() => Refusal::Cut,
+        _ => Refusal::None,
+    }
 }
 
 /// The TLS error among the causes. An I/O error hides its own cause from `source`.
@@ -51,10 +75,11 @@ fn words(error: &TlsError) -> String {
         }
         TlsError::InvalidCertificate(C::Other(why)) => return why.0.to_string(),
         TlsError::AlertReceived(AlertDescription::CertificateExpired) => {
-            "the collector says that this host's certificate has expired; enrol again"
+            "the collector says that this host's certificate has expired; a new one is asked for"
         }
         TlsError::AlertReceived(AlertDescription::CertificateRevoked) => {
-            "the collector says that this host's certificate was revoked"
+            "the collector says that this host's certificate was revoked; if the host is to report \
+             again, enrol it with a new token in a new state directory"
         }
         TlsError::AlertReceived(AlertDescription::UnknownCA) => {
             "the collector does not know the authority of this host's certificate; enrol again"

@@ -78,7 +78,14 @@ pub(crate) fn one(data: &Data) -> anyhow::Result<String> {
     }
     let body = after.facts.and_then(|id| data.bodies.get(&id)).cloned();
     let evidence = [Evidence { before, after: (after, body) }];
-    let input = OneInput { now: data.now(), rows: &rows, more: false, evidence: &evidence };
+    let input = OneInput {
+        now: data.now(),
+        rows: &rows,
+        more: false,
+        evidence: &evidence,
+        alert: None,
+        may_change: true,
+    };
     page(data, false, Some(One::of(&input).context("one")?))
 }
 

@@ -3,7 +3,7 @@
 use crate::data::{Data, NOW};
 use crate::render::frame;
 use askama::Template;
-use evidenced_collector::store::{OpenToken, PersonRow, SessionRow};
+use evidenced_collector::store::{PersonRow, SessionRow, TokenRow};
 use evidenced_collector::web::people::Said;
 use evidenced_collector::web::{account, enrolment, page::Room, people};
 
@@ -82,19 +82,29 @@ pub(crate) fn with_link(data: &Data) -> anyhow::Result<String> {
     people(data, true, Some(said))
 }
 
-fn input<'a>(data: &'a Data, tokens: &'a [OpenToken]) -> enrolment::Input<'a> {
+fn input<'a>(data: &'a Data, tokens: &'a [TokenRow]) -> enrolment::Input<'a> {
     enrolment::Input {
         now_us: NOW,
         hosts: &data.hosts,
         tokens,
+        renewals: &[],
         server: "https://evidenced.example.org:8443",
         may_change: true,
         said: None,
     }
 }
 
-fn token(group: &str, uses_left: i64, hours: i64) -> OpenToken {
-    OpenToken { host_group: group.into(), uses_left, expires_us: NOW + hours * HOUR }
+fn token(group: &str, uses_left: i64, hours: i64) -> TokenRow {
+    TokenRow {
+        id: format!("{uses_left:012x}"),
+        group: group.into(),
+        uses: uses_left + 1,
+        uses_left,
+        created_us: NOW - HOUR,
+        expires_us: NOW + hours * HOUR,
+        cidrs: vec![],
+        revoked_us: None,
+    }
 }
 
 pub(crate) fn enrolment(data: &Data) -> anyhow::Result<String> {

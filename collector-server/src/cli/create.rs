@@ -8,7 +8,6 @@ use crate::settings;
 use crate::store::{Person, Store};
 use anyhow::{Context, bail};
 use evidence::Digest;
-use evidence::wire::Token;
 use std::path::Path;
 use std::time::Duration;
 
@@ -87,24 +86,6 @@ fn people_url(data: &DataDir, config: &Config) -> String {
     format!("http://{address}")
 }
 
-pub(super) async fn token(
-    data: &DataDir,
-    group: &str,
-    uses: u32,
-    ttl: Duration,
-) -> anyhow::Result<()> {
-    let store = open(data).await?;
-    let token = Token { secret: secret()?, authority: data.authority()?.pin() };
-    let now_us = clock::now_us();
-    let hash = Digest::of(token.secret.as_bytes());
-    store
-        .create_token(hash, group, i64::from(uses), now_us + micros(ttl), "operator", now_us)
-        .await?;
-    store.close().await;
-    say(&token.to_string());
-    Ok(())
-}
-
 pub(super) async fn api_token(data: &DataDir, seat: &str) -> anyhow::Result<()> {
     let store = open(data).await?;
     let secret = secret()?;
@@ -119,10 +100,10 @@ pub(super) async fn open(data: &DataDir) -> anyhow::Result<Store> {
     Store::open(&data.store_url(&config)).await.context("cannot open the store")
 }
 
-fn secret() -> anyhow::Result<String> {
+pub(super) fn secret() -> anyhow::Result<String> {
     crate::secret::secret().context("no randomness from the operating system")
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

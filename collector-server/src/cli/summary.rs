@@ -5,7 +5,7 @@ use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::data::DataDir;
 use crate::judge::{RuleSet, Severity};
-use crate::log::LogSigner;
+use crate::keyring::Keyring;
 use crate::overview::{self, Overview};
 use crate::settings;
 use crate::status::EvidenceState;
@@ -134,10 +134,9 @@ async fn included(
     data: &DataDir,
     log: LogState,
 ) -> anyhow::Result<Result<(), String>> {
-    let origin = store.setting(settings::LOG_ORIGIN).await?.context("the log has no name")?;
-    let signer = LogSigner::new(origin, data.log_key()?);
+    let signer = Keyring::load(data, store, crate::clock::now_us()).await?.signer;
     let note = signer.checkpoint(log).note;
-    let checkpoint = match Checkpoint::verify(&note, &[signer.public()]) {
+    let checkpoint = match Checkpoint::verify(&note, &signer.public()) {
         Ok(checkpoint) => checkpoint,
         Err(error) => return Ok(Err(error.to_string())),
     };

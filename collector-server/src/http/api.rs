@@ -2,13 +2,13 @@
 
 use super::problem::Problem;
 use crate::app::App;
-use crate::store::DriftFilter;
-use crate::store::model::{DriftRow, HostRow, ResultRow};
+use crate::store::model::{HostRow, ResultRow};
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Json, Router};
+use evidence::checkpoint::LogKey;
 use evidence::{Digest, HostId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,8 @@ pub fn router() -> Router<App> {
         .route("/api/v1/hosts/{id}/kinds/{kind}", get(kind))
         .route("/api/v1/controls", get(controls))
         .route("/api/v1/results", get(results))
-        .route("/api/v1/drifts", get(drifts))
         .route("/api/v1/log/checkpoint", get(checkpoint))
+        .merge(super::alerts::router())
 }
 
 /// A caller with a bearer token, or a person with a session.
@@ -48,7 +48,7 @@ impl FromRequestParts<App> for Reader {
 }
 
 /// The query of a request; what it does not understand is a problem like any other.
-struct Asked<T>(T);
+pub(super) struct Asked<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
     type Rejection = Problem;
@@ -164,43 +164,31 @@ async fn results(
             && query.rule.as_ref().is_none_or(|rule| *rule == row.rule)
             && query.outcome.as_ref().is_none_or(|outcome| *outcome == row.outcome)
     });
-    Ok(list(rows.iter().map(result_json).collect()))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DriftQuery {
-    state: Option<String>,
-    host: Option<String>,
-}
-
-async fn drifts(
-    State(app): State<App>,
-    _: Reader,
-    Asked(query): Asked<DriftQuery>,
-) -> Result<Json<List<Value>>, Problem> {
-    let open = match query.state.as_deref() {
-        None => None,
-        Some("open") => Some(true),
-        Some("resolved") => Some(false),
-        Some(_) => return Err(Problem::bad_request("state is open or resolved")),
+    let parents = app.store.silent_hosts().await?;
+    let item = |row: &ResultRow| {
+        let mut value = result_json(row);
+        if row.reason.as_deref() == Some("not_reporting") {
+            // The one drift that stands for all of them; none while its host has time left.
+            value["parent"] = json!(parents.get(&row.host));
+        }
+        value
     };
-    let host = query.host.as_deref().map(host_id).transpose()?;
-    let filter = DriftFilter { host, open, limit: MAX_ITEMS as i64 };
-    Ok(list(app.store.drifts(filter).await?.iter().map(drift_json).collect()))
+    Ok(list(rows.iter().map(item).collect()))
 }
 
 /// The log's checkpoint as C2SP text, and its parts.
 async fn checkpoint(State(app): State<App>, _: Reader) -> Result<Json<Value>, Problem> {
     let state = app.store.log().await?;
-    let checkpoint = app.signer.checkpoint(state);
+    let keys = app.keys.now();
+    let checkpoint = keys.signer.checkpoint(state);
+    let vkeys: Vec<_> = keys.signer.public().iter().map(LogKey::vkey).collect();
     Ok(Json(json!({
         "origin": checkpoint.origin, "size": state.size, "root": state.root,
-        "note": checkpoint.note, "key": app.signer.public().vkey(),
+        "note": checkpoint.note, "key": vkeys.first(), "keys": vkeys,
     })))
 }
 
-fn host_id(text: &str) -> Result<HostId, Problem> {
+pub(super) fn host_id(text: &str) -> Result<HostId, Problem> {
     text.parse().map_err(|_| Problem::bad_request("a host id is a ULID of 26 characters"))
 }
 
@@ -218,14 +206,5 @@ fn result_json(row: &ResultRow) -> Value {
         "host": row.host, "rule": row.rule, "outcome": row.outcome, "reason": row.reason,
         "offenders": row.offenders, "since_us": row.since_us, "known": row.known,
         "cause": row.cause,
-    })
-}
-
-fn drift_json(row: &DriftRow) -> Value {
-    json!({
-        "id": row.id, "drift": row.drift, "host": row.host, "rule": row.rule, "kind": row.kind,
-        "cause": row.cause, "severity": row.severity, "from": row.from, "to": row.to,
-        "offenders": row.offenders, "opened_us": row.opened_us, "resolved_us": row.resolved_us,
-        "state": if row.resolved_us.is_some() { "resolved" } else { "open" },
     })
 }

@@ -1,15 +1,16 @@
 //! Drift: the list of causes, and one of them.
 
 use super::people::{Ground, Trouble, frame, render, rules};
-use super::session::LoggedIn;
+use super::session::{Administrator, LoggedIn};
 use crate::app::App;
 use crate::store::CauseFilter;
 use crate::store::model::{DriftRow, KindRow};
 use crate::web::drift::{self, Asked, Evidence, Input, One, OneInput};
 use crate::web::input::Rule;
-use crate::web::page::{Frame, Room};
+use crate::web::page::{Frame, Room, drift_path};
+use axum::Form;
 use axum::extract::{Path, Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Redirect, Response};
 use evidence::Facts;
 use serde::Deserialize;
 
@@ -17,6 +18,8 @@ use serde::Deserialize;
 const PAGE_SIZE: i64 = 50;
 /// Hosts of one cause that are listed.
 const MAX_HOSTS: i64 = 200;
+/// Longest note, in characters.
+const MAX_NOTE: usize = 2000;
 /// Earlier states among which the one before a drift is looked for.
 const STATES_BACK: i64 = 200;
 
@@ -55,7 +58,7 @@ pub(super) async fn list_page(
 
 pub(super) async fn one_page(
     State(app): State<App>,
-    _: LoggedIn,
+    me: LoggedIn,
     Path(id): Path<String>,
     Query(query): Query<DriftQuery>,
 ) -> Result<Response, Trouble> {
@@ -66,10 +69,52 @@ pub(super) async fn one_page(
     let first = rows.first().ok_or_else(missing)?;
     let ground = Ground::load(&app).await?;
     let evidence = evidence(&app, first, &ground).await?;
-    let input = OneInput { now: ground.now(), rows: &rows, more, evidence: &evidence };
+    let alert = app.store.alert_of(&first.id).await?;
+    let by = name_of(&app, alert.as_ref().and_then(|row| row.acknowledged_by.as_deref())).await?;
+    let input = OneInput {
+        now: ground.now(),
+        rows: &rows,
+        more,
+        evidence: &evidence,
+        alert: alert.as_ref().map(|row| (row, by)),
+        may_change: me.is_administrator(),
+    };
     let one = One::of(&input).ok_or_else(missing)?;
     let frame = ground.frame(Room::Drift);
     page(&app, frame, &query.asked(), ground.now().rules, Some(one)).await
+}
+
+/// The name of a person, or whoever else it was as the log names them.
+async fn name_of(app: &App, id: Option<&str>) -> Result<String, Trouble> {
+    let Some(id) = id else { return Ok(String::new()) };
+    let people = app.store.people().await?;
+    let person = people.into_iter().find(|person| person.id == id);
+    Ok(person.map_or_else(|| id.to_owned(), |person| person.name))
+}
+
+#[derive(Deserialize)]
+pub(super) struct NoteForm {
+    note: String,
+}
+
+/// Says that somebody has taken the alert of this drift on.
+pub(super) async fn acknowledge(
+    State(app): State<App>,
+    Administrator(me): Administrator,
+    Path(id): Path<String>,
+    Form(form): Form<NoteForm>,
+) -> Result<Response, Trouble> {
+    let note = form.note.trim();
+    if note.is_empty() || note.chars().count() > MAX_NOTE {
+        let why = format!("A note says what will be done, in 1 to {MAX_NOTE} characters.");
+        return Err(Trouble::Refused(why));
+    }
+    let missing = || Trouble::NotFound(format!("alert of drift {id}"));
+    let alert = app.store.alert_of(&id).await?.ok_or_else(missing)?;
+    let done = app.store.acknowledge(&alert.id, &me.id, note, app.clock.now_us()).await?;
+    done.map_err(|refusal| Trouble::Refused(format!("Nothing was changed: {refusal}.")))?;
+    app.alerts.notify_one();
+    Ok(Redirect::to(&drift_path(&id)).into_response())
 }
 
 async fn page(

@@ -33,7 +33,7 @@ const STATES_SHOWN: i64 = 100;
 /// Where the form to sign out goes.
 const SIGN_OUT: &str = "/logout";
 
-/// Every address that changes something, and how: what is not here takes no POST.
+/// Every address of pages that changes something, and how; the API has its own.
 pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/login", post(account::login)),
@@ -45,6 +45,9 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/people/{id}/disable", post(seats::disable)),
         ("/people/{id}/enable", post(seats::enable)),
         ("/enrolment/tokens", post(enrolment::create_token)),
+        ("/enrolment/tokens/{id}/revoke", post(enrolment::revoke_token)),
+        ("/enrolment/renewals/{id}/approve", post(enrolment::approve_renewal)),
+        ("/drift/{id}/acknowledge", post(drift::acknowledge)),
     ]
 }
 

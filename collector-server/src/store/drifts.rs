@@ -1,7 +1,7 @@
 //! Drifts of one cause: what changed in the same way, on however many hosts.
 
 use super::db::read;
-use super::model::DriftRow;
+use super::model::{AlertRow, DriftRow};
 use super::reading::{DriftColumns, drift_row};
 use super::{Store, StoreError};
 
@@ -125,6 +125,14 @@ impl Store {
             ORDER BY CASE WHEN o.id = d.id THEN 0 ELSE 1 END, o.opened_us DESC, o.id LIMIT $2";
         let rows = read!(&self.db, all, DriftColumns, sql, id.to_owned(), limit)?;
         rows.into_iter().map(drift_row).collect()
+    }
+
+    /// The alert that holds this drift, if one was opened for it.
+    pub async fn alert_of(&self, drift: &str) -> Result<Option<AlertRow>, StoreError> {
+        let sql = "SELECT alert FROM alert_drift WHERE drift = $1";
+        let row = read!(&self.db, optional, (String,), sql, drift.to_owned())?;
+        let Some((alert,)) = row else { return Ok(None) };
+        Ok(self.alert(&alert).await?.map(|whole| whole.alert))
     }
 
     /// The groups that hosts are in, by name.

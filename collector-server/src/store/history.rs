@@ -1,5 +1,4 @@
-//! What pages tell of the past and of what is open: states of kinds, check-ins received, chains,
-//! tokens.
+//! What was: states of kinds, check-ins received, chains.
 
 use super::db::read;
 use super::model::KindRow;
@@ -33,15 +32,6 @@ pub struct ChainRow {
     pub begun_us: i64,
     /// Check-ins it has.
     pub check_ins: i64,
-}
-
-/// An enrolment token that still enrols, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct OpenToken {
-    pub host_group: String,
-    /// How many hosts may still enrol with it.
-    pub uses_left: i64,
-    pub expires_us: i64,
 }
 
 /// Spans of a host that a page can take.
@@ -95,13 +85,6 @@ impl Store {
                 Ok(Receipt { received_us, next_due_s: unpack(&bytes)?.check_in.next_due_s })
             })
             .collect()
-    }
-
-    /// Tokens that still enrol, the one that ends first before the others.
-    pub async fn open_tokens(&self, now_us: i64) -> Result<Vec<OpenToken>, StoreError> {
-        let sql = "SELECT host_group, uses_left, expires_us FROM token
-                   WHERE uses_left > 0 AND expires_us > $1 ORDER BY expires_us, host_group";
-        Ok(read!(&self.db, all, OpenToken, sql, now_us)?)
     }
 
     /// Chains of a host, the first one first.

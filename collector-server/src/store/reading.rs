@@ -76,10 +76,24 @@ impl Store {
 
     /// Drifts, newest first, and those of one check-in by urgency.
     pub async fn drifts(&self, filter: DriftFilter) -> Result<Vec<DriftRow>, StoreError> {
+        self.drifts_after(filter, None).await
+    }
+
+    /// [`Store::drifts`] after one of them: when it was opened, its urgency (0 is critical), its id.
+    pub async fn drifts_after(
+        &self,
+        filter: DriftFilter,
+        after: Option<(i64, i64, String)>,
+    ) -> Result<Vec<DriftRow>, StoreError> {
         let sql = "SELECT id, drift, host, subject, cause, severity, from_state, to_state, offenders,
                    opened_us, resolved_us FROM drift
                    WHERE ($1 = '' OR host = $1)
                      AND ($2 = 0 OR ($2 = 1 AND resolved_us IS NULL) OR ($2 = 2 AND resolved_us IS NOT NULL))
+                     AND (opened_us < $4 OR (opened_us = $4
+                          AND (CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1
+                               WHEN 'medium' THEN 2 ELSE 3 END > $5
+                               OR (CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1
+                                   WHEN 'medium' THEN 2 ELSE 3 END = $5 AND id < $6))))
                    ORDER BY opened_us DESC, CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1
                      WHEN 'medium' THEN 2 ELSE 3 END, id DESC LIMIT $3";
         let host = filter.host.map(|host| host.to_string()).unwrap_or_default();
@@ -88,7 +102,10 @@ impl Store {
             Some(true) => 1,
             Some(false) => 2,
         };
-        let rows = read!(&self.db, all, DriftColumns, sql, host.clone(), state, filter.limit)?;
+        let (at, rank, id) = after.unwrap_or((i64::MAX, 0, String::new()));
+        let limit = filter.limit;
+        let rows =
+            read!(&self.db, all, DriftColumns, sql, host.clone(), state, limit, at, rank, id.clone())?;
         rows.into_iter().map(drift_row).collect()
     }
 }

@@ -1,8 +1,8 @@
 //! How hosts come in: tokens, the command to enrol with, hosts that have not checked in yet.
 
-use super::page::{Frame, When, age, host_path, plural};
-use crate::store::OpenToken;
+use super::page::{Frame, When, age, count, host_path, plural};
 use crate::store::model::{HostRow, HostState};
+use crate::store::{PendingRenewal, TokenRow, TokenState};
 use askama::Template;
 
 /// What became of the last request.
@@ -21,7 +21,9 @@ pub enum Said {
 pub struct Input<'a> {
     pub now_us: i64,
     pub hosts: &'a [HostRow],
-    pub tokens: &'a [OpenToken],
+    pub tokens: &'a [TokenRow],
+    /// Renewals that wait for a person.
+    pub renewals: &'a [PendingRenewal],
     /// `https://HOST:PORT` for agents.
     pub server: &'a str,
     /// Whether the reader may make tokens.
@@ -41,6 +43,7 @@ pub struct EnrolmentPage {
     pub commands: Commands,
     pub tokens: Vec<TokenLine>,
     pub waiting: Vec<WaitingLine>,
+    pub renewals: Vec<RenewalLine>,
 }
 
 /// A new token, in the words to copy.
@@ -56,10 +59,26 @@ pub struct Commands {
 }
 
 pub struct TokenLine {
+    pub id: String,
     pub group: String,
+    /// `2 of 3 hosts`.
     pub uses: String,
+    /// Networks it works from.
+    pub from: String,
     pub until: When,
     pub left: String,
+}
+
+/// A host whose certificate has run out and that asks for another.
+pub struct RenewalLine {
+    pub id: String,
+    pub path: String,
+    pub name: String,
+    pub group: String,
+    pub asked: When,
+    pub peer: String,
+    pub expired: When,
+    pub approved: bool,
 }
 
 pub struct WaitingLine {
@@ -77,6 +96,10 @@ pub fn page(frame: Frame, input: &Input<'_>) -> EnrolmentPage {
     let mut waiting: Vec<&HostRow> =
         input.hosts.iter().filter(|host| host.state == HostState::Enrolling).collect();
     waiting.sort_by_key(|host| (host.enrolled_us, host.id));
+    let now_us = input.now_us;
+    let usable = |token: &&TokenRow| token.state(now_us) == TokenState::Usable;
+    let mut tokens: Vec<&TokenRow> = input.tokens.iter().filter(usable).collect();
+    tokens.sort_by_key(|token| (token.expires_us, &token.id));
     let (refused, made) = match &input.said {
         Some(Said::Refused(why)) => (Some(why.clone()), None),
         Some(Said::Token { token, group, uses, expires_us }) => {
@@ -94,15 +117,16 @@ pub fn page(frame: Frame, input: &Input<'_>) -> EnrolmentPage {
         frame,
         says: format!(
             "{} open, {} enrolled and not heard yet",
-            plural(input.tokens.len(), "token"),
+            plural(tokens.len(), "token"),
             plural(waiting.len(), "host")
         ),
         may_change: input.may_change,
         refused,
         made,
         commands: commands(input.server, "TOKEN"),
-        tokens: input.tokens.iter().map(|token| token_line(token, input.now_us)).collect(),
-        waiting: waiting.into_iter().map(|host| waiting_line(host, input.now_us)).collect(),
+        tokens: tokens.into_iter().map(|token| token_line(token, now_us)).collect(),
+        renewals: input.renewals.iter().map(renewal_line).collect(),
+        waiting: waiting.into_iter().map(|host| waiting_line(host, now_us)).collect(),
     }
 }
 
@@ -113,12 +137,29 @@ fn commands(server: &str, token: &str) -> Commands {
     }
 }
 
-fn token_line(row: &OpenToken, now_us: i64) -> TokenLine {
+fn token_line(row: &TokenRow, now_us: i64) -> TokenLine {
+    let cidrs: Vec<String> = row.cidrs.iter().map(ToString::to_string).collect();
+    let uses = plural(usize::try_from(row.uses).unwrap_or(0), "host");
     TokenLine {
-        group: row.host_group.clone(),
-        uses: plural(usize::try_from(row.uses_left).unwrap_or(0), "host"),
+        id: row.id.clone(),
+        group: row.group.clone(),
+        uses: format!("{} of {uses}", count(row.uses_left.unsigned_abs())),
+        from: if cidrs.is_empty() { "anywhere".to_owned() } else { cidrs.join(", ") },
         until: When::cell(row.expires_us),
         left: age(now_us, row.expires_us),
+    }
+}
+
+fn renewal_line(row: &PendingRenewal) -> RenewalLine {
+    RenewalLine {
+        id: row.host.to_string(),
+        path: host_path(row.host),
+        name: row.name.clone(),
+        group: row.group.clone(),
+        asked: When::cell(row.asked_us),
+        peer: row.peer.clone(),
+        expired: When::cell(row.expired_s.saturating_mul(1_000_000)),
+        approved: row.approved_us.is_some(),
     }
 }
 

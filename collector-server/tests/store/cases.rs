@@ -11,14 +11,16 @@ use evidence::proof::{verify_consistency, verify_inclusion};
 use evidence::{CheckIn, Digest, Facts, HostId, KindEntry, Manifest, SignedCheckIn, Status, leaf};
 use evidenced_collector::store::model::ResultRow;
 use evidenced_collector::store::{
-    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, ObjectRefusal,
-    Person, Refusal, Store,
+    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, NewToken, Notice,
+    ObjectRefusal, Person, Refusal, Store,
 };
 use evidenced_collector::verify::{VerifyError, verify};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
 const SECOND: i64 = 1_000_000;
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// A host with a key, and where its chain is.
 struct Agent {
@@ -58,7 +60,7 @@ impl Agent {
         let signed = SignedCheckIn::sign(check_in, &self.key).expect("signed");
         self.seq += 1;
         self.prev = Some(signed.id());
-        Incoming { signed, received_us: at_s * SECOND + 5 }
+        Incoming { signed, received_us: at_s * SECOND + 5, peer: Some(PEER) }
     }
 
     /// Sends a state whole: check-in, manifest, facts, check-in again.
@@ -98,13 +100,25 @@ fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrol
         token,
         serial: host.to_string().to_lowercase(),
         not_after_s: 2_000_000_000,
+        authority: Digest::of(b"authority"),
+        trust: Digest::of(b"bundle"),
+        peer: PEER,
         at_us,
     }
 }
 
 async fn token(store: &Store, uses: i64) -> Digest {
     let hash = Digest::of(HostId::generate().to_string().as_bytes());
-    store.create_token(hash, "default", uses, 1000, "operator", 0).await.expect("token");
+    let new = NewToken {
+        hash,
+        group: "default".into(),
+        uses,
+        expires_us: 1000,
+        cidrs: vec![],
+        actor: "operator".into(),
+        at_us: 0,
+    };
+    store.create_token(&new).await.expect("token");
     hash
 }
 
@@ -293,6 +307,7 @@ pub(crate) async fn a_judgement_counts_once_whoever_computed_it(store: &Store) {
         results: vec![result(agent.host, "pass", statement.observed_us, statement.index as i64)],
         opened: vec![],
         resolved: vec![],
+        notice: Notice::default(),
     };
     assert!(store.record(&judgement).await.expect("store"));
     assert!(!store.record(&judgement).await.expect("store"), "the second one comes too late");
@@ -498,6 +513,7 @@ async fn judgement(store: &Store, agent: &Agent, outcome: &str) -> Judgement {
         results: vec![result(agent.host, outcome, statement.observed_us, statement.index as i64)],
         opened: vec![],
         resolved: vec![],
+        notice: Notice::default(),
     }
 }
 

@@ -4,9 +4,11 @@ use super::super::control::Offenders;
 use super::super::difference::{self, Change};
 use super::super::input::Now;
 use super::super::marks::{self, Mark, Outcome};
-use super::super::page::{When, age, control_path, count, facts_path, host_path, plural};
+use super::super::page::{
+    When, age, control_path, count, drift_path, facts_path, host_path, plural,
+};
 use super::what_of;
-use crate::store::model::{DriftRow, HostRow, KindRow};
+use crate::store::model::{AlertRow, DriftRow, HostRow, KindRow};
 use evidence::{Facts, HostId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +29,10 @@ pub struct Input<'a> {
     /// There are more of them.
     pub more: bool,
     pub evidence: &'a [Evidence],
+    /// The alert that holds it, and the name of who acknowledged it.
+    pub alert: Option<(&'a AlertRow, String)>,
+    /// Whether the reader may acknowledge it.
+    pub may_change: bool,
 }
 
 pub struct One {
@@ -47,7 +53,19 @@ pub struct One {
     pub rule: Option<RuleSays>,
     pub hosts: Vec<HostLine>,
     pub hosts_say: String,
+    pub alert: Option<AlertSays>,
     ids: Vec<String>,
+}
+
+/// Where a person stands with it.
+pub struct AlertSays {
+    /// Where an acknowledgement is sent; none when there is nothing to acknowledge.
+    pub acknowledge: Option<String>,
+    /// `open, in the lane page, 3 hosts`.
+    pub says: String,
+    /// Who took it on, and when.
+    pub taken: Option<(String, When)>,
+    pub note: String,
 }
 
 /// What is different in one kind.
@@ -118,9 +136,22 @@ impl One {
             rule: first.rule.as_deref().and_then(|id| rule(now, id)),
             hosts: hosts(input),
             hosts_say: hosts_say(input),
+            alert: alert(input, &first.id),
             ids: rows.iter().map(|row| row.id.clone()).collect(),
         })
     }
+}
+
+fn alert(input: &Input<'_>, drift: &str) -> Option<AlertSays> {
+    let (row, by) = input.alert.as_ref()?;
+    let hosts = plural(usize::try_from(row.hosts).unwrap_or(0), "host");
+    let live = row.state != "resolved" && input.may_change;
+    Some(AlertSays {
+        acknowledge: live.then(|| format!("{}/acknowledge", drift_path(drift))),
+        says: format!("{}, in the lane {}, {hosts}", row.state, row.lane),
+        taken: row.acknowledged_us.map(|us| (by.clone(), When::of(us))),
+        note: row.note.clone().unwrap_or_default(),
+    })
 }
 
 fn cause_says(cause: &str) -> &'static str {

@@ -107,7 +107,15 @@ fn one_cause_shows_its_hosts_once_with_what_holds_now_and_its_controls() {
     let controls = [control("A.8.5", Theme::Technological, State::Deviating)];
     let now =
         Now { at_us: NOW, hosts: &hosts, results: &results, rules: &rules, controls: &controls };
-    let one = One::of(&OneInput { now, rows: &rows, more: false, evidence: &[] }).expect("one");
+    let one = One::of(&OneInput {
+        now,
+        rows: &rows,
+        more: false,
+        evidence: &[],
+        alert: None,
+        may_change: true,
+    })
+    .expect("one");
     let marks: Vec<_> = one
         .hosts
         .iter()
@@ -119,5 +127,15 @@ fn one_cause_shows_its_hosts_once_with_what_holds_now_and_its_controls() {
     assert_eq!((rule.controls[0].id.as_str(), rule.controls[0].mark.word), ("A.8.5", "deviating"));
     assert!(one.is_of("b") && !one.is_of("x"));
     assert_eq!(one.hosts[0].path, crate::web::page::host_path(id(1)));
-    assert!(One::of(&OneInput { now, rows: &[], more: false, evidence: &[] }).is_none());
+    assert!(
+        One::of(&OneInput {
+            now,
+            rows: &[],
+            more: false,
+            evidence: &[],
+            alert: None,
+            may_change: true
+        })
+        .is_none()
+    );
 }

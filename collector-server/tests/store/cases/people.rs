@@ -1,6 +1,6 @@
 //! People and their sessions, and what pages for people read.
 
-use super::{Agent, judgement, token};
+use super::{Agent, judgement};
 use evidence::{Digest, HostId};
 use evidenced_collector::store::model::DriftRow;
 use evidenced_collector::store::{
@@ -234,10 +234,4 @@ pub(crate) async fn what_was_is_told_for_the_timeline(store: &Store) {
     assert_eq!(receipts[0].next_due_s, 3600);
     let chains = store.chains(agent.host).await.expect("chains");
     assert_eq!((chains.len(), chains[0].check_ins), (1, 3));
-
-    assert!(store.open_tokens(0).await.expect("tokens").is_empty(), "it was used up");
-    let _ = token(store, 2).await;
-    let open = store.open_tokens(0).await.expect("tokens");
-    assert_eq!((open.len(), open[0].uses_left), (1, 2));
-    assert!(store.open_tokens(1000).await.expect("tokens").is_empty(), "it has expired");
 }
