@@ -14,8 +14,9 @@ use crate::identity::{Identity, MACHINE_ID, StateDir};
 use crate::renew::Renewal;
 use crate::run::{Agent, Gather, Parts, Plan};
 use crate::schedule::{self, Schedule};
-use crate::ship::{Backoff, Shipper};
-use crate::spool::{Limits, Spool};
+use crate::ship::{Backoff, Route, Shipper};
+use crate::spool::{Keep, Limits, Spool};
+use crate::watch::{self, Watch};
 use crate::{enroll, leave, logging, report};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -189,7 +190,16 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
         let arrived = arrive(&args.state, machine_id, enrolment, patience, &now_ms).await;
         let (state, identity) = arrived?;
         let mut agent = agent(Arc::new(state), &identity, &config, host, schedules)?;
-        if args.once { Ok(agent.once().await?) } else { serve(&mut agent).await }
+        if args.once {
+            return Ok(agent.once().await?);
+        }
+        if config.watch.enabled && args.root.is_none() {
+            let config::Watch { settle, at_most_every, .. } = config.watch;
+            let pace = watch::Pace { settle, at_most_every };
+            let kinds = agent.plan.kinds();
+            agent.heed_changes(Watch::start(Path::new("/"), &kinds, pace, agent.clock.clone()));
+        }
+        serve(&mut agent).await
     };
     let outcome = runtime.block_on(work);
     // Gathering that still goes on is abandoned: it keeps nothing by itself.
@@ -224,10 +234,13 @@ fn agent(
     let key = state.evidence_key()?;
     let limits = Limits { max_size: config.spool.max_size, max_age: config.spool.max_age };
     let disk = Arc::new(RealDisk);
-    let spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
-    let shipper = Shipper::new(&state, identity, config.ship.timeout)?;
+    let mut spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
+    spool.keep(Keep { age: config.spool.keep, size: config.spool.keep_size })?;
+    let config::Ship { timeout, servers, proxy, .. } = &config.ship;
+    let route = Route { servers: servers.clone(), proxy: proxy.clone() };
+    let shipper = Shipper::by(&state, identity, *timeout, &route)?;
     let backoff = Backoff::new(config.ship.retry_min, config.ship.retry_max);
-    let renewal = Renewal::new(state, identity.clone(), config.ship.timeout, backoff.clone())?;
+    let renewal = Renewal::new(state, identity.clone(), *timeout, backoff.clone())?.by(route);
     let (every, coalesce) = (config.check_in.at_least_every, config.check_in.coalesce);
     let mut agent = Agent::new(Parts {
         host: identity.host,

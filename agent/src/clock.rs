@@ -56,9 +56,14 @@ impl Clock {
         now.saturating_add(self.set_by_ms.load(Ordering::SeqCst))
     }
 
+    /// How long this much of its time takes.
+    pub fn real(&self, time: Duration) -> Duration {
+        time / self.speed
+    }
+
     /// The moment when `time` will have passed.
     pub fn after(&self, time: Duration) -> Instant {
-        Instant::now() + time / self.speed
+        Instant::now() + self.real(time)
     }
 
     /// How much of its time has passed since a moment, whatever the wall clock was set to.
@@ -68,12 +73,12 @@ impl Clock {
 
     /// Waits until this much of its time has passed.
     pub async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time / self.speed).await;
+        tokio::time::sleep(self.real(time)).await;
     }
 
     /// Gives `work` this much of its time.
     pub async fn timeout<F: Future>(&self, time: Duration, work: F) -> Result<F::Output, Elapsed> {
-        tokio::time::timeout(time / self.speed, work).await
+        tokio::time::timeout(self.real(time), work).await
     }
 }
 

@@ -3,12 +3,15 @@
 
 mod accounts;
 mod host_os;
+mod kernel_clock;
 mod kernel_hardening;
+mod listening_ports;
 mod logging;
 mod packages;
 pub mod ssh_server;
 mod sudo;
 mod systemd;
+mod time_sync;
 
 use crate::host::{Failure, Host, Reading};
 use evidence::kinds::{Kind, KindInfo};
@@ -30,10 +33,12 @@ pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
     host_os::COLLECTOR,
     kernel_hardening::COLLECTOR,
+    listening_ports::COLLECTOR,
     logging::COLLECTOR,
     packages::COLLECTOR,
     ssh_server::COLLECTOR,
     sudo::COLLECTOR,
+    time_sync::COLLECTOR,
 ];
 
 /// What one collection gave.

@@ -77,7 +77,7 @@ pub async fn enroll(
 }
 
 /// `https://HOST:PORT` without anything behind it.
-fn address(text: &str) -> Result<String, EnrollError> {
+pub(crate) fn address(text: &str) -> Result<String, EnrollError> {
     let refused = || EnrollError::Address(text.to_owned());
     let url = Url::parse(text).map_err(|_| refused())?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();

@@ -21,6 +21,10 @@ use std::path::Path;
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
 /// Most names of one directory.
 pub const MAX_DIRECTORY_ENTRIES: usize = 100_000;
+/// Room for a file without a size, in bytes.
+const UNSIZED_ROOM: usize = 16 << 10;
+/// Most links of one directory: as many files as a process may open by default (`fs.nr_open`).
+const MAX_LINKS: u64 = 1 << 20;
 
 /// A machine, or something that looks like one.
 pub struct Host {
@@ -144,7 +148,10 @@ impl Host {
         if meta.size_bytes > max {
             return Err(ReadError::TooLarge(max));
         }
-        let mut bytes = Vec::with_capacity(meta.size_bytes as usize);
+        // Files of /proc have no size. Room for most of them spares reads, each of which may have
+        // the kernel look through a large table once more.
+        let room = if meta.size_bytes == 0 { UNSIZED_ROOM } else { meta.size_bytes as usize };
+        let mut bytes = Vec::with_capacity(room);
         let mut reader = std::fs::File::from(file).take(max + 1);
         reader.read_to_end(&mut bytes).map_err(io_error)?;
         if bytes.len() as u64 > max {
@@ -174,6 +181,32 @@ impl Host {
         }
         names.sort_unstable();
         Ok(names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+    }
+
+    /// Shows `visit` the target of every link in a directory, in no order, until it answers false.
+    /// What is no link, and what is gone meanwhile, is passed over.
+    pub fn links(&self, path: &str, visit: &mut dyn FnMut(&str) -> bool) -> Result<(), ReadError> {
+        let root = match &self.door {
+            Door::System { root, .. } => root,
+            Door::Fixture(fixture) => return fixture.links(path, visit),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut directory = fs::Dir::new(resolve(root, path, flags)?)?;
+        let mut target = Vec::new();
+        for _ in 0..MAX_LINKS {
+            let Some(entry) = directory.read() else { return Ok(()) };
+            match fs::readlinkat(directory.fd()?, entry?.file_name(), target) {
+                Ok(found) => {
+                    if !visit(&found.to_string_lossy()) {
+                        return Ok(());
+                    }
+                    target = found.into_bytes();
+                }
+                Err(Errno::INVAL | Errno::NOENT) => target = Vec::new(),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Err(ReadError::TooLarge(MAX_LINKS))
     }
 
     /// stat(2): links are followed, within the root.

@@ -4,8 +4,8 @@ use crate::durable::RealDisk;
 use crate::identity::{Chain, Identity, Left, StateDir, StateError, erase};
 use crate::renew::{RenewError, Renewal};
 use crate::ship::{
-    Answer, Backoff, MAX_ANSWER_BYTES, Seen, SetupError, ShipError, Shipper, collector_client,
-    explain,
+    Answer, Backoff, MAX_ANSWER_BYTES, Route, Seen, SetupError, ShipError, Shipper,
+    collector_client, explain,
 };
 use crate::spool::{Limits, Spool, SpoolError};
 use evidence::wire::LeaveRequest;
@@ -76,8 +76,7 @@ async fn tell(state: &Arc<StateDir>, identity: &Identity, now_ms: i64) -> Result
     let key = state.evidence_key()?;
     let limits = Limits { max_size: u64::MAX, max_age: Duration::MAX };
     let disk = Arc::new(RealDisk);
-    let mut spool =
-        Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
+    let mut spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
     let shipper = Shipper::new(state, &identity, TIMEOUT)?;
     let shipped = shipper.drain(&mut spool, now_ms).await;
     if let Err(error) = shipped {
@@ -89,7 +88,7 @@ async fn tell(state: &Arc<StateDir>, identity: &Identity, now_ms: i64) -> Result
     }
     let Chain { chain, next_seq, .. } = *spool.chain();
     let statement = LeaveRequest::sign(identity.host, chain, next_seq, now_ms, &key);
-    let client = collector_client(state, &identity, TIMEOUT, true)?;
+    let client = collector_client(state, &identity, TIMEOUT, true, &Route::default())?;
     let url = format!("{}/agent/v1/leave", identity.server);
     let not_told = |error: reqwest::Error| LeaveError::NotTold(explain(&error));
     let response = client.post(url).json(&statement).send().await.map_err(not_told)?;

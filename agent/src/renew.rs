@@ -10,7 +10,9 @@
 //! over the verified connection and made durable before it is used.
 
 use crate::identity::{Certificate, Identity, NEXT_KEY, PAIR, StateDir, StateError};
-use crate::ship::{Answer, Backoff, MAX_ANSWER_BYTES, Seen, SetupError, Shipper, explain};
+use crate::ship::{
+    Answer, Backoff, MAX_ANSWER_BYTES, Route, Seen, Servers, SetupError, Shipper, explain,
+};
 use evidence::Digest;
 use evidence::wire::{Nonce, RenewRequest, RenewResponse, TrustBundle};
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
@@ -75,6 +77,8 @@ pub struct Renewal {
     certificate: Certificate,
     trust: Digest,
     timeout: Duration,
+    route: Route,
+    servers: Servers,
     backoff: Backoff,
     /// After a failure: nothing before.
     rest: Option<Instant>,
@@ -91,8 +95,27 @@ impl Renewal {
     ) -> Result<Self, StateError> {
         let certificate = state.certificate()?;
         let trust = digest(&state, &identity.trust)?;
-        let (rest, settled) = (None, None);
-        Ok(Self { state, identity, certificate, trust, timeout, backoff, rest, settled })
+        let (rest, settled, route) = (None, None, Route::default());
+        let servers = Servers::of(&route, &identity);
+        Ok(Self {
+            state,
+            identity,
+            certificate,
+            trust,
+            timeout,
+            route,
+            servers,
+            backoff,
+            rest,
+            settled,
+        })
+    }
+
+    /// By a way that an operator chose.
+    pub fn by(mut self, route: Route) -> Self {
+        self.servers = Servers::of(&route, &self.identity);
+        self.route = route;
+        self
     }
 
     /// Until when nothing is due.
@@ -122,6 +145,9 @@ impl Renewal {
             Err(error) => {
                 let wait = self.backoff.next(error.retry_after(), error.needs_a_person());
                 self.rest = Some(Instant::now() + wait);
+                if matches!(error, RenewError::Unreachable { .. }) {
+                    self.servers.next();
+                }
             }
         }
         done
@@ -138,7 +164,7 @@ impl Renewal {
         } else {
             return Ok(None);
         }
-        Ok(Some(Shipper::new(&self.state, &self.identity, self.timeout)?))
+        Ok(Some(Shipper::by(&self.state, &self.identity, self.timeout, &self.route)?))
     }
 
     fn is_due(&self, seen: Seen, now_ms: i64) -> bool {
@@ -151,7 +177,7 @@ impl Renewal {
     }
 
     async fn fetch_trust(&mut self, now_ms: i64) -> Result<(), RenewError> {
-        let url = format!("{}/agent/v1/trust", self.identity.server);
+        let url = format!("{}/agent/v1/trust", self.servers.now());
         let answer = self.ask(self.client(true)?.get(url), now_ms).await?;
         let trust = self.success(&answer).and_then(|()| read::<TrustBundle>(&answer))?;
         self.keep_trust(trust)
@@ -237,12 +263,12 @@ impl Renewal {
     ) -> Result<Answer, RenewError> {
         let (host, serial) = (self.identity.host, self.certificate.serial.clone());
         let request = RenewRequest::sign(host, csr, serial, nonce, &self.state.evidence_key()?);
-        let url = format!("{}/agent/v1/renew", self.identity.server);
+        let url = format!("{}/agent/v1/renew", self.servers.now());
         self.ask(self.client(shown)?.post(url).json(&request), now_ms).await
     }
 
     async fn nonce(&self, now_ms: i64) -> Result<String, RenewError> {
-        let url = format!("{}/agent/v1/nonce", self.identity.server);
+        let url = format!("{}/agent/v1/nonce", self.servers.now());
         let answer = self.ask(self.client(false)?.get(url), now_ms).await?;
         self.success(&answer)?;
         Ok(read::<Nonce>(&answer)?.nonce)
@@ -250,7 +276,13 @@ impl Renewal {
 
     /// A client that shows the certificate, or one that does not.
     fn client(&self, shown: bool) -> Result<Client, RenewError> {
-        Ok(crate::ship::collector_client(&self.state, &self.identity, self.timeout, shown)?)
+        Ok(crate::ship::collector_client(
+            &self.state,
+            &self.identity,
+            self.timeout,
+            shown,
+            &self.route,
+        )?)
     }
 
     async fn ask(
@@ -259,7 +291,7 @@ impl Renewal {
         now_ms: i64,
     ) -> Result<Answer, RenewError> {
         let unreachable = |error: reqwest::Error| RenewError::Unreachable {
-            server: self.identity.server.clone(),
+            server: self.servers.now().to_owned(),
             reason: explain(&error),
             suspicious: !error.is_connect() && !error.is_timeout(),
         };
@@ -283,4 +315,132 @@ fn digest(state: &StateDir, trust: &TrustBundle) -> Result<Digest, StateError> {
 
 fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, RenewError> {
     answer.json().map_err(|error| RenewError::Answer(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::HostId;
+    use evidence::checkpoint::LogKey;
+    use evidence::key::SigningKey;
+    use rcgen::{BasicConstraints, IsCa, Issuer};
+    use std::path::Path;
+
+    struct Authority {
+        pem: String,
+        issuer: Issuer<'static, KeyPair>,
+    }
+
+    impl Authority {
+        fn new() -> Self {
+            let key = KeyPair::generate().expect("key");
+            let mut params = CertificateParams::new(vec![]).expect("params");
+            params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+            let pem = params.self_signed(&key).expect("certificate").pem();
+            Self { issuer: Issuer::from_ca_cert_pem(&pem, key).expect("issuer"), pem }
+        }
+
+        fn certificate(&self, key: &KeyPair) -> String {
+            let mut params = CertificateParams::new(vec![]).expect("params");
+            params.use_authority_key_identifier_extension = true;
+            params.signed_by(key, &self.issuer).expect("certificate").pem()
+        }
+
+        fn trust(&self) -> TrustBundle {
+            let (key, _) = SigningKey::generate().expect("key");
+            let log_keys = vec![LogKey { origin: "log".into(), key: key.public() }];
+            TrustBundle { authorities: vec![self.pem.clone()], log_keys }
+        }
+    }
+
+    fn renewal(directory: &Path, authority: &Authority) -> Renewal {
+        let state = StateDir::create(directory).expect("state");
+        let (_, pkcs8) = SigningKey::generate().expect("key");
+        state.write("evidence.key", &pkcs8).expect("written");
+        let key = KeyPair::generate().expect("key");
+        let pair = authority.certificate(&key) + &key.serialize_pem();
+        state.write(PAIR, pair.as_bytes()).expect("written");
+        let identity = Identity {
+            host: HostId::from_parts(1, 1),
+            server: "https://192.0.2.1:8443".into(),
+            trust: authority.trust(),
+            machine: None,
+            enrolled_at_ms: 1,
+        };
+        identity.write(&state).expect("written");
+        let backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(1));
+        Renewal::new(Arc::new(state), identity, Duration::from_secs(1), backoff).expect("renewal")
+    }
+
+    fn same(a: &KeyPair, b: &KeyPair) -> bool {
+        a.subject_public_key_info() == b.subject_public_key_info()
+    }
+
+    #[test]
+    fn a_key_that_was_asked_for_is_asked_for_again_and_one_in_use_is_not() {
+        let directory = tempfile::tempdir().expect("directory");
+        let authority = Authority::new();
+        let mut renewal = renewal(directory.path(), &authority);
+        let key = renewal.next_key().expect("key");
+        assert!(same(&key, &renewal.next_key().expect("key")));
+        let certificate = authority.certificate(&key);
+        let response = RenewResponse { certificate, trust: authority.trust() };
+        renewal.take(response, &key).expect("taken");
+        // As after a crash between the pair and the removal of its key.
+        renewal.state.write(NEXT_KEY, key.serialize_pem().as_bytes()).expect("written");
+        assert!(!same(&key, &renewal.next_key().expect("another key")));
+        // One that cannot be read is replaced.
+        renewal.state.write(NEXT_KEY, b"half").expect("written");
+        renewal.next_key().expect("another key");
+    }
+
+    #[test]
+    fn an_answer_for_another_key_or_without_trust_leaves_the_pair_as_it_was() {
+        let directory = tempfile::tempdir().expect("directory");
+        let authority = Authority::new();
+        let mut renewal = renewal(directory.path(), &authority);
+        let before = renewal.state.tls_identity().expect("pair");
+        let key = renewal.next_key().expect("key");
+        let other = KeyPair::generate().expect("key");
+        let certificate = authority.certificate(&key);
+        let empty = TrustBundle { authorities: vec![], ..authority.trust() };
+        let garbled = TrustBundle { authorities: vec!["?".into()], ..authority.trust() };
+        for (certificate, trust) in [
+            (authority.certificate(&other), authority.trust()),
+            ("?".to_owned(), authority.trust()),
+            (certificate.clone(), empty),
+            (certificate.clone(), garbled),
+        ] {
+            let refused = renewal.take(RenewResponse { certificate, trust }, &key);
+            assert!(matches!(refused, Err(RenewError::Answer(_))), "{refused:?}");
+            assert_eq!(renewal.state.tls_identity().expect("pair"), before);
+        }
+        let response = RenewResponse { certificate, trust: authority.trust() };
+        renewal.take(response, &key).expect("taken");
+        let pair = renewal.state.tls_identity().expect("pair");
+        reqwest::Identity::from_pem(&pair).expect("certificate and key fit");
+        assert_ne!(pair, before);
+        assert_eq!(renewal.state.read(NEXT_KEY).expect("read"), None);
+    }
+
+    #[test]
+    fn a_certificate_by_another_than_the_first_authority_is_due() {
+        let directory = tempfile::tempdir().expect("directory");
+        let (authority, next) = (Authority::new(), Authority::new());
+        let mut renewal = renewal(directory.path(), &authority);
+        // rcgen's own life: from 1975 to 4096.
+        let now_ms = 1_700_000_000_000;
+        assert!(!renewal.is_due(Seen::default(), now_ms));
+        assert!(renewal.is_due(Seen::default(), renewal.certificate.due_ms()));
+        let both = |first: &Authority, second: &Authority| TrustBundle {
+            authorities: vec![first.pem.clone(), second.pem.clone()],
+            ..authority.trust()
+        };
+        renewal.keep_trust(both(&authority, &next)).expect("prepared");
+        assert!(!renewal.is_due(Seen::default(), now_ms));
+        renewal.keep_trust(both(&next, &authority)).expect("activated");
+        assert!(renewal.is_due(Seen::default(), now_ms));
+        renewal.settled = Some(Instant::now() + Duration::from_secs(60));
+        assert!(!renewal.is_due(Seen::default(), now_ms), "it was renewed just now");
+    }
 }

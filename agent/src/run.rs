@@ -14,6 +14,7 @@ use crate::collectors::Collected;
 use crate::renew::{RenewError, Renewal};
 use crate::ship::{Backoff, Drained, ShipError, Shipper};
 use crate::spool::{Current, Spool, SpoolError};
+use crate::watch::Watch;
 use evidence::check_in::CheckInError;
 use evidence::key::SigningKey;
 use evidence::{HostId, Status};
@@ -68,6 +69,7 @@ pub struct Agent {
     pub clock: Clock,
     /// Keeps certificate and trust fresh; none where a test does without.
     pub renewal: Option<Renewal>,
+    watch: Watch,
     pace: Pace,
     /// Kinds whose gathering passed its deadline and still goes on.
     stuck: BTreeMap<String, JoinHandle<Collected>>,
@@ -105,8 +107,26 @@ impl Agent {
             plan.resume(current, clock.now_ms());
         }
         let (pace, stuck) = (Pace::default(), BTreeMap::new());
-        let renewal = None;
-        Self { host, key, spool, shipper, backoff, plan, gather, clock, renewal, pace, stuck }
+        let (renewal, watch) = (None, Watch::nothing(clock.clone()));
+        Self {
+            host,
+            key,
+            spool,
+            shipper,
+            backoff,
+            plan,
+            gather,
+            clock,
+            renewal,
+            watch,
+            pace,
+            stuck,
+        }
+    }
+
+    /// Lets changes of files make kinds due before their time.
+    pub fn heed_changes(&mut self, watch: Watch) {
+        self.watch = watch;
     }
 
     /// Gathers every kind now and ships until the spool is empty.
@@ -125,7 +145,12 @@ impl Agent {
                     restated = true;
                     self.restate()?;
                 }
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.spool.end_trouble()?;
+                    // What the receipts said of the collector's keys: trust, then certificate.
+                    self.tend_once(now_ms).await?;
+                    return self.tend_once(now_ms).await;
+                }
                 Err(error) => self.wait_or_give_up(error).await?,
             }
         }
@@ -157,6 +182,7 @@ impl Agent {
     }
 
     async fn wait_or_give_up(&mut self, error: ShipError) -> Result<(), RunError> {
+        self.note_trouble(&error);
         let wait = self.backoff.next(error.retry_after(), false);
         if error.needs_a_person() || self.backoff.attempts() >= MAX_ATTEMPTS {
             return Err(RunError::Ship { error, waiting: self.spool.len() });
@@ -184,6 +210,7 @@ impl Agent {
         self.plan.heed(now_ms);
         let due_at = self.clock.after(until(self.plan.wake_ms(now_ms), now_ms));
         let due_at = self.pace.promised.map_or(due_at, |promised| due_at.min(promised));
+        let due_at = self.watch.due_at().map_or(due_at, |changed| due_at.min(changed));
         let due_at = later(due_at, self.pace.check_in);
         if due_at <= Instant::now() {
             return self.check_in_now(now_ms).await;
@@ -202,18 +229,32 @@ impl Agent {
             let shipped = tokio::select! {
                 shipped = self.shipper.drain(&mut self.spool, now_ms) => shipped,
                 () = sleep_until(due_at) => return,
+                () = told(&mut self.watch, self.pace.check_in) => return,
             };
             return self.shipped(shipped);
         }
         let wake = if self.spool.is_empty() { due_at } else { due_at.min(ship_at) };
         let tend_at = self.renewal.as_ref().map(|renewal| renewal.wake(now_ms));
         let wake = tend_at.map_or(wake, |tend_at| wake.min(tend_at));
-        sleep_until(wake.min(self.clock.after(MAX_SLEEP))).await;
+        let wake = wake.min(self.clock.after(MAX_SLEEP));
+        tokio::select! {
+            () = sleep_until(wake) => {}
+            () = self.watch.noted() => {}
+        }
     }
 
     async fn check_in_now(&mut self, now_ms: i64) {
         self.pace.check_in = None;
-        if let Err(error) = self.check_in(self.plan.due(now_ms)).await {
+        let mut kinds = self.plan.due(now_ms);
+        let changed = self.watch.take();
+        kinds.extend(changed.iter().map(|kind| (*kind).to_owned()));
+        kinds.retain(|kind| self.plan.has(kind));
+        kinds.sort();
+        kinds.dedup();
+        // Homes and directories come and go.
+        self.watch.arm();
+        if let Err(error) = self.check_in(kinds).await {
+            self.watch.put_back(changed);
             let wait = self.backoff.next(None, true);
             self.pace.check_in = Some(self.clock.after(wait));
             tracing::error!(%error, wait_s = wait.as_secs(), "the check-in could not be kept");
@@ -224,6 +265,9 @@ impl Agent {
         self.pace.ship = None;
         match shipped {
             Ok(drained) => {
+                if let Err(error) = self.spool.end_trouble() {
+                    tracing::warn!(%error, "the end of the trouble could not be noted");
+                }
                 if drained.accepted > 0 {
                     self.backoff.reset();
                     self.pace.conflict = false;
@@ -234,6 +278,7 @@ impl Agent {
                 }
             }
             Err(error) => {
+                self.note_trouble(&error);
                 let slow = error.needs_a_person();
                 let wait = self.backoff.next(error.retry_after(), slow);
                 self.pace.ship = Some(self.clock.after(wait));
@@ -244,6 +289,15 @@ impl Agent {
                     tracing::warn!(%error, wait_s, waiting, "not shipped; trying again");
                 }
             }
+        }
+    }
+
+    /// For `status`. A disk that cannot take it has worse to say.
+    fn note_trouble(&mut self, error: &ShipError) {
+        let now_ms = self.now_ms();
+        let noted = self.spool.note_trouble(&error.to_string(), error.needs_a_person(), now_ms);
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the trouble could not be noted for `status`");
         }
     }
 
@@ -347,6 +401,19 @@ impl Agent {
 
     fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+}
+
+/// Waits until a change is to be told, and not before the next check-in may be made.
+async fn told(watch: &mut Watch, not_before: Option<Instant>) {
+    loop {
+        match watch.due_at() {
+            Some(due_at) => tokio::select! {
+                () = sleep_until(later(due_at, not_before)) => return,
+                () = watch.noted() => {}
+            },
+            None => watch.noted().await,
+        }
     }
 }
 

@@ -8,17 +8,21 @@
 mod answer;
 mod backoff;
 mod receipt;
+mod refill;
+mod route;
 mod tls;
 
 pub(crate) use answer::Answer;
 pub use backoff::Backoff;
 pub use receipt::{ReceiptError, verify};
+pub use route::Route;
+pub(crate) use route::Servers;
 pub(crate) use tls::explain;
 
 use crate::identity::{Identity, StateDir, StateError};
 use crate::spool::{Spool, SpoolError};
 use evidence::checkpoint::LogKey;
-use evidence::wire::{CHECK_IN_TYPE, OBJECT_TYPE, TRUST_HEADER};
+use evidence::wire::{CHECK_IN_TYPE, Lost, OBJECT_TYPE, TRUST_HEADER};
 use evidence::{ChainId, Digest, Receipt, SignedCheckIn, Want};
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, StatusCode};
@@ -35,7 +39,7 @@ pub(crate) const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// A collector, as this host may speak to it.
 pub struct Shipper {
     client: Client,
-    server: String,
+    servers: Servers,
     log_keys: Vec<LogKey>,
     seen: Mutex<Seen>,
 }
@@ -105,6 +109,8 @@ pub enum SetupError {
     State(#[from] StateError),
     #[error("certificate, key or authorities cannot be used: {0}")]
     Tls(#[source] reqwest::Error),
+    #[error("the proxy cannot be used: {0}")]
+    Proxy(#[source] reqwest::Error),
 }
 
 /// What became of one check-in.
@@ -117,15 +123,25 @@ enum Shipped {
 }
 
 impl Shipper {
+    /// To the address of the enrolment, through the proxy that the environment names, if any.
     pub fn new(
         state: &StateDir,
         identity: &Identity,
         timeout: Duration,
     ) -> Result<Self, SetupError> {
-        let client = collector_client(state, identity, timeout, true)?;
-        let log_keys = identity.trust.log_keys.clone();
-        let seen = Mutex::default();
-        Ok(Self { client, server: identity.server.clone(), log_keys, seen })
+        Self::by(state, identity, timeout, &Route::default())
+    }
+
+    /// By a way that an operator chose.
+    pub fn by(
+        state: &StateDir,
+        identity: &Identity,
+        timeout: Duration,
+        route: &Route,
+    ) -> Result<Self, SetupError> {
+        let client = collector_client(state, identity, timeout, true, route)?;
+        let (servers, log_keys) = (Servers::of(route, identity), identity.trust.log_keys.clone());
+        Ok(Self { client, servers, log_keys, seen: Mutex::default() })
     }
 
     /// What the collector's answers said of this host's identity so far.
@@ -189,6 +205,7 @@ impl Shipper {
                     "the collector wants objects that are not here any more; the check-in stands without them"
                 );
                 spool.note_lost(missing, now_ms)?;
+                self.say_lost(spool, &receipt, now_ms).await;
                 return Ok(Shipped::Accepted);
             }
         }
@@ -215,9 +232,12 @@ impl Shipper {
     }
 
     async fn post(&self, signed: &SignedCheckIn, now_ms: i64) -> Result<Answer, ShipError> {
-        let url = format!("{}/agent/v1/check-ins", self.server);
-        let request = self.client.post(url).header(CONTENT_TYPE, CHECK_IN_TYPE);
-        self.ask(request.body(signed.to_bytes()), now_ms).await
+        let bytes = signed.to_bytes();
+        let request = |server: &str| {
+            let url = format!("{server}/agent/v1/check-ins");
+            self.client.post(url).header(CONTENT_TYPE, CHECK_IN_TYPE).body(bytes.clone())
+        };
+        self.ask(request, now_ms).await
     }
 
     /// Whether the collector took the object.
@@ -228,9 +248,11 @@ impl Shipper {
         bytes: Vec<u8>,
         now_ms: i64,
     ) -> Result<bool, ShipError> {
-        let url = format!("{}/agent/v1/{path}/{id}", self.server);
-        let request = self.client.put(url).header(CONTENT_TYPE, OBJECT_TYPE);
-        let answer = self.ask(request.body(bytes), now_ms).await?;
+        let request = |server: &str| {
+            let url = format!("{server}/agent/v1/{path}/{id}");
+            self.client.put(url).header(CONTENT_TYPE, OBJECT_TYPE).body(bytes.clone())
+        };
+        let answer = self.ask(request, now_ms).await?;
         if answer.status.is_success() {
             return Ok(true);
         }
@@ -243,13 +265,38 @@ impl Shipper {
         }
     }
 
+    /// Asks the collector at the address that answered last, and at the others in turn if it cannot
+    /// be reached or is not ready.
     async fn ask(
+        &self,
+        request: impl Fn(&str) -> reqwest::RequestBuilder,
+        now_ms: i64,
+    ) -> Result<Answer, ShipError> {
+        let mut outcome = self.ask_one(request(self.servers.now()), now_ms).await;
+        for _ in 1..self.servers.len() {
+            let failed = match &outcome {
+                Ok(answer) => matches!(answer.status.as_u16(), 502..=504),
+                Err(_) => true,
+            };
+            if !failed {
+                break;
+            }
+            if let Err(error) = &outcome {
+                tracing::info!(%error, "going on to the collector's next address");
+            }
+            self.servers.next();
+            outcome = self.ask_one(request(self.servers.now()), now_ms).await;
+        }
+        outcome
+    }
+
+    async fn ask_one(
         &self,
         request: reqwest::RequestBuilder,
         now_ms: i64,
     ) -> Result<Answer, ShipError> {
         let unreachable = |error: reqwest::Error| ShipError::Unreachable {
-            server: self.server.clone(),
+            server: self.servers.now().to_owned(),
             reason: explain(&error),
         };
         let response = request.send().await.inspect_err(|error| {
@@ -266,6 +313,21 @@ impl Shipper {
         Ok(answer)
     }
 
+    /// Tells the collector what will never come, so that it need not wait. One that does not know
+    /// the question learns it from the next check-in.
+    async fn say_lost(&self, spool: &mut Spool, receipt: &Receipt, now_ms: i64) {
+        let want = receipt.want.manifest.iter().chain(&receipt.want.facts);
+        let objects: Vec<_> = want.filter(|id| spool.object(id).is_none()).copied().collect();
+        let lost = Lost { check_in: receipt.check_in, objects };
+        let request =
+            |server: &str| self.client.post(format!("{server}/agent/v1/lost")).json(&lost);
+        match self.ask(request, now_ms).await {
+            Ok(answer) if answer.status.is_success() => {}
+            Ok(answer) => tracing::debug!(reason = answer.reason(), "the loss was not heard"),
+            Err(error) => tracing::debug!(%error, "the loss could not be told"),
+        }
+    }
+
     /// What an answer that is no success means. Only a collector's own words (a problem document)
     /// can refuse a check-in for good: a proxy's error page cannot.
     fn refusal(&self, answer: Answer) -> Result<Shipped, ShipError> {
@@ -276,7 +338,7 @@ impl Shipper {
             408 | 429 | 500.. => Err(ShipError::Busy { status, retry_after: answer.retry_after }),
             409 if answer.problem.is_some() => Ok(Shipped::Conflict(reason)),
             400.. if answer.problem.is_some() => Ok(Shipped::Refused(reason)),
-            _ => Err(ShipError::Foreign { server: self.server.clone(), status }),
+            _ => Err(ShipError::Foreign { server: self.servers.now().to_owned(), status }),
         }
     }
 }
@@ -302,6 +364,7 @@ pub(crate) fn collector_client(
     identity: &Identity,
     timeout: Duration,
     shown: bool,
+    route: &Route,
 ) -> Result<Client, SetupError> {
     let certificates = identity.trust.authorities.iter();
     let certificates: Result<Vec<_>, _> =
@@ -309,7 +372,9 @@ pub(crate) fn collector_client(
     let trust = identity.trust.digest().ok();
     let trust = trust.and_then(|digest| HeaderValue::from_str(&digest.to_string()).ok());
     let headers = trust.map(|digest| (HeaderName::from_static(TRUST_HEADER), digest));
-    let mut builder = client(timeout)
+    let mut builder = route
+        .proxied(client(timeout))
+        .map_err(SetupError::Proxy)?
         .default_headers(headers.into_iter().collect())
         .tls_certs_only(certificates.map_err(SetupError::Tls)?);
     if shown {

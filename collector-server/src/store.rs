@@ -57,6 +57,7 @@ use db::Db;
 #[derive(Clone)]
 pub struct Store {
     db: Db,
+    lost: objects::Lost,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +85,7 @@ impl StoreError {
 impl Store {
     /// Opens `sqlite:PATH` or `postgres://…`, creating or updating its tables.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { db: Db::open(url).await? })
+        Ok(Self { db: Db::open(url).await?, lost: objects::Lost::default() })
     }
 
     /// Closes every connection; later calls fail.

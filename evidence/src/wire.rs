@@ -10,6 +10,7 @@
 //! | `POST /agent/v1/check-ins` | signature ‖ payload | [`crate::Receipt`] |
 //! | `PUT /agent/v1/manifests/{id}` | canonical bytes, zstd | 204 |
 //! | `PUT /agent/v1/facts/{id}` | canonical bytes, zstd | 204 |
+//! | `POST /agent/v1/lost` | [`Lost`] (JSON) | 204 |
 //!
 //! All but `enroll`, `nonce` and `renew` need the host's client certificate; `renew` does without
 //! one if the request is bound to a nonce. Errors are RFC 9457 problems. Requests and receipts
@@ -35,6 +36,17 @@ pub const OBJECT_TYPE: &str = "application/zstd";
 pub const TRUST_HEADER: &str = "evidenced-trust";
 /// Largest manifest or facts that is accepted, decompressed, in bytes.
 pub const MAX_OBJECT_BYTES: usize = 16 << 20;
+
+/// Objects that a receipt wanted and that will never come: a full spool drops facts, and a disk can
+/// lose them. The collector judges what they would have shown as unknown, and waits no longer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lost {
+    /// The check-in whose receipt wanted them.
+    pub check_in: Digest,
+    /// Manifest or facts, by digest.
+    pub objects: Vec<Digest>,
+}
 
 /// What a host says of itself to be enrolled. Names and addresses live in the enrolment record,
 /// never in facts.
@@ -148,13 +160,7 @@ pub struct LeaveRequest {
 }
 
 impl LeaveRequest {
-    pub fn sign(
-        host: HostId,
-        chain: ChainId,
-        next_seq: i64,
-        at_ms: i64,
-        key: &SigningKey,
-    ) -> Self {
+    pub fn sign(host: HostId, chain: ChainId, next_seq: i64, at_ms: i64, key: &SigningKey) -> Self {
         let mut request = Self { host, chain, next_seq, at_ms, proof: String::new() };
         request.proof = STANDARD.encode(key.sign(&request.message()));
         request
@@ -277,8 +283,7 @@ mod tests {
         let (other, _) = SigningKey::generate().expect("key");
         let host = HostId::from_parts(1, 2);
         let text = str::to_owned;
-        let request =
-            RenewRequest::sign(host, text("csr"), text("0a"), Some(text("nonce")), &key);
+        let request = RenewRequest::sign(host, text("csr"), text("0a"), Some(text("nonce")), &key);
         assert!(request.proof_verifies(&key.public()));
         assert!(!request.proof_verifies(&other.public()));
         for changed in [

@@ -39,6 +39,11 @@ pub struct Collector {
 impl Collector {
     /// Makes a collector and serves.
     pub async fn start(store: Store) -> Self {
+        Self::configured(store, "").await
+    }
+
+    /// [`Collector::start`] with more configuration.
+    pub async fn configured(store: Store, config: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the collector");
         let mut init = program("evidenced-collector");
         init.arg("init").arg("--data").arg(directory.path().join("data"));
@@ -56,10 +61,19 @@ impl Collector {
             api_token: String::new(),
             trace: None,
         };
+        collector.configure(config);
         collector.serve().await.expect("the collector serves");
         collector.api_token =
             collector.cli(&["api-token", "create", "--seat", "viewer"]).await.out();
         collector
+    }
+
+    /// Replaces what was configured before; counts from the next start on.
+    pub fn configure(&mut self, config: &str) {
+        let path = self.data().join("collector.toml");
+        let text = std::fs::read_to_string(&path).expect("collector.toml");
+        let made = text.split("\n# Of the test\n").next().unwrap_or_default();
+        std::fs::write(&path, format!("{made}\n# Of the test\n{config}")).expect("written");
     }
 
     /// The data directory.

@@ -17,6 +17,7 @@ mod api;
 mod collector;
 pub mod postgres;
 mod program;
+mod receiver;
 mod root;
 mod until;
 
@@ -24,17 +25,21 @@ pub use agent::Agent;
 pub use api::{Answer, Api, log_key};
 pub use collector::{Collector, Store};
 pub use program::{Ended, program, traced};
+pub use receiver::Receiver;
 pub use root::Root;
 pub use until::{holds, until};
 
 /// Rules that a root on disk cannot answer: they read what only a running machine has, if only
 /// whether it is a container. There they are unknown, never pass.
-pub const NEED_A_RUNNING_MACHINE: [&str; 17] = [
+pub const NEED_A_RUNNING_MACHINE: [&str; 23] = [
     "log-alive",
     "log-persistent",
     "log-remote",
     "log-retention",
     "mod-unsigned",
+    "net-db-not-public",
+    "net-no-amplifier",
+    "net-no-cleartext",
     "sys-aslr",
     "sys-bpf",
     "sys-dmesg",
@@ -47,4 +52,7 @@ pub const NEED_A_RUNNING_MACHINE: [&str; 17] = [
     "sys-source-route",
     "sys-suid-dump",
     "sys-syncookies",
+    "time-client",
+    "time-sources",
+    "time-synchronised",
 ];

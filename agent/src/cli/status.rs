@@ -1,7 +1,7 @@
 //! `status`: the state directory in words. Takes no lock, so it works beside a running agent.
 
 use crate::identity::{Certificate, Chain, Identity, Left, PAIR};
-use crate::spool::Dropped;
+use crate::spool::{Dropped, Trouble};
 use anyhow::Context as _;
 use jiff::Timestamp;
 use std::fmt::Write as _;
@@ -32,6 +32,11 @@ pub(super) fn text(state: &Path, now_ms: i64) -> anyhow::Result<String> {
         line("log", &log.unwrap_or("not seen yet".to_owned()));
     }
     line("waiting", &format!("{} check-ins", count(&spool, "checkin")));
+    if let Some(Trouble { reason, since_ms, needs_a_person }) = Trouble::read(&spool) {
+        let who = if needs_a_person { "needs a person" } else { "tried again" };
+        line("trouble", &format!("since {} ({who}): {reason}", time(since_ms)));
+    }
+    line("kept", &format!("{} check-ins", count(&spool.join("kept"), "checkin")));
     line("refused", &format!("{} check-ins", count(&spool.join("refused"), "checkin")));
     line("damaged", &format!("{} files", count(&spool.join("damaged"), "")));
     let Dropped { facts, bytes, lost, .. } = dropped;

@@ -140,6 +140,21 @@ impl Fixture {
         self.find(path, false)?.target.ok_or(ReadError::WrongType)
     }
 
+    pub(super) fn links(
+        &self,
+        path: &str,
+        visit: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<(), ReadError> {
+        for name in self.list(path)? {
+            match self.link(&format!("{path}/{name}")) {
+                Ok(target) if !visit(&target) => break,
+                Ok(_) | Err(ReadError::WrongType | ReadError::Absent) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     fn find(&self, path: &str, follow: bool) -> Result<Node, ReadError> {
         let path = self.resolve(path, follow)?;
         self.node(&path).ok_or(ReadError::Absent)

@@ -113,6 +113,17 @@ impl<'h> Reading<'h> {
         self.host.link(path)
     }
 
+    /// The targets of the links in a directory; see [`Host::links`]. Not recorded.
+    pub fn links(&self, path: &str, visit: &mut dyn FnMut(&str) -> bool) -> Result<(), ReadError> {
+        self.host.links(path, visit)
+    }
+
+    /// A file of a process, such as `cgroup`. Not recorded: its path changes with every start.
+    pub fn process_text(&self, pid: u32, name: &str) -> Result<String, ReadError> {
+        let (bytes, _) = self.host.read(&format!("/proc/{pid}/{name}"), MAX_FILE_BYTES)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
     /// Says that a source does not follow its format, and where.
     pub fn malformed(&mut self, path: &str, note: impl Into<String>) {
         let source = self.source(path);

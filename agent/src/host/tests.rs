@@ -84,3 +84,50 @@ text
     assert_eq!(read("/etc"), Err(ReadError::WrongType));
     assert_eq!(read("/etc/plain/below"), Err(ReadError::Absent));
 }
+
+#[test]
+fn links_of_a_directory_are_shown_until_enough() {
+    let (directory, host) = root();
+    let root = directory.path();
+    std::fs::create_dir(root.join("fd")).expect("directory");
+    std::fs::write(root.join("fd/file"), "x").expect("file");
+    symlink("socket:[1]", root.join("fd/3")).expect("link");
+    symlink("/dev/null", root.join("fd/0")).expect("link");
+    let text = "-- /fd/file --\nx\n-- /fd/3 -> socket:[1] --\n-- /fd/0 -> /dev/null --\n\
+                -- /closed denied dir --\n";
+    let fixture = Host::fixture(Fixture::parse(text).expect("fixture"));
+    for host in [&host, &fixture] {
+        let mut targets = Vec::new();
+        let all = host.links("/fd", &mut |target| {
+            targets.push(target.to_owned());
+            true
+        });
+        targets.sort();
+        assert_eq!((all, targets), (Ok(()), vec!["/dev/null".to_owned(), "socket:[1]".to_owned()]));
+        let mut count = 0;
+        let first = host.links("/fd", &mut |_| {
+            count += 1;
+            false
+        });
+        assert_eq!((first, count), (Ok(()), 1));
+        assert_eq!(host.links("/nowhere", &mut |_| true), Err(ReadError::Absent));
+    }
+    assert_eq!(fixture.links("/closed", &mut |_| true), Err(ReadError::Denied));
+}
+
+/// Links of /proc are no paths; their text is read, and none is followed.
+#[test]
+fn links_of_descriptors_are_read_and_not_followed() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("socket");
+    let host = Host::live().expect("root");
+    let number = std::os::fd::AsRawFd::as_raw_fd(&listener);
+    let own = format!("/proc/{}/fd", std::process::id());
+    let socket = host.link(&format!("{own}/{number}")).expect("link");
+    assert!(socket.starts_with("socket:["), "{socket}");
+    let mut found = false;
+    let all = host.links(&own, &mut |target| {
+        found |= target == socket;
+        true
+    });
+    assert_eq!((all, found), (Ok(()), true));
+}

@@ -40,8 +40,9 @@ impl Certificate {
         (self.not_before_s * 3 + life_s * 2) * 1000 / 3
     }
 
+    /// It is valid through the whole second of its end (RFC 5280 section 4.1.2.5).
     pub fn has_expired(&self, now_ms: i64) -> bool {
-        now_ms > self.not_after_s * 1000
+        now_ms.div_euclid(1000) > self.not_after_s
     }
 
     /// Whether the authority with this certificate signed it; none if that cannot be told.
@@ -82,15 +83,16 @@ mod tests {
         let (other, _) = authority();
         let key = KeyPair::generate().expect("key");
         let mut params = CertificateParams::new(vec![]).expect("params");
-        (params.not_before, params.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(2026, 1, 31));
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2026, 1, 1), date_time_ymd(2026, 1, 31));
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &issuer).expect("certificate").pem();
         let certificate = Certificate::read(certificate.as_bytes()).expect("read");
         let day_ms = 86_400_000;
         let begin_ms = certificate.not_before_s * 1000;
         assert_eq!(certificate.due_ms(), begin_ms + 20 * day_ms);
-        assert!(!certificate.has_expired(begin_ms + 30 * day_ms));
-        assert!(certificate.has_expired(begin_ms + 30 * day_ms + 1));
+        assert!(!certificate.has_expired(begin_ms + 30 * day_ms + 999));
+        assert!(certificate.has_expired(begin_ms + 30 * day_ms + 1000));
         assert_eq!(certificate.is_by(&pem), Some(true));
         assert_eq!(certificate.is_by(&other), Some(false));
         assert_eq!(certificate.is_by("?"), None);

@@ -5,6 +5,7 @@ use crate::durable::{Disk, RealDisk};
 use crate::identity::{Identity, StateDir};
 use crate::schedule::Schedule;
 use crate::spool::Limits;
+use crate::watch::Pace;
 use evidence::wire::TrustBundle;
 use evidence::{ChainId, Facts, SignedCheckIn};
 use serde_json::json;
@@ -173,4 +174,31 @@ async fn a_stop_and_a_start_under_a_clock_that_was_set_back_is_told_at_once() {
     let mut agent = host.start();
     agent.serve(host.clock.sleep(HOUR * 3)).await;
     assert!(host.made().len() >= 4, "{}", host.made().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_file_is_told_soon_and_a_second_time_only_after_the_pause() {
+    let host = Host::new(&[("accounts", "0 * * * *"), ("sudo", "0 * * * *")]);
+    let root = tempfile::tempdir().expect("root");
+    std::fs::create_dir(root.path().join("etc")).expect("made");
+    let passwd = root.path().join("etc/passwd");
+    let mut agent = host.start();
+    let pace = Pace { settle: Duration::from_secs(3), at_most_every: Duration::from_secs(60) };
+    let kinds = agent.plan.kinds();
+    agent.heed_changes(Watch::start(root.path(), &kinds, pace, host.clock.clone()));
+    agent.serve(host.clock.sleep(HOUR / 3)).await;
+    let before = host.made().len();
+    let told = || -> Vec<_> {
+        let made = host.made();
+        made[before..].iter().map(|(_, it)| it.check_in.collected.clone()).collect()
+    };
+    std::fs::write(&passwd, "one").expect("written");
+    agent.serve(host.clock.sleep(Duration::from_secs(10))).await;
+    assert_eq!(told().len(), 1, "within ten seconds");
+    std::fs::write(&passwd, "two").expect("written");
+    agent.serve(host.clock.sleep(Duration::from_secs(40))).await;
+    assert_eq!(told().len(), 1, "not within the same minute");
+    agent.serve(host.clock.sleep(Duration::from_secs(40))).await;
+    assert_eq!(told().len(), 2, "but after it");
+    assert!(told().iter().all(|kinds| kinds.keys().eq(["accounts"])), "{:?}", told());
 }

@@ -157,9 +157,9 @@ async fn go_on(
     said += " A running collector takes this up within seconds, without a restart.";
     if !silent.is_empty() {
         said += &format!(
-            " {} do not report and are not ready: {}. When they come back they may have to be \
-             enrolled again.",
-            hosts(silent.len()),
+            " Silent and not ready: {} ({}). When such a host comes back it may have to be enrolled \
+             again.",
+            silent.len(),
             names(&silent)
         );
     }
@@ -167,21 +167,19 @@ async fn go_on(
 }
 
 fn not_ready(behind: &[Behind]) -> String {
-    let why = if behind.iter().any(|host| host.trust) {
-        "have not fetched the new trust bundle yet"
-    } else {
-        "still use a certificate of the former authority"
+    let one = behind.len() == 1;
+    let why = match (behind.iter().any(|host| host.trust), one) {
+        (true, true) => "host has not fetched the new trust bundle yet",
+        (true, false) => "hosts have not fetched the new trust bundle yet",
+        (false, true) => "host still uses a certificate of the former authority",
+        (false, false) => "hosts still use certificates of the former authority",
     };
     format!(
-        "{} that report {why}: {}. Each does so with its next check-in; try again then, or go on \
+        "{} reporting {why}: {}. Each does so with its next check-ins; try again then, or go on \
          with --force and enrol them again",
-        hosts(behind.len()),
+        behind.len(),
         names(behind)
     )
-}
-
-fn hosts(count: usize) -> String {
-    if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") }
 }
 
 fn names(behind: &[Behind]) -> String {

@@ -116,7 +116,7 @@ async fn list(data: &Data) -> anyhow::Result<()> {
 
 fn table(tokens: &[TokenRow], now_us: i64) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["token", "group", "state", "left", "created", "expires", "from"]);
     let time = |us: i64| {
         jiff::Timestamp::from_microsecond(us).map_or("?".to_owned(), |at| format!("{at:.0}"))

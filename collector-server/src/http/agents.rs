@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{post, put};
 use axum::{Extension, Json, Router};
 use evidence::check_in::MAX_PAYLOAD_BYTES;
-use evidence::wire::{MAX_OBJECT_BYTES, TRUST_HEADER};
+use evidence::wire::{Lost, MAX_OBJECT_BYTES, TRUST_HEADER};
 use evidence::{Digest, Receipt, SignedCheckIn};
 use std::net::{IpAddr, SocketAddr};
 
@@ -26,6 +26,7 @@ pub fn router(app: App) -> Router {
         .route("/agent/v1/check-ins", post(check_in).layer(small))
         .route("/agent/v1/manifests/{id}", put(manifest).layer(large))
         .route("/agent/v1/facts/{id}", put(facts).layer(large))
+        .route("/agent/v1/lost", post(lost).layer(small))
         .with_state(app)
 }
 
@@ -86,6 +87,21 @@ async fn facts(
     let (id, bytes) = object(&id, &body)?;
     app.store.put_facts(host, id, bytes).await??;
     app.metrics.object("facts");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn lost(
+    State(app): State<App>,
+    Extension(peer): Extension<Peer>,
+    request: Result<Json<Lost>, JsonRejection>,
+) -> Result<StatusCode, Problem> {
+    let Holder { host, .. } = holder(&app, &peer).await?;
+    let Json(Lost { check_in, objects }) =
+        request.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let lost = app.store.note_lost(host, &objects, app.clock.now_us()).await?;
+    if lost > 0 {
+        tracing::warn!(host.id = %host, %check_in, objects = lost, "facts are lost; what they would show is unknown");
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -29,15 +29,17 @@ fn state(kind: &str, data: Value) -> KindState {
 }
 
 /// Facts that pass every rule that applies, typed by the contract so that they stay whole.
-fn good_data() -> [(&'static str, Value); 7] {
+fn good_data() -> [(&'static str, Value); 9] {
     [
         ("accounts", accounts()),
         ("host_os", host_os()),
         ("kernel_hardening", kernel_hardening()),
+        ("listening_ports", listening_ports()),
         ("logging", logging()),
         ("packages", packages()),
         ("ssh_server", ssh_server()),
         ("sudo", sudo()),
+        ("time_sync", time_sync()),
     ]
 }
 
@@ -76,6 +78,17 @@ fn kernel_hardening() -> Value {
             "net.ipv4.tcp_syncookies": 1},
         "mismatches": [], "modules_unsigned": [], "modules_out_of_tree": [],
         "usb_storage": {"blocked": true, "loaded": false, "builtin": false}})
+}
+
+fn listening_ports() -> Value {
+    let socket = |key: &str, port: i64, scope: &str, program: &str| {
+        json!({"key": key, "port": port, "ip": "v4", "scope": scope, "uids": [0],
+            "programs": [program], "units": []})
+    };
+    json!({"tcp": [socket("tcp/22", 22, "any", "/usr/sbin/sshd"),
+            socket("tcp/5432", 5432, "loopback", "/usr/bin/postgres")],
+        "udp": [socket("udp/323", 323, "loopback", "/usr/sbin/chronyd")],
+        "udp_not_listed": [{"first": 32768, "last": 60999}]})
 }
 
 fn logging() -> Value {
@@ -123,6 +136,14 @@ fn sudo() -> Value {
             "log_output": false, "targetpw": false},
         "resolved_principals": ["ada"], "unresolved": [], "ldap_source": false,
         "files": [{"path": "/etc/sudoers", "uid": 0, "group_write": false, "other_write": false}]})
+}
+
+fn time_sync() -> Value {
+    json!({"clients": [{"name": "chrony", "enabled": true, "active": true}],
+        "synchronised": true, "last_sync_age": "under_3h",
+        "sources": [{"client": "chrony", "form": "pool", "address": "2.debian.pool.ntp.org",
+            "nts": true, "noselect": false}],
+        "timezone": "Etc/UTC", "hardware_clock": "utc"})
 }
 
 fn host(data: impl IntoIterator<Item = (&'static str, Value)>) -> HostState {

@@ -4,7 +4,7 @@ use aws_lc_rs::rand;
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(5);
-const LONGEST: Duration = Duration::from_secs(6 * 3600);
+const LONGEST: Duration = Duration::from_secs(2 * 3600);
 
 /// After `attempts` earlier ones; `chance` in 0..=255 spreads it by a quarter either way, so that
 /// what failed together does not come back together.

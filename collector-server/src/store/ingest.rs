@@ -224,12 +224,14 @@ async fn write(
     let row = pack(&incoming.signed);
     let received = incoming.received_us;
     execute!(tx, sql, at, first, check_in.seq, observed, received, row.clone())?;
-    let sql = "INSERT INTO chain (host, chain, first_index, next_seq, last_id, peer, last_received_us)
+    let sql =
+        "INSERT INTO chain (host, chain, first_index, next_seq, last_id, peer, last_received_us)
                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (host, chain) DO UPDATE
                SET next_seq = excluded.next_seq, last_id = excluded.last_id, peer = excluded.peer,
                    last_received_us = excluded.last_received_us";
     let id = incoming.signed.id().0.to_vec();
-    let (next, peer) = (check_in.seq + 1, incoming.peer.map(|peer| peer.to_canonical().to_string()));
+    let (next, peer) =
+        (check_in.seq + 1, incoming.peer.map(|peer| peer.to_canonical().to_string()));
     execute!(
         tx,
         sql,
@@ -286,7 +288,7 @@ fn day(us: i64) -> i64 {
 
 /// Asks for judgement. A job that is there grows a generation, so that whoever works on it now
 /// does not take it away.
-async fn enqueue(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
+pub(super) async fn enqueue(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
     let sql = "INSERT INTO judge_job (host, queued_us, generation) VALUES ($1, $2, 0)
                ON CONFLICT (host) DO UPDATE SET generation = judge_job.generation + 1";
     execute!(tx, sql, host.to_owned(), now_us)?;
@@ -363,6 +365,8 @@ fn clock_jump(incoming: &Incoming, before: &HostBefore) -> Option<String> {
         (_, 1..) => Some(says(back, "behind its last check-in")),
         _ => None,
     }
+}
+
 /// A chain goes on although a newer one had begun. An agent ships its older chain first and never
 /// returns to it, so two machines hold the same state directory. This explains the new chain, and
 /// takes the place of the anomaly that it was.

@@ -26,7 +26,7 @@ pub struct Statement {
     pub index: u64,
     pub observed_us: i64,
     pub manifest: Digest,
-    /// Every object it names has arrived.
+    /// Every object it names has arrived, or the host said that it never will.
     pub complete: bool,
 }
 
@@ -132,9 +132,9 @@ impl Store {
     async fn is_complete(&self, host: HostId, manifest: Digest) -> Result<bool, StoreError> {
         let sql = "SELECT (SELECT COUNT(*) FROM host_object WHERE host = $1 AND object = $2),
                    (SELECT COUNT(*) FROM wanted WHERE host = $1 AND manifest = $2)";
-        let manifest = manifest.0.to_vec();
+        let (lost, manifest) = (manifest, manifest.0.to_vec());
         let (has, missing) = read!(&self.db, one, (i64, i64), sql, host.to_string(), manifest)?;
-        Ok(has > 0 && missing == 0)
+        Ok((has > 0 && missing == 0) || self.lost.has(host, lost))
     }
 
     /// The last check-in that was judged, for a judgement that is repeated.
@@ -173,6 +173,7 @@ impl Store {
             alerts::announce(&mut tx, judgement.host, summary, notice.now_us).await?;
         }
         tx.commit().await?;
+        self.lost.judged(judgement.host, judgement.statement.manifest);
         Ok(true)
     }
 

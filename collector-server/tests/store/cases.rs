@@ -2,6 +2,7 @@
 
 mod people;
 
+pub(crate) use crate::identity::*;
 pub(crate) use people::*;
 
 use evidence::check_in::Clock;
@@ -11,29 +12,29 @@ use evidence::proof::{verify_consistency, verify_inclusion};
 use evidence::{CheckIn, Digest, Facts, HostId, KindEntry, Manifest, SignedCheckIn, Status, leaf};
 use evidenced_collector::store::model::ResultRow;
 use evidenced_collector::store::{
-    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, NewToken, Notice,
-    ObjectRefusal, Person, Refusal, Store,
+    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, NewToken,
+    Notice, ObjectRefusal, Person, Refusal, Store,
 };
 use evidenced_collector::verify::{VerifyError, verify};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-const SECOND: i64 = 1_000_000;
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+pub(crate) const SECOND: i64 = 1_000_000;
+pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// A host with a key, and where its chain is.
-struct Agent {
-    host: HostId,
-    key: SigningKey,
-    chain: evidence::ChainId,
-    seq: i64,
-    prev: Option<Digest>,
-    checkpoint: Option<TreeHead>,
+pub(crate) struct Agent {
+    pub(crate) host: HostId,
+    pub(crate) key: SigningKey,
+    pub(crate) chain: evidence::ChainId,
+    pub(crate) seq: i64,
+    pub(crate) prev: Option<Digest>,
+    pub(crate) checkpoint: Option<TreeHead>,
 }
 
 impl Agent {
-    async fn enrolled(store: &Store) -> Self {
+    pub(crate) async fn enrolled(store: &Store) -> Self {
         let (key, _) = SigningKey::generate().expect("key");
         let token = token(store, 1).await;
         let host = HostId::generate();
@@ -42,7 +43,7 @@ impl Agent {
         Self { host, key, chain, seq: 0, prev: None, checkpoint: None }
     }
 
-    fn incoming(&mut self, manifest: Digest, at_s: i64) -> Incoming {
+    pub(crate) fn incoming(&mut self, manifest: Digest, at_s: i64) -> Incoming {
         let check_in = CheckIn {
             agent: "0.1.0".into(),
             at_ms: at_s * 1000,
@@ -64,7 +65,12 @@ impl Agent {
     }
 
     /// Sends a state whole: check-in, manifest, facts, check-in again.
-    async fn report(&mut self, store: &Store, data: serde_json::Value, at_s: i64) -> Accepted {
+    pub(crate) async fn report(
+        &mut self,
+        store: &Store,
+        data: serde_json::Value,
+        at_s: i64,
+    ) -> Accepted {
         let (manifest, facts) = state(data);
         let bytes = manifest.to_bytes().expect("manifest");
         let incoming = self.incoming(Digest::of(&bytes), at_s);
@@ -84,14 +90,14 @@ impl Agent {
     }
 }
 
-fn state(data: serde_json::Value) -> (Manifest, Facts) {
+pub(crate) fn state(data: serde_json::Value) -> (Manifest, Facts) {
     let facts = Facts::new("accounts", 1, data).expect("facts");
     let entry =
         KindEntry { status: Status::Ok, facts: Some(facts.id()), sources: vec![], unread: vec![] };
     (Manifest { kinds: [("accounts".to_owned(), entry)].into() }, facts)
 }
 
-fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrolment {
+pub(crate) fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrolment {
     Enrolment {
         host,
         name: "web-01.example.org".into(),
@@ -122,7 +128,7 @@ async fn token(store: &Store, uses: i64) -> Digest {
     hash
 }
 
-async fn accept(store: &Store, incoming: &Incoming) -> Result<Accepted, Refusal> {
+pub(crate) async fn accept(store: &Store, incoming: &Incoming) -> Result<Accepted, Refusal> {
     let (mut answers, _) = store.accept(std::slice::from_ref(incoming)).await.expect("store");
     answers.pop().expect("one answer")
 }
@@ -480,6 +486,39 @@ pub(crate) async fn a_host_whose_objects_never_come_is_judged_all_the_same(store
     );
     accept(store, &agent.incoming(Digest::of(b"lost too"), 3)).await.expect("accepted");
     assert_eq!(store.hosts_to_judge(1).await.expect("jobs").len(), 1);
+}
+
+pub(crate) async fn objects_that_a_host_says_are_lost_are_waited_for_no_longer_and_still_taken(
+    store: &Store,
+) {
+    let mut agent = Agent::enrolled(store).await;
+    let (manifest, facts) = state(json!({"users": ["b"]}));
+    let bytes = manifest.to_bytes().expect("manifest");
+    let incoming = agent.incoming(Digest::of(&bytes), 2);
+    accept(store, &incoming).await.expect("accepted");
+    store.put_manifest(agent.host, Digest::of(&bytes), &bytes).await.expect("store").expect("put");
+    let host = agent.host;
+    let waits = async || {
+        let pending = store.pending(host, 10).await.expect("store").expect("host");
+        !pending.statements[0].complete
+    };
+    let strange = store.note_lost(agent.host, &[Digest::of(b"never asked for")], 3);
+    assert_eq!(strange.await.expect("store"), 0);
+    let other = Agent::enrolled(store).await.host;
+    assert_eq!(store.note_lost(other, &[facts.id()], 3).await.expect("store"), 0);
+    assert!(waits().await && store.hosts_to_judge(1).await.expect("jobs").is_empty());
+
+    assert_eq!(store.note_lost(agent.host, &[facts.id()], 3).await.expect("store"), 1);
+    assert!(!waits().await);
+    assert_eq!(store.hosts_to_judge(1).await.expect("jobs")[0].0, agent.host);
+    assert!(store.record(&judgement(store, &agent, "unknown").await).await.expect("store"));
+    // The same state again: its facts are asked for again, and taken.
+    let again = accept(store, &agent.incoming(Digest::of(&bytes), 4)).await.expect("accepted");
+    assert_eq!(again.want.facts, [facts.id()]);
+    assert!(waits().await, "said once is not said for ever");
+    let put = store.put_facts(agent.host, facts.id(), facts.bytes().to_vec()).await;
+    put.expect("store").expect("taken");
+    assert!(!waits().await);
 }
 
 pub(crate) async fn a_rule_that_judges_no_more_holds_no_result(store: &Store) {

@@ -1,9 +1,11 @@
 //! The main path with the real programs: enrol, ship, judge, drift, and what happens when a part
 //! of it fails.
 
+mod alerts;
 mod configuration;
 mod drift;
 mod enrolment;
+mod identity;
 mod interface;
 mod judging;
 mod outages;
