@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::collectors;
 use crate::config::{self, Config};
 use crate::durable::RealDisk;
-use crate::host::Host;
+use crate::host::{Host, Own};
 use crate::identity::{Identity, MACHINE_ID, StateDir};
 use crate::renew::Renewal;
 use crate::run::{Agent, Gather, Parts, Plan};
@@ -20,8 +20,8 @@ use crate::watch::{self, Watch};
 use crate::{enroll, leave, logging, report};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
-use evidence::ChainId;
 use evidence::wire::Token;
+use evidence::{ChainId, Digest};
 use sd_notify::NotifyState;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -180,7 +180,8 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
     logging::start(config.log.level, config.log.format);
     let (server, token) = (args.enroll_server.as_deref(), args.enroll_token_file.as_deref());
     let enrolment = SelfEnrolment::of(&config.enroll, server, token);
-    let host = Arc::new(open_host(args.root.as_deref())?);
+    let own = own(&config, args.config.as_deref(), &args.state)?;
+    let host = Arc::new(open_host(args.root.as_deref())?.about(own));
     let schedules = schedules(&config.schedule)?;
     let runtime = runtime()?;
     let work = async {
@@ -268,6 +269,22 @@ fn gather(host: Arc<Host>) -> Gather {
     })
 }
 
+/// What the agent knows about itself while it runs.
+fn own(config: &Config, file: Option<&Path>, state: &Path) -> anyhow::Result<Own> {
+    let text = match file {
+        Some(file) => std::fs::read(file).with_context(|| file.display().to_string())?,
+        None => config::DEFAULT_TEXT.as_bytes().to_vec(),
+    };
+    let off = config.schedule.iter().filter(|(_, schedule)| **schedule == config::Schedule::Off);
+    let state = state.canonicalize().with_context(|| state.display().to_string())?;
+    Ok(Own {
+        config: Some(Digest::of(&text)),
+        kinds_off: Some(off.map(|(kind, _)| kind.clone()).collect()),
+        state: state.to_str().map(str::to_owned),
+        ..Own::default()
+    })
+}
+
 /// When each kind is gathered: as configured, or else on the collector's own schedule.
 fn schedules(
     configured: &BTreeMap<String, config::Schedule>,
@@ -340,6 +357,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_agent_knows_its_configuration_and_what_it_switches_off() {
+        let directory = tempfile::tempdir().expect("directory");
+        let file = directory.path().join("agent.toml");
+        let text = "[schedule]\nsudo = \"off\"\nlogins = \"off\"\nmeta = \"1 * * * *\"\n";
+        std::fs::write(&file, text).expect("written");
+        let config = Config::load(Some(&file), schedule::validate).expect("valid");
+        let own = own(&config, Some(&file), directory.path()).expect("own");
+        assert_eq!(own.kinds_off, Some(vec!["logins".to_owned(), "sudo".to_owned()]));
+        assert_eq!(own.config, Some(Digest::of(text.as_bytes())));
+        assert!(own.state.is_some_and(|state| state.starts_with('/')));
+        let defaults = super::own(&Config::default(), None, directory.path()).expect("own");
+        assert_eq!(defaults.kinds_off, Some(vec![]));
+        assert_eq!(defaults.config, Some(Digest::of(config::DEFAULT_TEXT.as_bytes())));
     }
 
     #[test]

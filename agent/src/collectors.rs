@@ -7,6 +7,8 @@ mod kernel_clock;
 mod kernel_hardening;
 mod listening_ports;
 mod logging;
+mod logins;
+mod meta;
 mod packages;
 pub mod ssh_server;
 mod sudo;
@@ -35,6 +37,8 @@ pub const ALL: &[Collector] = &[
     kernel_hardening::COLLECTOR,
     listening_ports::COLLECTOR,
     logging::COLLECTOR,
+    logins::COLLECTOR,
+    meta::COLLECTOR,
     packages::COLLECTOR,
     ssh_server::COLLECTOR,
     sudo::COLLECTOR,

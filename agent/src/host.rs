@@ -6,9 +6,13 @@
 //! process is started.
 
 mod fixture;
+mod opened;
+mod own;
 mod reading;
 
 pub use fixture::{Fixture, FixtureError};
+pub use opened::Opened;
+pub use own::Own;
 pub use reading::{Failure, Reading};
 
 use rustix::fd::OwnedFd;
@@ -29,6 +33,7 @@ const MAX_LINKS: u64 = 1 << 20;
 /// A machine, or something that looks like one.
 pub struct Host {
     door: Door,
+    own: Own,
 }
 
 enum Door {
@@ -112,13 +117,31 @@ impl Host {
     }
 
     pub fn fixture(fixture: Fixture) -> Self {
-        Self { door: Door::Fixture(fixture) }
+        let own = fixture.own.clone().unwrap_or_default();
+        Self { door: Door::Fixture(fixture), own }
     }
 
     fn open(root: &Path, live: bool) -> Result<Self, ReadError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = fs::open(root, flags, Mode::empty())?;
-        Ok(Self { door: Door::System { root, live } })
+        Ok(Self { door: Door::System { root, live }, own: Own::default() })
+    }
+
+    /// The machine, with what the agent knows about itself.
+    pub fn about(self, own: Own) -> Self {
+        Self { own, ..self }
+    }
+
+    pub(crate) fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// SHA-256 of the agent's program.
+    pub(crate) fn program(&self) -> Option<evidence::Digest> {
+        match self.door {
+            Door::System { live: true, .. } => own::running_program(),
+            _ => self.own.program,
+        }
     }
 
     /// Whether /proc, /sys and the like speak of the running system. With `--root` they do not.
@@ -135,16 +158,7 @@ impl Host {
             Door::System { root, .. } => root,
             Door::Fixture(fixture) => return fixture.read(path, max),
         };
-        // Non-blocking, so that a FIFO in place of a file does not hold the agent.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let file = match resolve(root, path, flags | OFlags::NOATIME) {
-            Err(Errno::PERM) => resolve(root, path, flags)?,
-            other => other?,
-        };
-        let meta = meta_of(&fs::fstat(&file)?);
-        if meta.kind != FileKind::File {
-            return Err(ReadError::WrongType);
-        }
+        let (file, meta) = open_file(root, path)?;
         if meta.size_bytes > max {
             return Err(ReadError::TooLarge(max));
         }
@@ -158,6 +172,14 @@ impl Host {
             return Err(ReadError::TooLarge(max));
         }
         Ok((bytes, meta))
+    }
+
+    /// Opens a regular file of any size, to read parts of it.
+    pub fn open_file(&self, path: &str) -> Result<Opened, ReadError> {
+        match &self.door {
+            Door::System { root, .. } => open_file(root, path).map(Opened::of_file),
+            Door::Fixture(fixture) => fixture.read(path, u64::MAX).map(Opened::of_bytes),
+        }
     }
 
     /// Names in a directory, sorted bytewise. Names that are not UTF-8 are shown with U+FFFD.
@@ -256,6 +278,20 @@ fn resolve(root: &OwnedFd, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> 
         }
     }
     Err(Errno::AGAIN)
+}
+
+/// Opens a regular file. Non-blocking, so that a FIFO in its place does not hold the agent.
+fn open_file(root: &OwnedFd, path: &str) -> Result<(OwnedFd, Meta), ReadError> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = match resolve(root, path, flags | OFlags::NOATIME) {
+        Err(Errno::PERM) => resolve(root, path, flags)?,
+        other => other?,
+    };
+    let meta = meta_of(&fs::fstat(&file)?);
+    match meta.kind {
+        FileKind::File => Ok((file, meta)),
+        _ => Err(ReadError::WrongType),
+    }
 }
 
 fn io_error(error: std::io::Error) -> ReadError {

@@ -92,6 +92,8 @@ fn a_file_that_cannot_be_read_takes_facts_away_and_changes_none() {
         "kernel_hardening",
         "listening_ports",
         "logging",
+        "logins",
+        "meta",
         "sudo",
         "time_sync",
     ] {

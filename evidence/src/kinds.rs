@@ -9,6 +9,8 @@ pub mod host_os;
 pub mod kernel_hardening;
 pub mod listening_ports;
 pub mod logging;
+pub mod logins;
+pub mod meta;
 pub mod packages;
 pub mod ssh_server;
 pub mod sudo;
@@ -23,6 +25,8 @@ pub use host_os::HostOs;
 pub use kernel_hardening::KernelHardening;
 pub use listening_ports::ListeningPorts;
 pub use logging::Logging;
+pub use logins::Logins;
+pub use meta::Meta;
 pub use packages::Packages;
 pub use ssh_server::SshServer;
 pub use sudo::Sudo;
@@ -74,6 +78,8 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<KernelHardening>(),
     KindInfo::of::<ListeningPorts>(),
     KindInfo::of::<Logging>(),
+    KindInfo::of::<Logins>(),
+    KindInfo::of::<Meta>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<SshServer>(),
     KindInfo::of::<Sudo>(),

@@ -74,7 +74,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<Accounts, Failure> {
 
 /// The C library skips a line it cannot read. Other programs may not, so such a line could be an
 /// account nobody counted, root among them: then there is no list of users.
-fn read_passwd(reading: &mut Reading<'_>) -> Result<Records<PasswdLine>, Failure> {
+pub(super) fn read_passwd(reading: &mut Reading<'_>) -> Result<Records<PasswdLine>, Failure> {
     let bytes = reading.config_bytes(PASSWD, MAX_BYTES)?;
     let records = passwd::passwd(&bytes);
     match records.faults {

@@ -1,8 +1,8 @@
 //! One collection of one kind: every read is recorded as a source, every gap as unread.
 
-use super::{Host, MAX_FILE_BYTES, Meta, ReadError};
+use super::{Host, MAX_FILE_BYTES, Meta, Opened, Own, ReadError};
 use crate::secret::Secret;
-use evidence::{Source, Status};
+use evidence::{Digest, Source, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The door as a collector sees it.
@@ -74,6 +74,35 @@ impl<'h> Reading<'h> {
     /// [`Reading::text`] with another bound, in bytes.
     pub fn text_up_to(&mut self, path: &str, max: u64) -> Result<String, ReadError> {
         self.text_and_meta(path, max).map(|(text, _)| text)
+    }
+
+    /// A binary file that moves by itself, of at most `max` bytes: path and status only.
+    pub fn bytes(&mut self, path: &str, max: u64) -> Result<Vec<u8>, ReadError> {
+        let read = self.host.read(path, max);
+        self.record(path, read.as_ref().err().copied());
+        read.map(|(bytes, _)| bytes)
+    }
+
+    /// Opens a binary file of any size that moves by itself: path and status only.
+    pub fn open(&mut self, path: &str) -> Result<Opened, ReadError> {
+        let opened = self.host.open_file(path);
+        self.record(path, opened.as_ref().err().copied());
+        opened
+    }
+
+    /// Says that reading a source failed after it was opened.
+    pub fn failed(&mut self, path: &str, error: ReadError) {
+        self.record(path, Some(error));
+    }
+
+    /// What the agent knows about itself; not recorded.
+    pub fn own(&self) -> &'h Own {
+        self.host.own()
+    }
+
+    /// SHA-256 of the agent's program; `None` where it cannot be read. Not recorded.
+    pub fn program(&self) -> Option<Digest> {
+        self.host.program()
     }
 
     fn text_and_meta(&mut self, path: &str, max: u64) -> Result<(String, Meta), ReadError> {

@@ -32,7 +32,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    const FILE: &str = "dropped.json";
+    pub(crate) const FILE: &str = "dropped.json";
 
     /// The account in a spool directory. One that cannot be read begins anew.
     pub fn read(spool: &Path) -> Self {

@@ -19,6 +19,8 @@ const BUILTIN: &[(&str, &str)] = &[
     ("kernel_hardening.toml", include_str!("../../../config/rules/kernel_hardening.toml")),
     ("listening_ports.toml", include_str!("../../../config/rules/listening_ports.toml")),
     ("logging.toml", include_str!("../../../config/rules/logging.toml")),
+    ("logins.toml", include_str!("../../../config/rules/logins.toml")),
+    ("meta.toml", include_str!("../../../config/rules/meta.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
     ("sudo.toml", include_str!("../../../config/rules/sudo.toml")),
