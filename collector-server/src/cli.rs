@@ -4,6 +4,7 @@ mod assess;
 mod create;
 mod hosts;
 mod notify;
+mod people;
 mod rotate;
 mod summary;
 mod tokens;
@@ -60,6 +61,9 @@ enum Command {
     },
     /// Print what holds now: hosts, controls by evidence state, the worst results.
     Summary(summary::Summary),
+    /// Who may sign in.
+    #[command(subcommand)]
+    People(people::People),
     /// Enrolment tokens.
     #[command(subcommand)]
     Token(tokens::Token),
@@ -168,6 +172,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             serve::serve(&data, config).await?;
         }
         Command::LoginLink { data } => create::login_link(&data.open()?).await?,
+        Command::People(people) => people.run().await?,
         Command::Token(token) => token.run().await?,
         Command::Hosts(hosts) => hosts.run().await?,
         Command::Authority(authority) => authority.run().await?,

@@ -104,6 +104,14 @@ impl Running {
         let (ingest, writer) =
             Ingest::start(store.clone(), keys.clone(), wake, config.ingest.queue);
         let organisation = store.setting(settings::ORGANISATION).await?.unwrap_or_default();
+        let people_url = match config.people.public_url.trim_end_matches('/') {
+            "" => format!("http://{people_at}"),
+            public => public.to_owned(),
+        };
+        let agents_url = match config.agents.names.first() {
+            Some(name) => format!("https://{name}:{}", agents_at.port()),
+            None => format!("https://{agents_at}"),
+        };
         let app = App {
             store: store.clone(),
             keys,
@@ -113,6 +121,10 @@ impl Running {
             metrics: Arc::new(Metrics::default()),
             config: Arc::new(config),
             clock,
+            passwords: Arc::default(),
+            throttle: Arc::default(),
+            people_url: people_url.into(),
+            agents_url: agents_url.into(),
             alerts,
             log_check,
             organisation: organisation.into(),
@@ -124,7 +136,7 @@ impl Running {
             .serve(agents::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>());
         let people = axum_server::from_tcp(people_listener)?
             .handle(handle.clone())
-            .serve(people::router(app).into_make_service());
+            .serve(people::router(app).into_make_service_with_connect_info::<SocketAddr>());
         let servers = [tokio::spawn(agents), tokio::spawn(people)];
         let (agents, people) = (agents_at, people_at);
         Ok(Self { agents, people, store, handle, servers, writer, stop, jobs })

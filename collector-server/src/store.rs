@@ -14,7 +14,9 @@ mod anomaly;
 mod certificates;
 mod db;
 mod deliveries;
+mod drifts;
 mod group;
+mod history;
 mod hosts;
 mod ingest;
 mod judging;
@@ -25,6 +27,7 @@ mod packed;
 mod people;
 mod reading;
 mod rules;
+mod sessions;
 mod tokens;
 mod trust;
 mod watching;
@@ -34,15 +37,20 @@ pub use certificates::{
     AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
 };
 pub use deliveries::{Attempt, DeliveryFilter, DeliveryRow, Due, Untold};
+pub use drifts::{CauseFilter, CauseRow, Place};
+pub use history::{ChainRow, KindSpan, Receipt};
 pub use hosts::Enrolment;
 pub use ingest::{Accepted, Incoming, Refusal};
 pub use judging::{Judgement, Notice, Pending, Statement, Summary};
 pub(crate) use log::FreshTiles;
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
-pub use people::{LoginRefusal, Person};
+pub use people::{
+    Credentials, DisableRefusal, LoginRefusal, Person, PersonError, PersonRow, SEATS,
+};
 pub use reading::DriftFilter;
-pub use tokens::{EnrolRefusal, NewToken, TokenChoice, TokenRow, TokenState};
+pub use sessions::{ABSOLUTE_US, IDLE_US, SessionOf, SessionRow};
+pub use tokens::{EnrolRefusal, NewToken, TokenChoice, TokenRow, TokenState, network};
 pub use trust::{Behind, KeyState, RotationRefusal, Sort, Step, TrustKey};
 
 use db::Db;

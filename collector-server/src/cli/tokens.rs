@@ -5,7 +5,7 @@ use super::{Data, say, tell};
 use crate::clock;
 use crate::config::DurationText;
 use crate::keyring::Keyring;
-use crate::store::{NewToken, TokenRow};
+use crate::store::{NewToken, TokenRow, network};
 use anyhow::bail;
 use clap::Subcommand;
 use comfy_table::{Table, presets};
@@ -70,20 +70,6 @@ fn ttl(text: &str) -> Result<DurationText, String> {
         return Err(format!("`{text}` is too long: at most 366d"));
     }
     Ok(ttl)
-}
-
-/// A network, or one address. Bits beyond the length are a slip that would open another network
-/// than was meant.
-fn network(text: &str) -> Result<IpNet, String> {
-    let wrong = || format!("not a network: `{text}`; write 192.0.2.0/24 or 2001:db8::/32");
-    if let Ok(address) = text.parse::<std::net::IpAddr>() {
-        return Ok(address.into());
-    }
-    let net: IpNet = text.parse().map_err(|_| wrong())?;
-    if net.trunc() != net {
-        return Err(format!("`{text}` has bits beyond its length; did you mean {}?", net.trunc()));
-    }
-    Ok(net)
 }
 
 async fn create(

@@ -105,6 +105,13 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<aws_lc_rs::error::Unspecified> for Problem {
+    fn from(_: aws_lc_rs::error::Unspecified) -> Self {
+        tracing::error!("the operating system gave no randomness");
+        Self::busy(15)
+    }
+}
+
 impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
         match error {

@@ -59,27 +59,6 @@ impl Store {
             .collect()
     }
 
-    /// The state of a kind before the one that holds; none if there was no other.
-    pub async fn previous_kind_state(
-        &self,
-        host: HostId,
-        kind: &str,
-    ) -> Result<Option<KindRow>, StoreError> {
-        let sql = "SELECT kind, entry, observed_from_us FROM kind_span
-                   WHERE host = $1 AND kind = $2 AND superseded_known IS NULL
-                     AND observed_to_us IS NOT NULL ORDER BY observed_from_us DESC LIMIT 1";
-        let row = read!(
-            &self.db,
-            optional,
-            (String, String, i64),
-            sql,
-            host.to_string(),
-            kind.to_owned()
-        )?;
-        row.map(|(kind, entry, since)| kind_row(host, kind, &entry, since, &BTreeMap::new()))
-            .transpose()
-    }
-
     /// When each kind was last collected, as the last check-ins say.
     async fn collected(&self, host: HostId) -> Result<BTreeMap<String, i64>, StoreError> {
         let sql = "SELECT c.observed_us, c.packed
@@ -141,7 +120,7 @@ impl Store {
     }
 }
 
-fn kind_row(
+pub(super) fn kind_row(
     host: HostId,
     kind: String,
     entry: &str,

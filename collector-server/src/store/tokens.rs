@@ -9,6 +9,20 @@ use ipnet::IpNet;
 use serde_json::json;
 use std::net::IpAddr;
 
+/// A network, or one address. Bits beyond the length are a slip that would open another network
+/// than was meant.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let wrong = || format!("not a network: `{text}`; write 192.0.2.0/24 or 2001:db8::/32");
+    if let Ok(address) = text.parse::<std::net::IpAddr>() {
+        return Ok(address.into());
+    }
+    let net: IpNet = text.parse().map_err(|_| wrong())?;
+    if net.trunc() != net {
+        return Err(format!("`{text}` has bits beyond its length; did you mean {}?", net.trunc()));
+    }
+    Ok(net)
+}
+
 /// A token to be made known. Only the hash of its secret is kept.
 #[derive(Debug, Clone)]
 pub struct NewToken {

@@ -1,6 +1,9 @@
 //! What both backends must do.
 
+mod people;
+
 pub(crate) use crate::identity::*;
+pub(crate) use people::*;
 
 use evidence::check_in::Clock;
 use evidence::checkpoint::TreeHead;
@@ -397,10 +400,10 @@ pub(crate) async fn the_past_is_answered_as_it_was_known_then(store: &Store) {
 pub(crate) async fn a_login_link_works_once(store: &Store) {
     let person =
         Person { id: "p".into(), name: "Administrator".into(), seat: "administrator".into() };
-    store.create_person(&person, 1).await.expect("person");
+    assert!(store.create_person(&person, "operator", 1).await.expect("person"));
     let (hash, late) = (Digest::of(b"link"), Digest::of(b"late"));
-    store.create_login_link(hash, "p", 10).await.expect("link");
-    store.create_login_link(late, "p", 10).await.expect("link");
+    store.create_login_link(hash, "p", 10, "operator", 1).await.expect("link");
+    store.create_login_link(late, "p", 10, "operator", 1).await.expect("link");
     assert_eq!(store.use_login_link(hash, 5).await.expect("store"), Ok(person));
     assert!(store.use_login_link(hash, 5).await.expect("store").is_err());
     assert!(store.use_login_link(late, 10).await.expect("store").is_err());
