@@ -136,7 +136,11 @@ fn has_own_words(sort: &str) -> bool {
 /// count.
 fn signature(parts: &[&Part]) -> String {
     let what = |part: &&Part| {
-        if has_own_words(&part.sort) { json!([]) } else { json!([part.subject, part.to, part.offenders]) }
+        if has_own_words(&part.sort) {
+            json!([])
+        } else {
+            json!([part.subject, part.to, part.offenders])
+        }
     };
     let Some(first) = parts.first() else { return String::new() };
     let all: Vec<_> = parts.iter().map(what).collect();
@@ -192,7 +196,8 @@ pub fn place(candidate: &Candidate, standing: &[Standing], now_us: i64) -> Place
     };
     let again = standing.iter().filter(|alert| alert.recurs).filter(recent);
     // The one that is not resolved, or else the latest.
-    let again = again.max_by_key(|a| (a.resolved_us.is_none(), a.resolved_us, a.opened_us, &a.alert));
+    let again =
+        again.max_by_key(|a| (a.resolved_us.is_none(), a.resolved_us, a.opened_us, &a.alert));
     if let Some(again) = again {
         let alert = again.alert.clone();
         return if again.resolved_us.is_some() { Place::Reopen(alert) } else { Place::Join(alert) };

@@ -133,8 +133,12 @@ async fn deliver(
         let outcome = channel.send(&due.event, sent_s, &due.body).await;
         let attempt = judge(&due, outcome, clock.now_us());
         if attempt.state == "given_up" {
-            tracing::error!(channel = channel.name(), event = due.event, error = attempt.error,
-                "an alert was not delivered and is given up; see /api/v1/deliveries");
+            tracing::error!(
+                channel = channel.name(),
+                event = due.event,
+                error = attempt.error,
+                "an alert was not delivered and is given up; see /api/v1/deliveries"
+            );
         }
         store.attempted(&due, &attempt).await?;
     }

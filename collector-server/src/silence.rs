@@ -56,16 +56,13 @@ pub fn late_us(received_us: i64, due_us: i64) -> i64 {
 
 /// Looks at the fleet.
 pub fn look(view: &View) -> Found {
-    let nothing = Found {
-        since_us: view.since_us,
-        silent: vec![],
-        trouble: None,
-        trouble_ends: false,
-    };
+    let nothing =
+        Found { since_us: view.since_us, silent: vec![], trouble: None, trouble_ends: false };
     let away_us = view.now_us - view.seen_us;
     if away_us > view.away_us {
         // Nobody could report: all get their time again.
-        let told = away_us > 5 * view.away_us && view.active > 0 && !view.in_trouble && view.seen_us > 0;
+        let told =
+            away_us > 5 * view.away_us && view.active > 0 && !view.in_trouble && view.seen_us > 0;
         let minutes = away_us / 60_000_000;
         let trouble = told.then(|| {
             format!("the collector was away for {minutes} minutes: nothing could be reported to it")

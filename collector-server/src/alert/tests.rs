@@ -172,7 +172,11 @@ fn what_comes_back_within_a_day_is_the_same_alert_again() {
 #[test]
 fn more_than_three_transitions_in_a_day_flap_until_six_quiet_hours() {
     let history = |hours: &[i64]| -> Vec<(i64, bool)> {
-        hours.iter().zip([true, false].into_iter().cycle()).map(|(h, bad)| (NOW + h * HOUR_US, bad)).collect()
+        hours
+            .iter()
+            .zip([true, false].into_iter().cycle())
+            .map(|(h, bad)| (NOW + h * HOUR_US, bad))
+            .collect()
     };
     let at = |hours: &[i64], now: i64| flap(&history(hours), NOW + now * HOUR_US);
     assert_eq!(at(&[0, 1, 2], 3), Flap { flapping: false, bad: true });
@@ -180,8 +184,16 @@ fn more_than_three_transitions_in_a_day_flap_until_six_quiet_hours() {
     assert_eq!(at(&[0, 1, 2, 3], 8), Flap { flapping: true, bad: true });
     assert_eq!(at(&[0, 1, 2, 3], 9), Flap { flapping: false, bad: false });
     assert_eq!(at(&[0, 1, 2, 3, 4], 10), Flap { flapping: false, bad: true });
-    assert_eq!(at(&[0, 10, 20, 30], 30), Flap { flapping: false, bad: false }, "over more than a day");
-    assert_eq!(at(&[0, 1, 2, 3, 10, 11], 11), Flap { flapping: false, bad: false }, "it begins anew");
+    assert_eq!(
+        at(&[0, 10, 20, 30], 30),
+        Flap { flapping: false, bad: false },
+        "over more than a day"
+    );
+    assert_eq!(
+        at(&[0, 1, 2, 3, 10, 11], 11),
+        Flap { flapping: false, bad: false },
+        "it begins anew"
+    );
 }
 
 #[test]

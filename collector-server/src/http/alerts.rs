@@ -144,9 +144,7 @@ async fn alert(
     let mut value = alert_json(&whole.alert);
     value["host_ids"] = json!(whole.hosts);
     value["drifts"] = whole.drifts.iter().map(drift_json).collect();
-    let event = |event: &crate::store::model::AlertEvent| {
-        json!({"id": event.id, "at_us": event.at_us, "event": event.event})
-    };
+    let event = |event: &crate::store::model::AlertEvent| json!({"id": event.id, "at_us": event.at_us, "event": event.event});
     value["events"] = whole.events.iter().map(event).collect();
     Ok(Json(value))
 }
@@ -163,7 +161,11 @@ impl FromRequestParts<App> for Actor {
         let only_looks = || Problem::forbidden("this seat may look and change nothing");
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             let person = LoggedIn::from_request_parts(parts, app).await.map_err(|_| refused())?;
-            return if person.seat == "administrator" { Ok(Self(person.id)) } else { Err(only_looks()) };
+            return if person.seat == "administrator" {
+                Ok(Self(person.id))
+            } else {
+                Err(only_looks())
+            };
         };
         let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
         let hash = Digest::of(token.ok_or_else(refused)?.as_bytes());
@@ -238,9 +240,7 @@ async fn deliveries(
 }
 
 fn delivery_json(row: &DeliveryRow) -> Value {
-    let attempt = |(at_us, status, error): &(i64, Option<i64>, Option<String>)| {
-        json!({"at_us": at_us, "status": status, "error": error})
-    };
+    let attempt = |(at_us, status, error): &(i64, Option<i64>, Option<String>)| json!({"at_us": at_us, "status": status, "error": error});
     json!({
         "event": row.event, "channel": row.channel, "alert": row.alert, "what": row.what,
         "state": row.state, "created_us": row.created_us,

@@ -46,9 +46,8 @@ impl Secret {
     /// The header `webhook-signature`: one signature for each key.
     pub fn sign(&self, id: &str, timestamp_s: i64, body: &str) -> String {
         let signed = format!("{id}.{timestamp_s}.{body}");
-        let sign = |key| {
-            format!("v1,{}", STANDARD.encode(hmac::sign(key, signed.as_bytes()).as_ref()))
-        };
+        let sign =
+            |key| format!("v1,{}", STANDARD.encode(hmac::sign(key, signed.as_bytes()).as_ref()));
         self.0.iter().map(sign).collect::<Vec<_>>().join(" ")
     }
 }
@@ -86,7 +85,9 @@ mod tests {
         };
         let one = secret.sign("msg", 1, "{}");
         assert!(one.starts_with("v1,"));
-        for other in [secret.sign("msh", 1, "{}"), secret.sign("msg", 2, "{}"), secret.sign("msg", 1, "[]")] {
+        for other in
+            [secret.sign("msh", 1, "{}"), secret.sign("msg", 2, "{}"), secret.sign("msg", 1, "[]")]
+        {
             assert_ne!(one, other);
         }
     }

@@ -203,7 +203,12 @@ mod tests {
 
     #[test]
     fn only_tls_or_loopback_addresses_without_passwords_are_taken() {
-        for good in ["https://hooks.example.org/x", "http://127.0.0.1:9/", "http://[::1]/", "http://localhost/"] {
+        for good in [
+            "https://hooks.example.org/x",
+            "http://127.0.0.1:9/",
+            "http://[::1]/",
+            "http://localhost/",
+        ] {
             assert!(url(good).is_ok(), "{good}");
         }
         let bad = [

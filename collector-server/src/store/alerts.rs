@@ -284,12 +284,7 @@ pub(super) async fn add_host(tx: &mut Tx, id: &str, host: &str) -> Result<bool, 
 }
 
 /// Links a candidate, and takes over what is worse in it.
-async fn gain(
-    tx: &mut Tx,
-    id: &str,
-    candidate: &Candidate,
-    now_us: i64,
-) -> Result<(), StoreError> {
+async fn gain(tx: &mut Tx, id: &str, candidate: &Candidate, now_us: i64) -> Result<(), StoreError> {
     link(tx, id, candidate).await?;
     let held = held(tx, id).await?;
     let mut subjects = subjects(&held.subjects)?;
@@ -298,7 +293,8 @@ async fn gain(
     let severity = if worse { candidate.severity.clone() } else { held.severity };
     let page = candidate.lane == alert::Lane::Page;
     let lane = if page { "page".to_owned() } else { held.lane };
-    let sql = "UPDATE alert SET subjects = $2, severity = $3, lane = $4, gained_us = $5 WHERE id = $1";
+    let sql =
+        "UPDATE alert SET subjects = $2, severity = $3, lane = $4, gained_us = $5 WHERE id = $1";
     execute!(tx, sql, id.to_owned(), list(&subjects)?, severity.clone(), lane.clone(), now_us)?;
     Ok(())
 }
@@ -330,7 +326,12 @@ async fn join(tx: &mut Tx, id: &str, candidate: &Candidate, now_us: i64) -> Resu
 }
 
 /// Tells that an alert has more hosts, now and then.
-pub(super) async fn grew(tx: &mut Tx, id: &str, before: i64, now_us: i64) -> Result<(), StoreError> {
+pub(super) async fn grew(
+    tx: &mut Tx,
+    id: &str,
+    before: i64,
+    now_us: i64,
+) -> Result<(), StoreError> {
     let held = held(tx, id).await?;
     if !alert::is_told_again(before, held.hosts) {
         return Ok(());
@@ -349,7 +350,8 @@ async fn merge(tx: &mut Tx, into: &str, other: &str, now_us: i64) -> Result<(), 
     for (host,) in fetch!(tx, all, (String,), sql, other.to_owned())? {
         add_host(tx, into, &host).await?;
     }
-    let sql = "UPDATE alert SET state = 'resolved', resolved_us = $2, merged_into = $3 WHERE id = $1";
+    let sql =
+        "UPDATE alert SET state = 'resolved', resolved_us = $2, merged_into = $3 WHERE id = $1";
     execute!(tx, sql, other.to_owned(), now_us, into.to_owned())?;
     // Whoever heard of it hears where it went; whoever did not need not hear of it at all.
     let sql = "UPDATE alert_event SET told = $2 WHERE alert = $1";

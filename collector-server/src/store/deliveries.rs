@@ -99,7 +99,15 @@ impl Store {
                        attempts, next_us) VALUES ($1, $2, $3, $4, 'waiting', $5, 0, $5)
                        ON CONFLICT DO NOTHING";
             let (event, alert) = (untold.event.clone(), untold.alert.clone());
-            execute!(&mut tx, sql, event.clone(), channel.clone(), alert.clone(), body.clone(), now_us)?;
+            execute!(
+                &mut tx,
+                sql,
+                event.clone(),
+                channel.clone(),
+                alert.clone(),
+                body.clone(),
+                now_us
+            )?;
         }
         tx.commit().await?;
         Ok(true)
@@ -145,7 +153,8 @@ impl Store {
     /// Keeps how an attempt ended.
     pub async fn attempted(&self, due: &Due, attempt: &Attempt) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let sql = "UPDATE delivery SET state = $3, attempts = attempts + 1, next_us = $4, done_us = $5
+        let sql =
+            "UPDATE delivery SET state = $3, attempts = attempts + 1, next_us = $4, done_us = $5
                    WHERE event = $1 AND channel = $2 AND state = 'waiting'";
         let done = (attempt.state != "waiting").then_some(attempt.at_us);
         let (event, channel) = (due.event.clone(), due.channel.clone());
@@ -163,12 +172,23 @@ impl Store {
                    FROM delivery_attempt WHERE event = $1 AND channel = $2";
         let status = attempt.status.map(i64::from);
         let error = attempt.error.clone();
-        execute!(&mut tx, sql, event.clone(), channel.clone(), attempt.at_us, status, error.clone())?;
+        execute!(
+            &mut tx,
+            sql,
+            event.clone(),
+            channel.clone(),
+            attempt.at_us,
+            status,
+            error.clone()
+        )?;
         tx.commit().await
     }
 
     /// Deliveries with their attempts, newest first.
-    pub async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryRow>, StoreError> {
+    pub async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+    ) -> Result<Vec<DeliveryRow>, StoreError> {
         type Row = (String, String, String, String, String, i64, i64, Option<i64>);
         let sql = "SELECT d.event, d.channel, d.alert, e.event, d.state, d.created_us, d.next_us,
                    d.done_us FROM delivery d JOIN alert_event e ON e.id = d.event
@@ -180,7 +200,8 @@ impl Store {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let after = filter.after.clone();
         let (at, event, channel) = after.unwrap_or((i64::MAX, String::new(), String::new()));
-        let (alert, state, only) = (text(&filter.alert), text(&filter.state), text(&filter.channel));
+        let (alert, state, only) =
+            (text(&filter.alert), text(&filter.state), text(&filter.channel));
         let rows = read!(
             &self.db,
             all,

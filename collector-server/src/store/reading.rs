@@ -125,8 +125,18 @@ impl Store {
         };
         let (at, rank, id) = after.unwrap_or((i64::MAX, 0, String::new()));
         let limit = filter.limit;
-        let rows =
-            read!(&self.db, all, DriftColumns, sql, host.clone(), state, limit, at, rank, id.clone())?;
+        let rows = read!(
+            &self.db,
+            all,
+            DriftColumns,
+            sql,
+            host.clone(),
+            state,
+            limit,
+            at,
+            rank,
+            id.clone()
+        )?;
         rows.into_iter().map(drift_row).collect()
     }
 }

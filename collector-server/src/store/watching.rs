@@ -85,7 +85,8 @@ impl Store {
             let sql = "SELECT MIN(c.received_us) FROM check_in c
                        JOIN chain ON chain.first_index = c.first_index
                        WHERE chain.host = $1 AND c.log_index >= $2";
-            let first = read!(&self.db, one, (Option<i64>,), sql, row.host.clone(), row.opened_index)?;
+            let first =
+                read!(&self.db, one, (Option<i64>,), sql, row.host.clone(), row.opened_index)?;
             let due_us = row.next_due_s.unwrap_or_default() * 1_000_000;
             let first_us = first.0.unwrap_or(received_us);
             return Ok(reports_again(first_us, received_us, check_in.at_ms * 1000, due_us));
@@ -110,7 +111,8 @@ impl Store {
 
     /// The open drift of each host that is called silent.
     pub async fn silent_hosts(&self) -> Result<BTreeMap<HostId, String>, StoreError> {
-        let sql = "SELECT host, id FROM drift WHERE drift = 'not_reporting' AND resolved_us IS NULL";
+        let sql =
+            "SELECT host, id FROM drift WHERE drift = 'not_reporting' AND resolved_us IS NULL";
         let rows = read!(&self.db, all, (String, String), sql)?;
         rows.into_iter().map(|(host, drift)| Ok((host_id(&host)?, drift))).collect()
     }

@@ -5,8 +5,8 @@ use evidence::checkpoint::TreeHead;
 use evidence::{Digest, HostId, KindEntry, Status};
 use evidenced_collector::store::model::{AlertRow, DriftRow, ResultRow};
 use evidenced_collector::store::{
-    AcknowledgeRefusal, AlertFilter, Attempt, DeliveryFilter, DriftFilter, Judgement, Notice, Store,
-    Summary,
+    AcknowledgeRefusal, AlertFilter, Attempt, DeliveryFilter, DriftFilter, Judgement, Notice,
+    Store, Summary,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -375,7 +375,11 @@ pub(crate) async fn a_restored_machine_is_one_anomaly_from_refusal_to_new_chain(
     assert_eq!(states(store).await, [state("open", 1)]);
     // A person says it is well, and the host goes on.
     let id = alerts(store).await.remove(0).id;
-    store.acknowledge(&id, "me", "restored from backup", 5 * HOUR).await.expect("store").expect("ok");
+    store
+        .acknowledge(&id, "me", "restored from backup", 5 * HOUR)
+        .await
+        .expect("store")
+        .expect("ok");
     store.watch_ends(5 * HOUR + MINUTE).await.expect("store");
     assert_eq!(anomalies(store, true).await.len(), 1);
     web.says(store, "pass", 6 * HOUR).await;
@@ -400,7 +404,10 @@ pub(crate) async fn a_clock_that_jumps_is_said_once_and_ends_when_it_is_right(st
     assert_eq!(ahead, ["the host's clock is 365 days ahead"]);
     assert_eq!(says(now + 366 * DAY, now + 2).await, ahead);
     assert!(says(now + 3, now + 3).await.is_empty());
-    assert_eq!(says(now - 30 * DAY, now + DAY).await, ["the host's clock is 30 days behind its last check-in"]);
+    assert_eq!(
+        says(now - 30 * DAY, now + DAY).await,
+        ["the host's clock is 30 days behind its last check-in"]
+    );
     assert!(says(now + DAY + 1, now + DAY + 1).await.is_empty());
     // A week offline: what comes late comes in order.
     for day in 2..9 {
@@ -472,7 +479,8 @@ pub(crate) async fn lists_are_read_page_by_page(store: &Store) {
     for n in 0..5 {
         let mut host = Subject::new(store, HOUR).await;
         // Two at the same moment, and each another change.
-        let other = |judgement: &mut Judgement| judgement.opened[0].offenders = vec![format!("u{n}")];
+        let other =
+            |judgement: &mut Judgement| judgement.opened[0].offenders = vec![format!("u{n}")];
         host.judged(store, "fail", (2 + n / 2) * HOUR, other).await;
     }
     let mut filter = AlertFilter { limit: 2, ..AlertFilter::default() };

@@ -58,7 +58,12 @@ impl Agent {
     }
 
     /// Sends a state whole: check-in, manifest, facts, check-in again.
-    pub(crate) async fn report(&mut self, store: &Store, data: serde_json::Value, at_s: i64) -> Accepted {
+    pub(crate) async fn report(
+        &mut self,
+        store: &Store,
+        data: serde_json::Value,
+        at_s: i64,
+    ) -> Accepted {
         let (manifest, facts) = state(data);
         let bytes = manifest.to_bytes().expect("manifest");
         let incoming = self.incoming(Digest::of(&bytes), at_s);

@@ -115,8 +115,10 @@ async fn the_alert_story(store: Store) {
     receiver.answer();
     collector.restart().await;
     let api = collector.api();
-    holds("all deliveries", async || api.items("/api/v1/deliveries?state=waiting").await.is_empty()
-        && count(&receiver, "resolved") == 2)
+    holds("all deliveries", async || {
+        api.items("/api/v1/deliveries?state=waiting").await.is_empty()
+            && count(&receiver, "resolved") == 2
+    })
     .await;
     assert!(api.items("/api/v1/alerts?state=live").await.is_empty());
     assert_eq!(api.items("/api/v1/alerts?state=resolved").await.len(), 2);
