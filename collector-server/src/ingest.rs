@@ -205,3 +205,66 @@ fn fork(
 fn carried(signed: &SignedCheckIn, state: LogState) -> Option<u64> {
     signed.check_in.checkpoint.map(|head| head.size).filter(|size| (1..=state.size).contains(size))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evidence::checkpoint::TreeHead;
+    use evidence::key::SigningKey;
+    use evidence::{CheckIn, merkle::Frontier};
+    use std::collections::BTreeMap;
+
+    fn carrying(checkpoint: Option<TreeHead>) -> SignedCheckIn {
+        let (key, _) = SigningKey::generate().expect("key");
+        let check_in = CheckIn {
+            agent: "0.1.0".into(),
+            at_ms: 0,
+            chain: HostId::generate(),
+            checkpoint,
+            clock: evidence::check_in::Clock { synchronised: None },
+            collected: BTreeMap::new(),
+            host: HostId::generate(),
+            manifest: Digest::of(b"m"),
+            next_due_s: 3600,
+            prev: None,
+            resumes: None,
+            seq: 0,
+        };
+        SignedCheckIn::sign(check_in, &key).expect("signed")
+    }
+
+    /// What is said of a host that carries this, by a log of two leaves that remembers `roots`.
+    fn said(carried: Option<TreeHead>, roots: &[(u64, Digest)]) -> Option<String> {
+        let mut log = Frontier::default();
+        let leaves = [merkle::leaf_hash(b"one"), merkle::leaf_hash(b"two")];
+        leaves.iter().for_each(|leaf| drop(log.append(*leaf)));
+        let state = LogState { size: 2, root: log.root() };
+        let signed = carrying(carried);
+        let receipt = Receipt {
+            check_in: signed.id(),
+            index: 1,
+            checkpoint: String::new(),
+            inclusion: vec![],
+            // From one leaf to two.
+            consistency: Some(vec![leaves[1]]),
+            want: evidence::Want::default(),
+        };
+        let mut roots = roots.iter().copied().collect();
+        fork(&mut roots, &signed, &receipt, state).map(|fork| fork.says)
+    }
+
+    #[test]
+    fn a_checkpoint_that_this_log_did_not_grow_from_is_noticed() {
+        let head = |size, root| Some(TreeHead { size, root });
+        let (one, other) = (merkle::leaf_hash(b"one"), Digest::of(b"other"));
+        assert_eq!(said(None, &[]), None);
+        assert_eq!(said(head(1, one), &[]), None, "proved");
+        assert_eq!(said(head(1, one), &[(1, one)]), None, "known");
+        for known in [&[][..], &[(1, one)]] {
+            let says = said(head(1, other), known).expect("noticed");
+            assert!(says.contains("another log of the same length"), "{says}");
+        }
+        let says = said(head(3, one), &[]).expect("noticed");
+        assert!(says.contains("a longer log"), "{says}");
+    }
+}
