@@ -76,8 +76,7 @@ async fn tell(state: &Arc<StateDir>, identity: &Identity, now_ms: i64) -> Result
     let key = state.evidence_key()?;
     let limits = Limits { max_size: u64::MAX, max_age: Duration::MAX };
     let disk = Arc::new(RealDisk);
-    let mut spool =
-        Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
+    let mut spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
     let shipper = Shipper::new(state, &identity, TIMEOUT)?;
     let shipped = shipper.drain(&mut spool, now_ms).await;
     if let Err(error) = shipped {

@@ -206,7 +206,8 @@ mod tests {
     #[test]
     fn a_host_certificate_says_what_the_collector_decides_not_what_was_asked() {
         let host = HostId::generate();
-        let issued = authority().issue_host(host, &request("evil.example.org"), SystemTime::now(), LIFE);
+        let issued =
+            authority().issue_host(host, &request("evil.example.org"), SystemTime::now(), LIFE);
         let issued = issued.expect("issued");
         let der = CertificateDer::from_pem_slice(issued.pem.as_bytes()).expect("PEM");
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).expect("DER");
@@ -220,7 +221,8 @@ mod tests {
     #[test]
     fn openssl_accepts_the_chain_for_its_purpose_only() {
         let authority = authority();
-        let issued = authority.issue_host(HostId::generate(), &request("a"), SystemTime::now(), LIFE);
+        let issued =
+            authority.issue_host(HostId::generate(), &request("a"), SystemTime::now(), LIFE);
         let directory = tempfile::tempdir().expect("directory");
         let (ca, leaf) = (directory.path().join("ca.pem"), directory.path().join("leaf.pem"));
         std::fs::write(&ca, authority.pem()).expect("written");
@@ -236,7 +238,8 @@ mod tests {
 
     #[test]
     fn a_request_that_is_none_is_refused() {
-        let refused = authority().issue_host(HostId::generate(), "-----BEGIN", SystemTime::now(), LIFE);
+        let refused =
+            authority().issue_host(HostId::generate(), "-----BEGIN", SystemTime::now(), LIFE);
         assert!(matches!(refused, Err(AuthorityError::Request(_))));
     }
 }

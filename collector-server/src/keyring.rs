@@ -82,8 +82,7 @@ impl Keyring {
         let key_pem = data.authority_key(authority.id)?;
         let nonces = Digest::of_parts(&[b"evidenced nonce v1\0", key_pem.as_bytes()]);
         let authority = Authority::load(&key_pem, &authority.public)?;
-        let authorities: Vec<_> =
-            believed(Sort::Authority).map(|key| key.public.clone()).collect();
+        let authorities: Vec<_> = believed(Sort::Authority).map(|key| key.public.clone()).collect();
         let certificates = authorities.iter().map(|pem| crate::authority::certificate(pem));
         let certificates = certificates.collect::<Result<_, _>>()?;
         let mut signing = vec![data.log_key(active(Sort::Log)?.id)?];
@@ -120,14 +119,7 @@ fn first(data: &DataDir, sort: Sort) -> Result<TrustKey, KeyringError> {
         }
         Sort::Log => log_key_names(&data.first_log_key()?),
     };
-    Ok(TrustKey {
-        sort,
-        id,
-        public,
-        state: KeyState::Active,
-        from_size: Some(0),
-        to_size: None,
-    })
+    Ok(TrustKey { sort, id, public, state: KeyState::Active, from_size: Some(0), to_size: None })
 }
 
 /// Id and public half of a log key.

@@ -24,18 +24,15 @@ impl LogSigner {
                 keys.fold(checkpoint, Checkpoint::cosign)
             }
             // There is no log without a key; a note without signature is believed by nobody.
-            None => Checkpoint {
-                origin: self.origin.clone(),
-                head: state.head(),
-                note: String::new(),
-            },
+            None => {
+                Checkpoint { origin: self.origin.clone(), head: state.head(), note: String::new() }
+            }
         }
     }
 
     /// The keys that sign, the active one first.
     pub fn public(&self) -> Vec<LogKey> {
-        let public =
-            |key: &SigningKey| LogKey { origin: self.origin.clone(), key: key.public() };
+        let public = |key: &SigningKey| LogKey { origin: self.origin.clone(), key: key.public() };
         self.keys.iter().map(public).collect()
     }
 }

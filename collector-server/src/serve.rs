@@ -159,7 +159,9 @@ async fn follow_keys(
         match look(&watch, &tls, &clock, old).await {
             Ok(true) => issued = clock.now(),
             Ok(false) => {}
-            Err(error) => tracing::error!(%error, "keys could not be taken up; the ones before are used on"),
+            Err(error) => {
+                tracing::error!(%error, "keys could not be taken up; the ones before are used on")
+            }
         }
     }
 }

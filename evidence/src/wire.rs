@@ -148,13 +148,7 @@ pub struct LeaveRequest {
 }
 
 impl LeaveRequest {
-    pub fn sign(
-        host: HostId,
-        chain: ChainId,
-        next_seq: i64,
-        at_ms: i64,
-        key: &SigningKey,
-    ) -> Self {
+    pub fn sign(host: HostId, chain: ChainId, next_seq: i64, at_ms: i64, key: &SigningKey) -> Self {
         let mut request = Self { host, chain, next_seq, at_ms, proof: String::new() };
         request.proof = STANDARD.encode(key.sign(&request.message()));
         request
@@ -277,8 +271,7 @@ mod tests {
         let (other, _) = SigningKey::generate().expect("key");
         let host = HostId::from_parts(1, 2);
         let text = str::to_owned;
-        let request =
-            RenewRequest::sign(host, text("csr"), text("0a"), Some(text("nonce")), &key);
+        let request = RenewRequest::sign(host, text("csr"), text("0a"), Some(text("nonce")), &key);
         assert!(request.proof_verifies(&key.public()));
         assert!(!request.proof_verifies(&other.public()));
         for changed in [

@@ -80,7 +80,9 @@ impl Agent {
 
     /// [`Agent::report`] with more arguments.
     pub async fn report_with(&self, args: &[&str]) -> Ended {
-        Ended::of(self.report_command()).await
+        let mut command = self.report_command();
+        command.args(args);
+        Ended::of(command).await
     }
 
     /// The command of [`Agent::report`].
@@ -90,6 +92,9 @@ impl Agent {
         command.arg("--config").arg(self.directory.path().join("agent.toml"));
         if let Some(root) = &self.root {
             command.arg("--root").arg(root);
+        }
+        if let Some(machine) = &self.machine {
+            command.arg("--machine-id").arg(machine);
         }
         command
     }

@@ -83,7 +83,8 @@ mod tests {
         let (other, _) = authority();
         let key = KeyPair::generate().expect("key");
         let mut params = CertificateParams::new(vec![]).expect("params");
-        (params.not_before, params.not_after) = (date_time_ymd(2026, 1, 1), date_time_ymd(2026, 1, 31));
+        (params.not_before, params.not_after) =
+            (date_time_ymd(2026, 1, 1), date_time_ymd(2026, 1, 31));
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &issuer).expect("certificate").pem();
         let certificate = Certificate::read(certificate.as_bytes()).expect("read");

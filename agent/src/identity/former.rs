@@ -58,7 +58,9 @@ pub fn erase(state: &StateDir, left: &Left) -> Result<(), StateError> {
     wipe(state)?;
     let spool = state.file("spool");
     match fs::remove_dir_all(&spool) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(super::at(&spool)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(super::at(&spool)(error));
+        }
         _ => {}
     }
     for name in [Chain::FILE, Identity::FILE] {

@@ -118,7 +118,9 @@ async fn go_on(
         Step::Prepare | Step::Retire => KeyState::Former,
     };
     let key = keyring.keys.iter().find(|key| key.sort == sort && key.state == needed);
-    if step == Step::Activate && let Some(key) = key {
+    if step == Step::Activate
+        && let Some(key) = key
+    {
         // Before anything is changed: this collector must be able to sign with it.
         match sort {
             Sort::Authority => drop(data.authority_key(key.id)?),

@@ -94,11 +94,7 @@ type TrustHeader = [(&'static str, String); 1];
 
 /// The host whose certificate the connection showed. Asked for on every request, so that a
 /// revocation also ends what open connections may do.
-pub(super) async fn holder(
-    app: &App,
-    peer: &Peer,
-    headers: &HeaderMap,
-) -> Result<Holder, Problem> {
+pub(super) async fn holder(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Holder, Problem> {
     let refused = || Problem::unauthorized("a client certificate of this collector is needed");
     let certificate = peer.0.as_ref().ok_or_else(refused)?;
     let serial = authority::serial_of(certificate).ok_or_else(refused)?;
@@ -116,7 +112,6 @@ pub(super) async fn holder(
 pub(super) fn peer_address(address: SocketAddr) -> IpAddr {
     address.ip().to_canonical()
 }
-
 
 /// Digest from the path, and the bytes, decompressed within bounds.
 fn object(id: &str, body: &[u8]) -> Result<(Digest, Vec<u8>), Problem> {

@@ -191,10 +191,10 @@ impl Store {
         host: HostId,
     ) -> Result<Result<PublicKey, IdentityRefusal>, StoreError> {
         let sql = "SELECT evidence_key, state, revoked_us FROM host WHERE id = $1";
-        let row =
-            read!(&self.db, optional, (Vec<u8>, String, Option<i64>), sql, host.to_string())?;
+        let row = read!(&self.db, optional, (Vec<u8>, String, Option<i64>), sql, host.to_string())?;
         let Some((key, state, revoked_us)) = row else { return Ok(Err(IdentityRefusal::Unknown)) };
-        let key = PublicKey::from_slice(&key).ok_or_else(|| StoreError::corrupt("an evidence key"))?;
+        let key =
+            PublicKey::from_slice(&key).ok_or_else(|| StoreError::corrupt("an evidence key"))?;
         Ok(in_service(&state, revoked_us).map(|()| key))
     }
 
@@ -247,7 +247,8 @@ impl Store {
             );
             let (from, at_us) = ("one line of certificates", renewal.at_us);
             let (host, to) = (renewal.host, to.as_str());
-            anomaly::open(&mut tx, Anomaly { host, subject: COPIED, from, to, at_us, index }).await?;
+            anomaly::open(&mut tx, Anomaly { host, subject: COPIED, from, to, at_us, index })
+                .await?;
         }
         log.finish(&mut tx).await?;
         tx.commit().await?;
@@ -337,7 +338,8 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
-        let sql = "UPDATE host SET state = 'ended' WHERE id = $1 AND state IN ('enrolling', 'active')";
+        let sql =
+            "UPDATE host SET state = 'ended' WHERE id = $1 AND state IN ('enrolling', 'active')";
         if execute!(&mut tx, sql, host.to_string())? == 0 {
             return Ok(false);
         }
@@ -406,7 +408,8 @@ async fn grant(
     let host = renewal.host.to_string();
     let sql = "UPDATE certificate SET superseded_us = $2 WHERE host = $1 AND superseded_us IS NULL";
     execute!(tx, sql, host.clone(), renewal.at_us)?;
-    let sql = "INSERT INTO certificate (serial, host, not_after_s, generation, issued_us, authority)
+    let sql =
+        "INSERT INTO certificate (serial, host, not_after_s, generation, issued_us, authority)
                VALUES ($1, $2, $3, $4, $5, $6)";
     execute!(
         tx,

@@ -212,12 +212,14 @@ async fn write(
     let row = pack(&incoming.signed);
     let received = incoming.received_us;
     execute!(tx, sql, at, first, check_in.seq, observed, received, row.clone())?;
-    let sql = "INSERT INTO chain (host, chain, first_index, next_seq, last_id, peer, last_received_us)
+    let sql =
+        "INSERT INTO chain (host, chain, first_index, next_seq, last_id, peer, last_received_us)
                VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (host, chain) DO UPDATE
                SET next_seq = excluded.next_seq, last_id = excluded.last_id, peer = excluded.peer,
                    last_received_us = excluded.last_received_us";
     let id = incoming.signed.id().0.to_vec();
-    let (next, peer) = (check_in.seq + 1, incoming.peer.map(|peer| peer.to_canonical().to_string()));
+    let (next, peer) =
+        (check_in.seq + 1, incoming.peer.map(|peer| peer.to_canonical().to_string()));
     execute!(
         tx,
         sql,

@@ -109,7 +109,8 @@ impl Store {
     pub async fn create_token(&self, token: &NewToken) -> Result<LogState, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
-        let sql = "INSERT INTO token (hash, host_group, uses, uses_left, expires_us, cidrs, created_us)
+        let sql =
+            "INSERT INTO token (hash, host_group, uses, uses_left, expires_us, cidrs, created_us)
                    VALUES ($1, $2, $3, $3, $4, $5, $6)";
         let cidrs: Vec<String> = token.cidrs.iter().map(ToString::to_string).collect();
         execute!(
@@ -139,7 +140,8 @@ impl Store {
 
     /// Every token, the newest first.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
-        let sql = "SELECT hash, host_group, uses, uses_left, created_us, expires_us, cidrs, revoked_us
+        let sql =
+            "SELECT hash, host_group, uses, uses_left, created_us, expires_us, cidrs, revoked_us
                    FROM token ORDER BY created_us DESC, hash";
         read!(&self.db, all, Columns, sql)?.into_iter().map(row).collect()
     }
@@ -227,6 +229,16 @@ fn row(columns: Columns) -> Result<TokenRow, StoreError> {
     let cidrs = texts.iter().map(|text| text.parse());
     let cidrs: Result<_, _> = cidrs.collect();
     // A network that cannot be read must not become "from anywhere".
-    let cidrs = cidrs.map_err(|_| StoreError::corrupt(format!("networks of a token: {texts:?}")))?;
-    Ok(TokenRow { id: id(&hash), group, uses, uses_left, created_us, expires_us, cidrs, revoked_us })
+    let cidrs =
+        cidrs.map_err(|_| StoreError::corrupt(format!("networks of a token: {texts:?}")))?;
+    Ok(TokenRow {
+        id: id(&hash),
+        group,
+        uses,
+        uses_left,
+        created_us,
+        expires_us,
+        cidrs,
+        revoked_us,
+    })
 }

@@ -75,8 +75,7 @@ async fn a_token_is_bound_to_networks_and_may_be_revoked_and_says_which_bound_wa
 
 #[tokio::test]
 async fn a_certificate_is_renewed_before_it_ends_with_a_new_key_and_nobody_is_alarmed() {
-    let collector =
-        Collector::configured(Store::Sqlite, "[certificates]\nlife = \"6s\"\n").await;
+    let collector = Collector::configured(Store::Sqlite, "[certificates]\nlife = \"6s\"\n").await;
     let root = Root::debian();
     let agent = Agent::enrolled(&collector).await.root(&root);
     let (host, first) = (agent.host(), serials(&agent));
@@ -171,8 +170,8 @@ fn client(agent: &Agent) -> Client {
     let identity = reqwest::Identity::from_pem(serials(agent).as_bytes()).expect("identity");
     let authorities = agent.identity()["trust"]["authorities"].clone();
     let authorities = authorities.as_array().expect("authorities").iter().map(text);
-    let authorities = authorities
-        .map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).expect("authority"));
+    let authorities =
+        authorities.map(|pem| reqwest::Certificate::from_pem(pem.as_bytes()).expect("authority"));
     let builder = Client::builder().no_proxy().https_only(true).identity(identity);
     builder.tls_certs_only(authorities).build().expect("client")
 }
