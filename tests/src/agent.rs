@@ -93,6 +93,9 @@ impl Agent {
         if let Some(root) = &self.root {
             command.arg("--root").arg(root);
         }
+        if let Some(machine) = &self.machine {
+            command.arg("--machine-id").arg(machine);
+        }
         command
     }
 
