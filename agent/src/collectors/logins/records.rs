@@ -106,7 +106,7 @@ fn whole_records(
     file: &Opened,
     length: usize,
 ) -> Result<(), Failure> {
-    if file.size_bytes() % length as u64 == 0 {
+    if file.size_bytes().is_multiple_of(length as u64) {
         return Ok(());
     }
     malformed(reading, path, format!("no whole number of records of {length} bytes"))
