@@ -61,12 +61,12 @@ impl Host {
     fn start(&self) -> Agent {
         let state = StateDir::create(self.directory.path()).expect("state");
         let tls = rcgen::generate_simple_self_signed(["host".to_owned()]).expect("certificate");
-        state.write("tls.crt", tls.cert.pem().as_bytes()).expect("written");
-        state.write("tls.key", tls.signing_key.serialize_pem().as_bytes()).expect("written");
+        let pair = tls.cert.pem() + &tls.signing_key.serialize_pem();
+        state.write("tls.pem", pair.as_bytes()).expect("written");
         let host = HostId::from_parts(1, 1);
         let trust = TrustBundle { authorities: vec![tls.cert.pem()], log_keys: vec![] };
         let server = "https://127.0.0.1:1".to_owned();
-        let identity = Identity { host, server, trust, enrolled_at_ms: 0 };
+        let identity = Identity { host, server, trust, machine: None, enrolled_at_ms: 0 };
         let (key, _) = SigningKey::generate().expect("key");
         let limits = Limits { max_size: 1 << 30, max_age: Duration::from_secs(1 << 30) };
         let disk = Arc::new(self.notes.clone());
