@@ -7,7 +7,7 @@ mod printed;
 
 use evidence::Status;
 use evidence::kinds::Accounts;
-use evidence::kinds::accounts::{PasswordState, User};
+use evidence::kinds::accounts::PasswordState;
 use evidenced_agent::collectors;
 use evidenced_agent::formats::passwd::{self, shown};
 use evidenced_agent::formats::password_field::PasswordField;

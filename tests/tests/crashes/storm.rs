@@ -15,7 +15,7 @@ const AGENTS: usize = 3;
 /// A kill falls within this time after its victim began its work: a report takes as long, and a
 /// collector has receipts out by then.
 const AGENT_LIFE_MS: usize = 700;
-const COLLECTOR_LIFE_MS: usize = 400;
+const COLLECTOR_LIFE_MS: usize = 1200;
 
 /// How many of each are killed.
 #[derive(Debug, Clone, Copy)]
