@@ -48,6 +48,11 @@ impl Answer {
 }
 
 impl Api {
+    /// A client with a token, of a collector that this crate did not start.
+    pub fn at(address: SocketAddr, token: &str) -> Self {
+        Self::new(address, Some(token.to_owned()))
+    }
+
     pub(crate) fn new(address: SocketAddr, token: Option<String>) -> Self {
         // Installed before by another test of this process: the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
