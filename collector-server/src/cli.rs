@@ -2,6 +2,8 @@
 
 mod assess;
 mod create;
+mod groups;
+mod hosts;
 mod summary;
 mod verify;
 
@@ -56,6 +58,12 @@ enum Command {
     },
     /// Print what holds now: hosts, controls by evidence state, the worst results.
     Summary(summary::Summary),
+    /// Hosts: their life, groups, tags, and which are expected.
+    #[command(subcommand)]
+    Hosts(Box<hosts::Hosts>),
+    /// Groups of hosts.
+    #[command(subcommand)]
+    Groups(Box<groups::Groups>),
     /// Enrolment tokens.
     #[command(subcommand)]
     Token(Token),
@@ -171,6 +179,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Log(Log::Verify { data, format }) => {
             return verify::log(&data.open()?, format == Format::Json).await;
         }
+        Command::Hosts(hosts) => return hosts.run().await,
+        Command::Groups(groups) => return groups.run().await,
         Command::Summary(summary) => return summary.run().await,
         Command::Assess(assess) => return assess.run(),
     }

@@ -3,6 +3,7 @@
 
 pub mod agents;
 pub mod api;
+mod fleet;
 pub mod peer;
 pub mod people;
 pub mod problem;

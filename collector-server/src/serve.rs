@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::catalogue::Catalogue;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::data::DataDir;
 use crate::http::peer::{PeerAcceptor, agents_tls};
@@ -10,6 +10,7 @@ use crate::http::{agents, people};
 use crate::ingest::Ingest;
 use crate::judge::{Judge, Profile, RuleSet};
 use crate::judgement::Worker;
+use crate::life;
 use crate::log::LogSigner;
 use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
@@ -57,6 +58,7 @@ impl Running {
         let catalogue = Arc::new(Catalogue::builtin()?);
         let rules = rules(&store, &catalogue, &config.rules.profiles, clock.now_us()).await?;
         let judge = Arc::new(Judge::new(rules));
+        store.turn_day(clock::day_of(clock.now_us()), clock.now_us()).await?;
         let origin = store.setting(settings::LOG_ORIGIN).await?;
         let origin =
             origin.context("the store was not initialised; run `evidenced-collector init`")?;
@@ -72,10 +74,11 @@ impl Running {
 
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
-        let worker = Worker::new(store.clone(), Arc::clone(&judge));
+        let worker = Worker::new(store.clone(), Arc::clone(&judge), clock.clone());
         let (checked, log_check) = watch::channel(LogCheck::NotYet);
         let jobs = vec![
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
+            tokio::spawn(life::run(store.clone(), clock.clone(), stopped.clone())),
             tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped)),
         ];
         let (ingest, writer) =

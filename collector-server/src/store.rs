@@ -8,23 +8,33 @@
 //!   knowledge, and say at which log index.
 
 mod acts;
+mod days;
 mod db;
+mod expected;
+mod groups;
+mod host_spans;
 mod hosts;
 mod ingest;
 mod judging;
+mod life;
 mod log;
 pub mod model;
 mod objects;
 mod packed;
+mod pages;
 mod people;
 mod reading;
 mod rules;
 
+pub use expected::{ExpectedChange, ExpectedList};
+pub use host_spans::{HostSpan, Saying};
 pub use hosts::{EnrolRefusal, Enrolment, Holder};
 pub use ingest::{Accepted, Incoming, Refusal};
-pub use judging::{Judgement, Pending, Statement};
+pub use judging::{Judgement, Past, Pending, Statement};
+pub use life::{LifeChange, LifeRefusal};
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
+pub use pages::{DriftKey, HostKey};
 pub use people::{LoginRefusal, Person};
 pub use reading::DriftFilter;
 

@@ -2,7 +2,8 @@
 
 use super::acts::{self, Act};
 use super::db::{Tx, execute, fetch, read};
-use super::log::{Appender, LogState};
+use super::host_spans::{Said, say_of_host};
+use super::log::{Appender, LogState, signed};
 use super::model::{HostRow, HostState};
 use super::{Store, StoreError};
 use evidence::key::PublicKey;
@@ -43,7 +44,7 @@ pub struct Holder {
 }
 
 #[derive(sqlx::FromRow)]
-struct HostColumns {
+pub(super) struct HostColumns {
     id: String,
     name: String,
     host_group: String,
@@ -103,7 +104,12 @@ impl Store {
                 "evidence_key": enrolment.evidence_key, "certificate": enrolment.serial,
             }),
         };
-        acts::append(&mut tx, &mut log, &act).await?;
+        let index = acts::append(&mut tx, &mut log, &act).await?;
+        let host = enrolment.host.to_string();
+        for (property, value) in [("group", group.as_str()), ("state", "enrolling")] {
+            let said = Said { property, value, cause: None, from_us: enrolment.at_us };
+            say_of_host(&mut tx, &host, said, signed(index)).await?;
+        }
         let state = log.finish(&mut tx).await?;
         tx.commit().await?;
         Ok(Ok(state))
@@ -128,7 +134,7 @@ impl Store {
         let row = read!(&self.db, optional, (String, Vec<u8>, String), sql, serial.to_owned())?;
         let Some((host, key, state)) = row else { return Ok(None) };
         let key = PublicKey::from_slice(&key).ok_or_else(|| StoreError::corrupt("an evidence key"));
-        let in_service = state == "enrolling" || state == "active";
+        let in_service = ["enrolling", "active", "maintenance"].contains(&state.as_str());
         let evidence_key = in_service.then_some(key?);
         Ok(Some(Holder { host: host_id(&host)?, evidence_key }))
     }
@@ -190,10 +196,11 @@ pub(super) fn host_id(text: &str) -> Result<HostId, StoreError> {
     text.parse().map_err(|_| StoreError::corrupt(format!("host id `{text}`")))
 }
 
-fn row(columns: HostColumns) -> Result<HostRow, StoreError> {
+pub(super) fn row(columns: HostColumns) -> Result<HostRow, StoreError> {
     let state = match columns.state.as_str() {
         "enrolling" => HostState::Enrolling,
         "active" => HostState::Active,
+        "maintenance" => HostState::Maintenance,
         "ended" => HostState::Ended,
         "retired" => HostState::Retired,
         other => return Err(StoreError::corrupt(format!("host state `{other}`"))),

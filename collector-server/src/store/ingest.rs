@@ -1,9 +1,11 @@
 //! Check-ins become durable: chain, log and host row in one transaction.
 
 use super::db::{Tx, execute, fetch, read};
+use super::host_spans::{Said, say_of_host};
 use super::log::{Appender, LogState, signed};
 use super::packed::{pack, plain, unpack};
 use super::{Store, StoreError};
+use crate::clock::day_of;
 use evidence::{CheckIn, Digest, SignedCheckIn, Want, leaf};
 
 /// Most objects a receipt asks for at once; the rest is asked for next time.
@@ -82,6 +84,7 @@ struct HostBefore {
     manifest: Option<Vec<u8>>,
     manifest_complete: bool,
     judged_index: i64,
+    judged_day: i64,
     /// Log index of the chain's first check-in: its name in the rows of check-ins. None, as the two
     /// below, for a chain that begins.
     first_index: Option<i64>,
@@ -97,7 +100,7 @@ async fn accept_one(
     let check_in = &incoming.signed.check_in;
     let host = check_in.host.to_string();
     let sql = "SELECT h.state, h.enrolled_us, h.last_observed_us, h.last_index, h.manifest,
-                      h.manifest_complete, h.judged_index, c.first_index, c.next_seq, c.last_id
+                      h.manifest_complete, h.judged_index, h.judged_day, c.first_index, c.next_seq, c.last_id
                FROM host h LEFT JOIN chain c ON c.host = h.id AND c.chain = $2 WHERE h.id = $1";
     let chain = check_in.chain.to_string();
     let Some(before) = fetch!(tx, optional, HostBefore, sql, host.clone(), chain.clone())? else {
@@ -206,12 +209,17 @@ async fn write(
 
     let manifest = check_in.manifest.0.to_vec();
     let same = before.manifest.as_ref() == Some(&manifest) && before.manifest_complete;
-    let same_day = before.last_observed_us.map(day) == Some(day(observed));
+    let same_day = before.judged_day == day_of(observed);
     let caught_up = before.last_index.is_none_or(|last| before.judged_index >= last);
-    // Nothing to judge: the same state on the same day.
+    // Nothing to judge: the same state, and it was judged for this day.
     let skip = same && same_day && caught_up && before.last_index.is_some();
     let judged = if skip { at } else { before.judged_index };
-    let sql = "UPDATE host SET state = 'active', agent = $2, last_received_us = $3,
+    if before.state == "enrolling" {
+        let change = Said { property: "state", value: "active", cause: None, from_us: observed };
+        say_of_host(tx, &host, change, at).await?;
+    }
+    let sql = "UPDATE host SET state = CASE state WHEN 'maintenance' THEN state ELSE 'active' END,
+               agent = $2, last_received_us = $3,
                last_observed_us = $4, last_index = $5, next_due_s = $6, manifest = $7,
                manifest_complete = $8, judged_index = $9 WHERE id = $1";
     execute!(
@@ -240,10 +248,6 @@ async fn write(
 fn observed_us(check_in: &CheckIn, received_us: i64, before: &HostBefore) -> i64 {
     let earliest = before.last_observed_us.map_or(before.enrolled_us, |last| last + 1);
     check_in.at_ms.saturating_mul(1000).min(received_us).max(earliest)
-}
-
-fn day(us: i64) -> i64 {
-    us.div_euclid(86_400_000_000)
 }
 
 /// Asks for judgement. A job that is there grows a generation, so that whoever works on it now
@@ -311,5 +315,17 @@ impl Store {
         let sql = "UPDATE check_in SET packed = $2 WHERE log_index = $1";
         execute!(&mut tx, sql, signed(index), plain(bytes))?;
         tx.commit().await
+    }
+
+    /// Allows an embedded database no more pages than it has and `more`, as a full disk does; none
+    /// for no limit. False if the database is not embedded.
+    #[doc(hidden)]
+    pub async fn limit_pages_for_testing(&self, more: Option<i64>) -> Result<bool, StoreError> {
+        let super::db::Db::Sqlite { write, .. } = &self.db else { return Ok(false) };
+        let (pages,): (i64,) = sqlx::query_as("PRAGMA page_count").fetch_one(write).await?;
+        let most = more.map_or(i64::from(u32::MAX) - 1, |more| pages + more);
+        let set = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {most}"));
+        sqlx::query(set).execute(write).await?;
+        Ok(true)
     }
 }

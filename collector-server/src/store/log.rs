@@ -47,6 +47,11 @@ impl Appender {
         Ok(Self { frontier: frontier(row)?, tiles: BTreeMap::new() })
     }
 
+    /// The index of the leaf that is appended next.
+    pub(super) fn next_index(&self) -> u64 {
+        self.frontier.size()
+    }
+
     /// Appends a leaf and returns its index.
     pub(super) async fn append(&mut self, tx: &mut Tx, leaf: &[u8]) -> Result<u64, StoreError> {
         let index = self.frontier.size();

@@ -19,7 +19,7 @@ pub struct DriftFilter {
 }
 
 #[derive(sqlx::FromRow)]
-struct DriftColumns {
+pub(super) struct DriftColumns {
     id: String,
     drift: String,
     host: String,
@@ -138,7 +138,7 @@ fn entry_of(kind: &str, entry: &str) -> Result<KindEntry, StoreError> {
     serde_json::from_str(entry).map_err(|e| StoreError::corrupt(format!("entry of {kind}: {e}")))
 }
 
-fn drift_row(columns: DriftColumns) -> Result<DriftRow, StoreError> {
+pub(super) fn drift_row(columns: DriftColumns) -> Result<DriftRow, StoreError> {
     let offenders = serde_json::from_str(&columns.offenders);
     let about = |drift: &str| (columns.drift == drift).then(|| columns.subject.clone());
     Ok(DriftRow {

@@ -54,4 +54,25 @@ conformance!(
     a_host_whose_objects_never_come_is_judged_all_the_same,
     a_rule_that_judges_no_more_holds_no_result,
     a_check_in_judged_again_supersedes_and_rewrites_nothing,
+    a_day_that_turns_is_judged_though_a_host_sends_nothing_new,
+    a_late_check_in_of_yesterday_brings_no_yesterday_back,
+    a_silent_host_gets_no_verdict_of_a_new_day,
+    a_wrong_clock_that_jumped_ahead_does_not_decide_for_ever,
+    collectors_share_the_work_of_a_day_and_one_that_dies_leaves_it,
+    a_retired_host_is_refused_and_its_evidence_stays,
+    maintenance_ends_by_itself_and_a_check_in_does_not_end_it,
+    hosts_of_an_ephemeral_group_end_when_nobody_hears_them,
+    what_is_said_of_a_host_is_answered_as_it_was_known_then,
+    the_list_of_expected_hosts_is_replaced_whole_and_logged,
+    lists_in_pages_have_every_item_once_whatever_comes_between,
+    a_queue_takes_what_it_has_room_for_and_refuses_the_rest,
+    a_check_in_that_meets_a_damaged_row_holds_up_no_other,
 );
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing() {
+    let directory = tempfile::tempdir().expect("directory");
+    let store = open(&format!("sqlite:{}", directory.path().join("evidence.db").display())).await;
+    cases::a_full_disk_loses_nothing(&store).await;
+    store.close().await;
+}

@@ -4,6 +4,7 @@
 mod configuration;
 mod drift;
 mod enrolment;
+mod fleet;
 mod interface;
 mod judging;
 mod outages;
