@@ -9,6 +9,7 @@ use crate::store::{Judgement, Past, Statement, Store, StoreError};
 use evidence::{Digest, Facts, HostId, KindEntry, Manifest};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 /// Check-ins of one host that are looked at in one go.
@@ -20,7 +21,7 @@ const CHUNK: i64 = 20;
 /// How long a chunk is this collector's: when it dies, another one takes it after that.
 const LEASE_US: i64 = 60_000_000;
 /// How often the day is looked at.
-const DAY_LOOK: std::time::Duration = std::time::Duration::from_secs(60);
+const DAY_LOOK: Duration = Duration::from_secs(60);
 
 type FactsById = HashMap<Digest, Arc<Facts>>;
 
@@ -59,7 +60,8 @@ impl Worker {
     /// Judges until `stop`; wakes when told, and looks by itself now and then for what another
     /// collector left.
     pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
-        let mut tick = tokio::time::interval(std::time::Duration::from_secs(5));
+        let mut tick = tokio::time::interval(Duration::from_secs(5));
+        let mut next_look_us = i64::MIN;
         loop {
             tokio::select! {
                 () = wake.notified() => {}
@@ -70,6 +72,11 @@ impl Worker {
             if let Err(error) = self.drain().await {
                 tracing::error!(%error, "judgement stopped half-way; it goes on shortly");
             }
+            // Not after every commit: it is for a handful of moments a day.
+            if self.clock.now_us() < next_look_us {
+                continue;
+            }
+            next_look_us = self.clock.now_us() + DAY_LOOK.as_micros() as i64;
             if let Err(error) = self.day(&stop).await {
                 tracing::error!(%error, "a new day is judged half-way; it goes on shortly");
             }

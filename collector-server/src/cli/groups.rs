@@ -148,7 +148,7 @@ async fn list(data: &Data, format: Format) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["GROUP", "ENVIRONMENT", "CRITICALITY", "OWNER", "ENDS AFTER", "HOSTS"]);
     for group in &groups {
         let word = |word: &Option<String>| printable(word.as_deref().unwrap_or("-"));

@@ -205,7 +205,7 @@ async fn list(store: &Store, format: Format) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["HOST", "GROUP", "STATE", "LAST RECEIVED", "ID"]);
     for host in &hosts {
         let last = host.last_received_us.map_or("never".to_owned(), time);
@@ -248,7 +248,7 @@ async fn show(store: &Store, host: &HostRow, format: Format) -> anyhow::Result<(
     say(&format!("{}  {}", printable(&host.name), host.id));
     say(&format!("{} in {}", host.state.as_str(), printable(&host.group)));
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["WHAT", "VALUE", "FROM", "TO", "KNOWN"]);
     for row in spans.iter().filter(|row| row.span.superseded_known.is_none()) {
         let to = row.span.to_us.map_or("now".to_owned(), time);

@@ -8,15 +8,22 @@ use super::{Store, StoreError};
 use evidence::HostId;
 use serde_json::json;
 
-/// Claims hosts; the last words are the backend's.
+/// Which hosts are still to be judged for the day `$1` at the moment `$2`.
+macro_rules! waiting {
+    () => {
+        "(judged_day < $1 OR judged_day > $1 + 1) AND day_lease_us <= $2
+           AND judged_index >= 0 AND state IN ('active', 'maintenance')
+           AND last_received_us + 2000000 * next_due_s >= $2"
+    };
+}
+
+/// Claims some of them; the last words are the backend's.
 macro_rules! claim {
     ($lock:literal) => {
         concat!(
-            "UPDATE host SET day_lease_us = $3 WHERE id IN (SELECT id FROM host
-               WHERE (judged_day < $1 OR judged_day > $1 + 1) AND day_lease_us <= $2
-                 AND judged_index >= 0 AND state IN ('active', 'maintenance')
-                 AND last_received_us + 2000000 * next_due_s >= $2
-               ORDER BY judged_day, id LIMIT $4 ",
+            "UPDATE host SET day_lease_us = $3 WHERE id IN (SELECT id FROM host WHERE ",
+            waiting!(),
+            " ORDER BY judged_day, id LIMIT $4 ",
             $lock,
             ") RETURNING id"
         )
@@ -61,6 +68,11 @@ impl Store {
         lease_us: i64,
         limit: i64,
     ) -> Result<Vec<HostId>, StoreError> {
+        // Mostly there is nothing to do, and then nobody's lock is asked for.
+        let sql = concat!("SELECT id FROM host WHERE ", waiting!(), " LIMIT 1");
+        if read!(&self.db, optional, (String,), sql, day, now_us)?.is_none() {
+            return Ok(vec![]);
+        }
         let mut tx = self.db.begin().await?;
         let sql = match &tx {
             // The transaction has the one write lock.

@@ -87,7 +87,7 @@ async fn expected_hosts_are_imported_whole_or_not_at_all_and_add_up() {
     let file = path.to_str().expect("a path");
     let import = async |text: &str, more: &[&str]| {
         std::fs::write(&path, text).expect("written");
-        collector.cli(&[&["hosts", "expect", file], more].concat()).await
+        collector.cli(&[&["hosts", "expect", file][..], more].concat()).await
     };
     let summary =
         async || collector.cli(&["summary", "--format", "json"]).await.json()["expected"].clone();
@@ -142,7 +142,8 @@ async fn groups_are_described_and_ephemeral_ones_are_counted_in_hours() {
     let odd = collector.cli(&["groups", "set", "default", "--environment", "prod"]).await;
     assert_eq!(odd.code, Some(2));
     assert!(odd.stderr.contains("production"), "{}", odd.stderr);
-    let end = ["hosts", "end", &agent.host(), "--reason", "deregistered"];
+    let host = agent.host();
+    let end = ["hosts", "end", &host, "--reason", "deregistered"];
     collector.cli(&end).await.out();
     let hours = collector.api().items("/api/v1/groups/hours?from_us=0").await;
     assert!(

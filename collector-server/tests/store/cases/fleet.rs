@@ -132,9 +132,10 @@ pub(crate) async fn a_late_check_in_of_yesterday_brings_no_yesterday_back(store:
     // It is another state, so that it must be judged: both days long supported, then not.
     report(store, &mut agent, DAY - 1, at(DAY, 23) + 1800, HOUR).await;
     work(store, at(DAY + 1, 0) + 1860).await;
+    let host = agent.host;
     let past = async |s: i64| {
         let known = store.log().await.expect("log").size as i64;
-        let rows = store.results_at(Some(agent.host), s * SECOND, known).await.expect("rows");
+        let rows = store.results_at(Some(host), s * SECOND, known).await.expect("rows");
         let rows: Vec<_> = rows.into_iter().filter(|row| row.rule == RULE).collect();
         assert_eq!(rows.len(), 1, "{rows:?}");
         rows[0].outcome.clone()
