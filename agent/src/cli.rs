@@ -4,27 +4,31 @@
 
 mod status;
 
+use crate::arrive::{SelfEnrolment, arrive};
+use crate::clock::Clock;
 use crate::collectors;
 use crate::config::{self, Config};
 use crate::durable::RealDisk;
-use crate::host::Host;
-use crate::identity::{Identity, StateDir};
-use crate::run::{Agent, Clock, Gather, Parts, Plan};
+use crate::host::{Host, Own};
+use crate::identity::{Identity, MACHINE_ID, StateDir};
+use crate::renew::Renewal;
+use crate::run::{Agent, Gather, Parts, Plan};
 use crate::schedule::{self, Schedule};
-use crate::ship::{Backoff, Shipper};
-use crate::spool::{Limits, Spool};
-use crate::{enroll, logging, report};
+use crate::ship::{Backoff, Route, Shipper};
+use crate::spool::{Keep, Limits, Spool};
+use crate::watch::{self, Watch};
+use crate::{enroll, leave, logging, report};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
-use evidence::ChainId;
 use evidence::wire::Token;
+use evidence::{ChainId, Digest};
 use sd_notify::NotifyState;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -50,6 +54,9 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
     },
+    /// Ends this host's service: ships what waits, tells the collector, and wipes the keys. For
+    /// hosts that are about to be destroyed.
+    Leave(LeaveArgs),
     /// Lists the kinds of evidence this agent gathers.
     Kinds,
     /// Prints the JSON Schema of one kind.
@@ -70,6 +77,19 @@ struct EnrollArgs {
     /// What `evidenced-collector token create` printed.
     #[arg(long)]
     token: Token,
+    /// The file that names this machine.
+    #[arg(long, value_name = "FILE", default_value = MACHINE_ID, hide = true)]
+    machine_id: PathBuf,
+}
+
+#[derive(clap::Args)]
+struct LeaveArgs {
+    /// The state directory of the host that leaves.
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    /// Wipes the keys even if the collector cannot be told.
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(clap::Args)]
@@ -86,6 +106,16 @@ struct RunArgs {
     /// Gathers everything now, ships it, and ends when every receipt is in.
     #[arg(long)]
     once: bool,
+    /// Where this machine enrols if it is not enrolled, or if its state directory was copied from
+    /// another machine; over [enroll] of the configuration.
+    #[arg(long, value_name = "https://HOST:PORT", requires = "enroll_token_file")]
+    enroll_server: Option<String>,
+    /// The file that holds the token for that.
+    #[arg(long, value_name = "FILE", requires = "enroll_server")]
+    enroll_token_file: Option<PathBuf>,
+    /// The file that names this machine.
+    #[arg(long, value_name = "FILE", default_value = MACHINE_ID, hide = true)]
+    machine_id: PathBuf,
 }
 
 #[derive(clap::Args)]
@@ -112,6 +142,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Enroll(args) => enroll(&args),
         Command::Run(args) => run(&args),
+        Command::Leave(args) => leave(&args),
         Command::Collect(args) => collect(&args),
         Command::Status { state } => status::text(&state, now_ms()).and_then(|text| print(&text)),
         Command::Kinds => print(&report::kinds_table()),
@@ -127,22 +158,49 @@ pub fn main() -> ExitCode {
 }
 
 fn enroll(args: &EnrollArgs) -> anyhow::Result<()> {
-    let machine_id = Path::new("/etc/machine-id");
+    let machine_id = &args.machine_id;
     let work = enroll::enroll(&args.state, &args.server, &args.token, machine_id, now_ms());
     let identity = runtime()?.block_on(work)?;
     print(&format!("enrolled as host {} with {}", identity.host, identity.server))
 }
 
+fn leave(args: &LeaveArgs) -> anyhow::Result<()> {
+    let outcome = runtime()?.block_on(leave::leave(&args.state, args.force, now_ms()))?;
+    print(&match outcome {
+        leave::Outcome::Left(host) => format!("host {host} has left; its keys are wiped"),
+        leave::Outcome::Before(host) => format!("host {host} had left before; its keys are wiped"),
+        leave::Outcome::Wiped(host) => {
+            format!("the keys of host {host} are wiped; the collector does not know that it left")
+        }
+    })
+}
+
 fn run(args: &RunArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), schedule::validate)?;
     logging::start(config.log.level, config.log.format);
-    let (state, identity) = StateDir::open(&args.state)?;
-    let host = Arc::new(open_host(args.root.as_deref())?);
+    let (server, token) = (args.enroll_server.as_deref(), args.enroll_token_file.as_deref());
+    let enrolment = SelfEnrolment::of(&config.enroll, server, token);
+    let own = own(&config, args.config.as_deref(), &args.state)?;
+    let host = Arc::new(open_host(args.root.as_deref())?.about(own));
     let schedules = schedules(&config.schedule)?;
     let runtime = runtime()?;
     let work = async {
-        let mut agent = agent(&state, &identity, &config, host, schedules)?;
-        if args.once { Ok(agent.once().await?) } else { serve(&mut agent).await }
+        let patience = Backoff::new(config.ship.retry_min, config.ship.retry_max);
+        let patience = (!args.once).then_some(patience);
+        let (enrolment, machine_id) = (enrolment.as_ref(), &args.machine_id);
+        let arrived = arrive(&args.state, machine_id, enrolment, patience, &now_ms).await;
+        let (state, identity) = arrived?;
+        let mut agent = agent(Arc::new(state), &identity, &config, host, schedules)?;
+        if args.once {
+            return Ok(agent.once().await?);
+        }
+        if config.watch.enabled && args.root.is_none() {
+            let config::Watch { settle, at_most_every, .. } = config.watch;
+            let pace = watch::Pace { settle, at_most_every };
+            let kinds = agent.plan.kinds();
+            agent.heed_changes(Watch::start(Path::new("/"), &kinds, pace, agent.clock.clone()));
+        }
+        serve(&mut agent).await
     };
     let outcome = runtime.block_on(work);
     // Gathering that still goes on is abandoned: it keeps nothing by itself.
@@ -168,7 +226,7 @@ async fn serve(agent: &mut Agent) -> anyhow::Result<()> {
 }
 
 fn agent(
-    state: &StateDir,
+    state: Arc<StateDir>,
     identity: &Identity,
     config: &Config,
     host: Arc<Host>,
@@ -177,20 +235,26 @@ fn agent(
     let key = state.evidence_key()?;
     let limits = Limits { max_size: config.spool.max_size, max_age: config.spool.max_age };
     let disk = Arc::new(RealDisk);
-    let spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
-    let shipper = Shipper::new(state, identity, config.ship.timeout)?;
+    let mut spool = Spool::open(state.path(), disk, &key.public(), limits, ChainId::generate())?;
+    spool.keep(Keep { age: config.spool.keep, size: config.spool.keep_size })?;
+    let config::Ship { timeout, servers, proxy, .. } = &config.ship;
+    let route = Route { servers: servers.clone(), proxy: proxy.clone() };
+    let shipper = Shipper::by(&state, identity, *timeout, &route)?;
+    let backoff = Backoff::new(config.ship.retry_min, config.ship.retry_max);
+    let renewal = Renewal::new(state, identity.clone(), *timeout, backoff.clone())?.by(route);
     let (every, coalesce) = (config.check_in.at_least_every, config.check_in.coalesce);
-    let clock: Clock = Arc::new(now_ms);
-    Ok(Agent::new(Parts {
+    let mut agent = Agent::new(Parts {
         host: identity.host,
         key,
         spool,
         shipper,
-        backoff: Backoff::new(config.ship.retry_min, config.ship.retry_max),
+        backoff,
         plan: Plan::new(identity.host, schedules, every, coalesce),
         gather: gather(host),
-        clock,
-    }))
+        clock: Clock::system(),
+    });
+    agent.renewal = Some(renewal);
+    Ok(agent)
 }
 
 fn gather(host: Arc<Host>) -> Gather {
@@ -202,6 +266,22 @@ fn gather(host: Arc<Host>) -> Gather {
             sources: vec![],
             unread: vec![],
         },
+    })
+}
+
+/// What the agent knows about itself while it runs.
+fn own(config: &Config, file: Option<&Path>, state: &Path) -> anyhow::Result<Own> {
+    let text = match file {
+        Some(file) => std::fs::read(file).with_context(|| file.display().to_string())?,
+        None => config::DEFAULT_TEXT.as_bytes().to_vec(),
+    };
+    let off = config.schedule.iter().filter(|(_, schedule)| **schedule == config::Schedule::Off);
+    let state = state.canonicalize().with_context(|| state.display().to_string())?;
+    Ok(Own {
+        config: Some(Digest::of(&text)),
+        kinds_off: Some(off.map(|(kind, _)| kind.clone()).collect()),
+        state: state.to_str().map(str::to_owned),
+        ..Own::default()
     })
 }
 
@@ -266,8 +346,7 @@ fn width() -> u16 {
 
 /// The clock of this host. Everything below gets the time as a parameter.
 fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    Clock::system().now_ms()
 }
 
 #[cfg(test)]
@@ -278,6 +357,22 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_agent_knows_its_configuration_and_what_it_switches_off() {
+        let directory = tempfile::tempdir().expect("directory");
+        let file = directory.path().join("agent.toml");
+        let text = "[schedule]\nsudo = \"off\"\nlogins = \"off\"\nmeta = \"1 * * * *\"\n";
+        std::fs::write(&file, text).expect("written");
+        let config = Config::load(Some(&file), schedule::validate).expect("valid");
+        let own = own(&config, Some(&file), directory.path()).expect("own");
+        assert_eq!(own.kinds_off, Some(vec!["logins".to_owned(), "sudo".to_owned()]));
+        assert_eq!(own.config, Some(Digest::of(text.as_bytes())));
+        assert!(own.state.is_some_and(|state| state.starts_with('/')));
+        let defaults = super::own(&Config::default(), None, directory.path()).expect("own");
+        assert_eq!(defaults.kinds_off, Some(vec![]));
+        assert_eq!(defaults.config, Some(Digest::of(config::DEFAULT_TEXT.as_bytes())));
     }
 
     #[test]

@@ -3,12 +3,17 @@
 
 mod accounts;
 mod host_os;
+mod kernel_clock;
 mod kernel_hardening;
+mod listening_ports;
 mod logging;
+mod logins;
+mod meta;
 mod packages;
 pub mod ssh_server;
 mod sudo;
 mod systemd;
+mod time_sync;
 
 use crate::host::{Failure, Host, Reading};
 use evidence::kinds::{Kind, KindInfo};
@@ -30,10 +35,14 @@ pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
     host_os::COLLECTOR,
     kernel_hardening::COLLECTOR,
+    listening_ports::COLLECTOR,
     logging::COLLECTOR,
+    logins::COLLECTOR,
+    meta::COLLECTOR,
     packages::COLLECTOR,
     ssh_server::COLLECTOR,
     sudo::COLLECTOR,
+    time_sync::COLLECTOR,
 ];
 
 /// What one collection gave.

@@ -24,9 +24,21 @@ pub struct Config {
     pub check_in: CheckIn,
     /// When each kind is gathered. Every kind of this agent has an entry.
     pub schedule: BTreeMap<String, Schedule>,
+    pub watch: Watch,
     pub spool: Spool,
     pub ship: Ship,
+    pub enroll: Enroll,
     pub log: Log,
+}
+
+/// How a machine enrols by itself at its first start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Enroll {
+    /// `https://HOST:PORT`; empty: it does not.
+    pub server: String,
+    /// File that holds an enrolment token; empty: it does not.
+    pub token_file: PathBuf,
 }
 
 /// When check-ins are made.
@@ -50,6 +62,19 @@ pub enum Schedule {
     Cron(String),
 }
 
+/// Files whose changes are told before their time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watch {
+    pub enabled: bool,
+    /// Quiet after the last change before the kind is gathered.
+    #[serde(deserialize_with = "units::from_1s")]
+    pub settle: Duration,
+    /// Shortest time between two check-ins that changes caused.
+    #[serde(deserialize_with = "units::from_1s")]
+    pub at_most_every: Duration,
+}
+
 /// Check-ins that wait for their receipt, on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -60,12 +85,23 @@ pub struct Spool {
     /// Facts that waited longer are dropped.
     #[serde(deserialize_with = "units::from_1m")]
     pub max_age: Duration,
+    /// How long what the collector acknowledged is kept.
+    #[serde(deserialize_with = "units::duration")]
+    pub keep: Duration,
+    /// Bytes on disk of what is kept.
+    #[serde(deserialize_with = "units::size")]
+    pub keep_size: u64,
 }
 
 /// How check-ins travel.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Ship {
+    /// Addresses of the collector, `https://HOST:PORT`, the preferred one first; empty for the one
+    /// of the enrolment.
+    pub servers: Vec<String>,
+    /// `http://HOST:PORT` of a proxy; empty for that of the environment, if any.
+    pub proxy: String,
     /// Longest time of one request.
     #[serde(deserialize_with = "units::from_1s")]
     pub timeout: Duration,
@@ -145,15 +181,29 @@ impl Default for CheckIn {
     }
 }
 
+impl Default for Watch {
+    fn default() -> Self {
+        let (settle, at_most_every) = (Duration::from_secs(3), Duration::from_secs(60));
+        Self { enabled: true, settle, at_most_every }
+    }
+}
+
 impl Default for Spool {
     fn default() -> Self {
-        Self { max_size: 256 << 20, max_age: Duration::from_secs(30 * 86_400) }
+        Self {
+            max_size: 256 << 20,
+            max_age: Duration::from_secs(30 * 86_400),
+            keep: Duration::from_secs(14 * 86_400),
+            keep_size: 64 << 20,
+        }
     }
 }
 
 impl Default for Ship {
     fn default() -> Self {
         Self {
+            servers: vec![],
+            proxy: String::new(),
             timeout: Duration::from_secs(30),
             retry_min: Duration::from_secs(1),
             retry_max: Duration::from_secs(300),
@@ -168,8 +218,10 @@ impl Default for Config {
         Self {
             check_in: CheckIn::default(),
             schedule: collectors::ALL.iter().map(schedule).collect(),
+            watch: Watch::default(),
             spool: Spool::default(),
             ship: Ship::default(),
+            enroll: Enroll::default(),
             log: Log::default(),
         }
     }
@@ -184,9 +236,13 @@ struct Document {
     #[serde(default)]
     schedule: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(default)]
+    watch: Watch,
+    #[serde(default)]
     spool: Spool,
     #[serde(default)]
     ship: Ship,
+    #[serde(default)]
+    enroll: Enroll,
     #[serde(default)]
     log: Log,
 }
@@ -237,8 +293,10 @@ impl Config {
     ) -> Result<Self, Fault> {
         let mut config = Self {
             check_in: document.check_in,
+            watch: document.watch,
             spool: document.spool,
             ship: document.ship,
+            enroll: document.enroll,
             log: document.log,
             ..Self::default()
         };
@@ -264,8 +322,26 @@ impl Config {
             let reason = "`coalesce` is not shorter than `at_least_every`";
             return fail("check_in", "coalesce", reason);
         }
+        for server in &self.ship.servers {
+            if crate::enroll::address(server).is_err() {
+                let reason = format!(
+                    "`{server}` is not the address of a collector; write https://HOST:PORT"
+                );
+                return fail("ship", "servers", &reason);
+            }
+        }
+        let proxy = reqwest::Url::parse(&self.ship.proxy);
+        let is_proxy = |url: reqwest::Url| url.has_host() && url.scheme().starts_with("http");
+        if !self.ship.proxy.is_empty() && !proxy.is_ok_and(is_proxy) {
+            // What stands there may hold a password.
+            return fail("ship", "proxy", "`proxy` is not an address such as http://HOST:PORT");
+        }
         if self.ship.retry_max < self.ship.retry_min {
             return fail("ship", "retry_max", "`retry_max` is shorter than `retry_min`");
+        }
+        if self.enroll.server.is_empty() != self.enroll.token_file.as_os_str().is_empty() {
+            let reason = "`server` and `token_file` belong together: give both or neither";
+            return fail("enroll", "server", reason);
         }
         if self.spool.max_size < 1 << 20 {
             return fail("spool", "max_size", "`max_size` is below 1MiB");

@@ -7,9 +7,8 @@
 mod pin;
 
 use crate::durable;
-use crate::identity::{Chain, Identity, StateDir, StateError};
+use crate::identity::{Chain, Identity, Left, NEXT_KEY, PAIR, StateDir, StateError, machine};
 use crate::ship::{Answer, client, explain};
-use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use evidence::key::SigningKey;
@@ -25,8 +24,6 @@ use std::time::Duration;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
-/// Tells this use of the machine id from every other (machine-id(5) asks never to send it itself).
-const MACHINE_LABEL: &[u8] = b"evidenced machine v1";
 
 /// Why the host is not enrolled. All may be tried again.
 #[derive(Debug, thiserror::Error)]
@@ -62,22 +59,25 @@ pub async fn enroll(
         .map_err(|source| StateError::Io { path: directory.to_owned(), source })?;
     let tls = tls_key(&state)?;
     let evidence = evidence_key(&state)?;
-    let request = request(token, &tls, &evidence, machine(machine_id))?;
+    let machine = machine(machine_id);
+    let request = request(token, &tls, &evidence, machine)?;
     let response = ask(&server, token, &request).await?;
     check(&response, token, &tls)?;
     let chain = Chain::start(ChainId::generate(), None);
     let chain = chain.to_bytes().map_err(|error| state.damaged(Chain::FILE, error))?;
-    state.write("tls.crt", response.certificate.as_bytes())?;
+    let pair = [response.certificate.as_bytes(), tls.serialize_pem().as_bytes()].join(&b'\n');
+    state.write(PAIR, &pair)?;
     state.write(Chain::FILE, &chain)?;
     let (host, trust) = (response.host, response.trust);
-    let identity = Identity { host, server, trust, enrolled_at_ms: now_ms };
-    let bytes = serde_json::to_vec_pretty(&identity);
-    state.write(Identity::FILE, &bytes.map_err(|error| state.damaged(Identity::FILE, error))?)?;
+    let identity = Identity { host, server, trust, machine, enrolled_at_ms: now_ms };
+    state.remove(Left::FILE)?;
+    identity.write(&state)?;
+    state.remove(NEXT_KEY)?;
     Ok(identity)
 }
 
 /// `https://HOST:PORT` without anything behind it.
-fn address(text: &str) -> Result<String, EnrollError> {
+pub(crate) fn address(text: &str) -> Result<String, EnrollError> {
     let refused = || EnrollError::Address(text.to_owned());
     let url = Url::parse(text).map_err(|_| refused())?;
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
@@ -100,12 +100,12 @@ fn refuse_enrolled(state: &StateDir) -> Result<(), StateError> {
 
 /// The TLS key of the directory; a new one if a failed enrolment left none.
 fn tls_key(state: &StateDir) -> Result<KeyPair, EnrollError> {
-    if let Some(pem) = state.read("tls.key")? {
-        let pem = String::from_utf8(pem).map_err(|error| state.damaged("tls.key", error))?;
-        return Ok(KeyPair::from_pem(&pem).map_err(|error| state.damaged("tls.key", error))?);
+    if let Some(pem) = state.read(NEXT_KEY)? {
+        let pem = String::from_utf8(pem).map_err(|error| state.damaged(NEXT_KEY, error))?;
+        return Ok(KeyPair::from_pem(&pem).map_err(|error| state.damaged(NEXT_KEY, error))?);
     }
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
-    state.write("tls.key", key.serialize_pem().as_bytes())?;
+    state.write(NEXT_KEY, key.serialize_pem().as_bytes())?;
     Ok(key)
 }
 
@@ -137,17 +137,6 @@ fn request(
         machine,
         agent: env!("CARGO_PKG_VERSION").to_owned(),
     })
-}
-
-/// HMAC of the machine id; none where there is none yet (machine-id(5): empty or `uninitialized`).
-fn machine(path: &Path) -> Option<Digest> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let id = text.trim_end();
-    if id.len() != 32 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let key = hmac::Key::new(hmac::HMAC_SHA256, MACHINE_LABEL);
-    Digest::from_slice(hmac::sign(&key, id.as_bytes()).as_ref())
 }
 
 async fn ask(
@@ -213,20 +202,5 @@ mod tests {
         ] {
             assert_eq!(address(text).ok().as_deref(), want, "{text}");
         }
-    }
-
-    #[test]
-    fn a_machine_is_named_by_an_hmac_and_an_unfinished_image_not_at_all() {
-        let directory = tempfile::tempdir().expect("directory");
-        let path = directory.path().join("machine-id");
-        assert_eq!(machine(&path), None);
-        for text in ["", "uninitialized\n", "0123\n"] {
-            std::fs::write(&path, text).expect("written");
-            assert_eq!(machine(&path), None, "{text}");
-        }
-        std::fs::write(&path, "0123456789abcdef0123456789abcdef\n").expect("written");
-        // printf %s 0123456789abcdef0123456789abcdef | openssl dgst -sha256 -hmac "evidenced machine v1"
-        let want = "4ba57e0f359d2399dbc0c9151b6c9a8dde7fb5ebb2eb853a087d620cbf4f1fe7";
-        assert_eq!(machine(&path).map(|id| id.to_string()).as_deref(), Some(want));
     }
 }

@@ -1,5 +1,6 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
 
+pub mod chrony_conf;
 pub mod deb822;
 pub mod distro_info;
 pub mod dpkg;
@@ -11,8 +12,11 @@ pub mod nsswitch;
 pub mod os_release;
 pub mod passwd;
 pub mod password_field;
+pub mod proc_net;
 pub mod rsyslog;
+pub mod sqlite;
 pub mod sshd_config;
 pub mod sudoers;
 pub mod sysctl_conf;
 pub mod systemd_config;
+pub mod utmp;

@@ -6,9 +6,13 @@
 //! process is started.
 
 mod fixture;
+mod opened;
+mod own;
 mod reading;
 
 pub use fixture::{Fixture, FixtureError};
+pub use opened::Opened;
+pub use own::Own;
 pub use reading::{Failure, Reading};
 
 use rustix::fd::OwnedFd;
@@ -21,10 +25,15 @@ use std::path::Path;
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
 /// Most names of one directory.
 pub const MAX_DIRECTORY_ENTRIES: usize = 100_000;
+/// Room for a file without a size, in bytes.
+const UNSIZED_ROOM: usize = 16 << 10;
+/// Most links of one directory: as many files as a process may open by default (`fs.nr_open`).
+const MAX_LINKS: u64 = 1 << 20;
 
 /// A machine, or something that looks like one.
 pub struct Host {
     door: Door,
+    own: Own,
 }
 
 enum Door {
@@ -51,6 +60,9 @@ pub enum ReadError {
     /// A directory, device, FIFO or socket stands where a file should be, or the other way round.
     #[error("not of the expected type")]
     WrongType,
+    /// Bytes that no text file holds: NUL or another control character, or not UTF-8.
+    #[error("not text")]
+    NotText,
     /// The machine failed (EIO, ESTALE, ELOOP …).
     #[error("input/output error {0}")]
     Io(i32),
@@ -108,13 +120,31 @@ impl Host {
     }
 
     pub fn fixture(fixture: Fixture) -> Self {
-        Self { door: Door::Fixture(fixture) }
+        let own = fixture.own.clone().unwrap_or_default();
+        Self { door: Door::Fixture(fixture), own }
     }
 
     fn open(root: &Path, live: bool) -> Result<Self, ReadError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = fs::open(root, flags, Mode::empty())?;
-        Ok(Self { door: Door::System { root, live } })
+        Ok(Self { door: Door::System { root, live }, own: Own::default() })
+    }
+
+    /// The machine, with what the agent knows about itself.
+    pub fn about(self, own: Own) -> Self {
+        Self { own, ..self }
+    }
+
+    pub(crate) fn own(&self) -> &Own {
+        &self.own
+    }
+
+    /// SHA-256 of the agent's program.
+    pub(crate) fn program(&self) -> Option<evidence::Digest> {
+        match self.door {
+            Door::System { live: true, .. } => own::running_program(),
+            _ => self.own.program,
+        }
     }
 
     /// Whether /proc, /sys and the like speak of the running system. With `--root` they do not.
@@ -131,26 +161,28 @@ impl Host {
             Door::System { root, .. } => root,
             Door::Fixture(fixture) => return fixture.read(path, max),
         };
-        // Non-blocking, so that a FIFO in place of a file does not hold the agent.
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-        let file = match resolve(root, path, flags | OFlags::NOATIME) {
-            Err(Errno::PERM) => resolve(root, path, flags)?,
-            other => other?,
-        };
-        let meta = meta_of(&fs::fstat(&file)?);
-        if meta.kind != FileKind::File {
-            return Err(ReadError::WrongType);
-        }
+        let (file, meta) = open_file(root, path)?;
         if meta.size_bytes > max {
             return Err(ReadError::TooLarge(max));
         }
-        let mut bytes = Vec::with_capacity(meta.size_bytes as usize);
+        // Files of /proc have no size. Room for most of them spares reads, each of which may have
+        // the kernel look through a large table once more.
+        let room = if meta.size_bytes == 0 { UNSIZED_ROOM } else { meta.size_bytes as usize };
+        let mut bytes = Vec::with_capacity(room);
         let mut reader = std::fs::File::from(file).take(max + 1);
         reader.read_to_end(&mut bytes).map_err(io_error)?;
         if bytes.len() as u64 > max {
             return Err(ReadError::TooLarge(max));
         }
         Ok((bytes, meta))
+    }
+
+    /// Opens a regular file of any size, to read parts of it.
+    pub fn open_file(&self, path: &str) -> Result<Opened, ReadError> {
+        match &self.door {
+            Door::System { root, .. } => open_file(root, path).map(Opened::of_file),
+            Door::Fixture(fixture) => fixture.read(path, u64::MAX).map(Opened::of_bytes),
+        }
     }
 
     /// Names in a directory, sorted bytewise. Names that are not UTF-8 are shown with U+FFFD.
@@ -174,6 +206,32 @@ impl Host {
         }
         names.sort_unstable();
         Ok(names.iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+    }
+
+    /// Shows `visit` the target of every link in a directory, in no order, until it answers false.
+    /// What is no link, and what is gone meanwhile, is passed over.
+    pub fn links(&self, path: &str, visit: &mut dyn FnMut(&str) -> bool) -> Result<(), ReadError> {
+        let root = match &self.door {
+            Door::System { root, .. } => root,
+            Door::Fixture(fixture) => return fixture.links(path, visit),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut directory = fs::Dir::new(resolve(root, path, flags)?)?;
+        let mut target = Vec::new();
+        for _ in 0..MAX_LINKS {
+            let Some(entry) = directory.read() else { return Ok(()) };
+            match fs::readlinkat(directory.fd()?, entry?.file_name(), target) {
+                Ok(found) => {
+                    if !visit(&found.to_string_lossy()) {
+                        return Ok(());
+                    }
+                    target = found.into_bytes();
+                }
+                Err(Errno::INVAL | Errno::NOENT) => target = Vec::new(),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+        Err(ReadError::TooLarge(MAX_LINKS))
     }
 
     /// stat(2): links are followed, within the root.
@@ -223,6 +281,20 @@ fn resolve(root: &OwnedFd, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> 
         }
     }
     Err(Errno::AGAIN)
+}
+
+/// Opens a regular file. Non-blocking, so that a FIFO in its place does not hold the agent.
+fn open_file(root: &OwnedFd, path: &str) -> Result<(OwnedFd, Meta), ReadError> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
+    let file = match resolve(root, path, flags | OFlags::NOATIME) {
+        Err(Errno::PERM) => resolve(root, path, flags)?,
+        other => other?,
+    };
+    let meta = meta_of(&fs::fstat(&file)?);
+    match meta.kind {
+        FileKind::File => Ok((file, meta)),
+        _ => Err(ReadError::WrongType),
+    }
 }
 
 fn io_error(error: std::io::Error) -> ReadError {

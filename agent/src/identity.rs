@@ -3,13 +3,23 @@
 //! ```text
 //! DIR/                 mode 0700, files 0600, locked by the agent that uses it
 //!   lock               flock(2); empty
-//!   tls.key            P-256, PKCS#8 PEM        made at enrolment
-//!   tls.crt            client certificate, PEM  given at enrolment
+//!   tls.pem            client certificate and its P-256 key, PEM: one file, replaced whole
+//!   tls.next.key       key of a certificate that was asked for and not given yet, PKCS#8 PEM
 //!   evidence.key       Ed25519, PKCS#8          signs check-ins; made at enrolment
 //!   identity.json      [`Identity`]             written last: with it, the host is enrolled
 //!   chain.json         [`Chain`]
 //!   spool/             see [`crate::spool`]
+//!   former/HOST/       what was here when another machine's directory was found, without its keys
+//!   left.json          [`Left`]: the host has left
 //! ```
+
+mod certificate;
+mod former;
+mod machine;
+
+pub use certificate::Certificate;
+pub use former::{Left, erase, set_aside};
+pub use machine::{MACHINE_ID, machine};
 
 use crate::durable::{self, Disk, RealDisk};
 use evidence::checkpoint::TreeHead;
@@ -21,8 +31,13 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+
+/// Certificate and key of the TLS client.
+pub(crate) const PAIR: &str = "tls.pem";
+/// Key of a certificate that was asked for and not given yet.
+pub(crate) const NEXT_KEY: &str = "tls.next.key";
 
 /// A state directory that this process alone may use.
 #[derive(Debug)]
@@ -39,6 +54,9 @@ pub struct Identity {
     /// `https://HOST:PORT` of the collector.
     pub server: String,
     pub trust: TrustBundle,
+    /// HMAC of the machine id at enrolment; absent where there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub machine: Option<Digest>,
     /// When the host was enrolled, milliseconds since the epoch.
     pub enrolled_at_ms: i64,
 }
@@ -78,6 +96,12 @@ pub enum StateError {
          to enrol this host again, use another directory, or move this one away", path.display()
     )]
     Enrolled { path: PathBuf, host: HostId, server: String },
+    /// It said so itself. Enrol again, if it is to come back.
+    #[error(
+        "host {host} has left: its keys are wiped. To let this machine report again, enrol it with \
+         a new token: `evidenced-agent enroll --state {} --server URL --token TOKEN`", path.display()
+    )]
+    Left { path: PathBuf, host: HostId },
     /// Stop the other agent.
     #[error("another agent is using the state directory {}; stop it first", .0.display())]
     Locked(PathBuf),
@@ -105,6 +129,9 @@ impl StateDir {
 
     /// Opens the directory of an enrolled host.
     pub fn open(path: &Path) -> Result<(Self, Identity), StateError> {
+        if let Some(Left { host, .. }) = Left::read(path)? {
+            return Err(StateError::Left { path: path.to_owned(), host });
+        }
         let identity = Identity::read(path)?;
         let state = Self::lock(path)?;
         durable::sweep(path).map_err(at(path))?;
@@ -114,7 +141,7 @@ impl StateDir {
     fn lock(path: &Path) -> Result<Self, StateError> {
         let file = path.join("lock");
         let mut options = File::options();
-        let lock = options.read(true).write(true).create(true).truncate(false);
+        let lock = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = lock.open(&file).map_err(at(&file))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { path: path.to_owned(), lock }),
@@ -149,7 +176,18 @@ impl StateDir {
 
     /// Certificate and key of the TLS client, one PEM text.
     pub fn tls_identity(&self) -> Result<Vec<u8>, StateError> {
-        Ok([self.needed("tls.crt")?, self.needed("tls.key")?].join(&b'\n'))
+        self.needed(PAIR)
+    }
+
+    /// The certificate of the TLS client.
+    pub fn certificate(&self) -> Result<Certificate, StateError> {
+        Certificate::read(&self.tls_identity()?).map_err(|error| self.damaged(PAIR, error))
+    }
+
+    /// Removes a file of the directory, durably. It is no error if it is gone.
+    pub fn remove(&self, name: &str) -> Result<(), StateError> {
+        let path = self.file(name);
+        RealDisk.remove(&path).map_err(at(&path))
     }
 
     fn needed(&self, name: &str) -> Result<Vec<u8>, StateError> {
@@ -176,6 +214,11 @@ impl Identity {
     pub fn read(directory: &Path) -> Result<Self, StateError> {
         let found = read_json(&directory.join(Self::FILE))?;
         found.ok_or_else(|| StateError::NotEnrolled(directory.to_owned()))
+    }
+
+    pub fn write(&self, state: &StateDir) -> Result<(), StateError> {
+        let bytes = serde_json::to_vec_pretty(self);
+        state.write(Self::FILE, &bytes.map_err(|error| state.damaged(Self::FILE, error))?)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The agent: gathers facts on a host, signs them, keeps them on disk, and ships them.
 
+pub mod arrive;
 pub mod cli;
+pub mod clock;
 pub mod collectors;
 pub mod config;
 pub mod durable;
@@ -8,7 +10,9 @@ pub mod enroll;
 pub mod formats;
 pub mod host;
 pub mod identity;
+pub mod leave;
 pub mod logging;
+pub mod renew;
 pub mod report;
 pub mod run;
 pub mod schedule;
@@ -16,3 +20,4 @@ pub mod secret;
 pub mod ship;
 pub mod spool;
 mod suggestion;
+pub mod watch;

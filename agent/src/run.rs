@@ -9,9 +9,12 @@ mod statement;
 
 pub use plan::Plan;
 
+use crate::clock::Clock;
 use crate::collectors::Collected;
+use crate::renew::{RenewError, Renewal};
 use crate::ship::{Backoff, Drained, ShipError, Shipper};
 use crate::spool::{Current, Spool, SpoolError};
+use crate::watch::Watch;
 use evidence::check_in::CheckInError;
 use evidence::key::SigningKey;
 use evidence::{HostId, Status};
@@ -21,12 +24,10 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 /// Gathers one kind. Blocks.
 pub type Gather = Arc<dyn Fn(&str) -> Collected + Send + Sync>;
-/// Milliseconds since the epoch, UTC.
-pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// How long one kind may take. After it the kind is `timeout`, and the others go on.
 const KIND_DEADLINE: Duration = Duration::from_secs(300);
@@ -46,6 +47,8 @@ pub enum RunError {
     Manifest(#[from] evidence::canonical::CanonicalError),
     #[error("{error}; {waiting} check-ins wait in the spool")]
     Ship { error: ShipError, waiting: usize },
+    #[error("{error}; {waiting} check-ins wait in the spool")]
+    Renew { error: RenewError, waiting: usize },
     #[error("the collector refused {0} check-ins; their reasons are in spool/refused")]
     Refused(usize),
     #[error(
@@ -64,6 +67,9 @@ pub struct Agent {
     pub plan: Plan,
     pub gather: Gather,
     pub clock: Clock,
+    /// Keeps certificate and trust fresh; none where a test does without.
+    pub renewal: Option<Renewal>,
+    watch: Watch,
     pace: Pace,
     /// Kinds whose gathering passed its deadline and still goes on.
     stuck: BTreeMap<String, JoinHandle<Collected>>,
@@ -76,6 +82,8 @@ struct Pace {
     ship: Option<Instant>,
     /// No check-in before: the last one could not be kept.
     check_in: Option<Instant>,
+    /// When the last check-in said that the next one comes: kept even if the wall clock is set.
+    promised: Option<Instant>,
     /// The last chain was refused too, and nothing was accepted since.
     conflict: bool,
 }
@@ -96,10 +104,29 @@ impl Agent {
     pub fn new(parts: Parts) -> Self {
         let Parts { host, key, spool, shipper, backoff, mut plan, gather, clock } = parts;
         if let Some(current) = spool.current() {
-            plan.resume(current);
+            plan.resume(current, clock.now_ms());
         }
         let (pace, stuck) = (Pace::default(), BTreeMap::new());
-        Self { host, key, spool, shipper, backoff, plan, gather, clock, pace, stuck }
+        let (renewal, watch) = (None, Watch::nothing(clock.clone()));
+        Self {
+            host,
+            key,
+            spool,
+            shipper,
+            backoff,
+            plan,
+            gather,
+            clock,
+            renewal,
+            watch,
+            pace,
+            stuck,
+        }
+    }
+
+    /// Lets changes of files make kinds due before their time.
+    pub fn heed_changes(&mut self, watch: Watch) {
+        self.watch = watch;
     }
 
     /// Gathers every kind now and ships until the spool is empty.
@@ -108,6 +135,7 @@ impl Agent {
         let mut restated = false;
         loop {
             let now_ms = self.now_ms();
+            self.tend_once(now_ms).await?;
             match self.shipper.drain(&mut self.spool, now_ms).await {
                 Ok(Drained { refused, .. }) if refused > 0 => {
                     return Err(RunError::Refused(refused));
@@ -117,19 +145,50 @@ impl Agent {
                     restated = true;
                     self.restate()?;
                 }
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.spool.end_trouble()?;
+                    // What the receipts said of the collector's keys: trust, then certificate.
+                    self.tend_once(now_ms).await?;
+                    return self.tend_once(now_ms).await;
+                }
                 Err(error) => self.wait_or_give_up(error).await?,
             }
         }
     }
 
+    /// Looks after certificate and trust. What fails is told, and tried again later.
+    async fn tend(&mut self, now_ms: i64) -> Result<(), RenewError> {
+        let Some(renewal) = &mut self.renewal else { return Ok(()) };
+        if let Some(shipper) = renewal.tend(self.shipper.seen(), now_ms).await? {
+            self.shipper = shipper;
+            self.pace.ship = None;
+        }
+        Ok(())
+    }
+
+    /// [`Agent::tend`] for a run that ends: without a valid certificate there is nothing to try.
+    async fn tend_once(&mut self, now_ms: i64) -> Result<(), RunError> {
+        let expired = self.renewal.as_ref().is_some_and(|renewal| renewal.has_expired(now_ms));
+        match self.tend(now_ms).await {
+            Err(error) if expired && error.needs_a_person() => {
+                Err(RunError::Renew { error, waiting: self.spool.len() })
+            }
+            Err(error) => {
+                tracing::warn!(%error, "certificate or trust not renewed; trying again");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
     async fn wait_or_give_up(&mut self, error: ShipError) -> Result<(), RunError> {
+        self.note_trouble(&error);
         let wait = self.backoff.next(error.retry_after(), false);
         if error.needs_a_person() || self.backoff.attempts() >= MAX_ATTEMPTS {
             return Err(RunError::Ship { error, waiting: self.spool.len() });
         }
         tracing::warn!(%error, wait_s = wait.as_secs(), "not shipped; trying again");
-        sleep(wait).await;
+        self.clock.sleep(wait).await;
         Ok(())
     }
 
@@ -148,10 +207,21 @@ impl Agent {
     /// One step: a check-in that is due, or a try to ship, or a sleep until either.
     async fn turn(&mut self) {
         let now_ms = self.now_ms();
-        let until_due = until(self.plan.wake_ms(now_ms), now_ms);
-        let due_at = later(Instant::now() + until_due, self.pace.check_in);
+        self.plan.heed(now_ms);
+        let due_at = self.clock.after(until(self.plan.wake_ms(now_ms), now_ms));
+        let due_at = self.pace.promised.map_or(due_at, |promised| due_at.min(promised));
+        let due_at = self.watch.due_at().map_or(due_at, |changed| due_at.min(changed));
+        let due_at = later(due_at, self.pace.check_in);
         if due_at <= Instant::now() {
             return self.check_in_now(now_ms).await;
+        }
+        // A slow collector must not hold back what is due.
+        let tended = tokio::select! {
+            tended = self.tend(now_ms) => tended,
+            () = sleep_until(due_at) => return,
+        };
+        if let Err(error) = tended {
+            tracing::warn!(%error, "certificate or trust not renewed; trying again");
         }
         let ship_at = later(Instant::now(), self.pace.ship);
         if !self.spool.is_empty() && ship_at <= Instant::now() {
@@ -159,18 +229,34 @@ impl Agent {
             let shipped = tokio::select! {
                 shipped = self.shipper.drain(&mut self.spool, now_ms) => shipped,
                 () = sleep_until(due_at) => return,
+                () = told(&mut self.watch, self.pace.check_in) => return,
             };
             return self.shipped(shipped);
         }
         let wake = if self.spool.is_empty() { due_at } else { due_at.min(ship_at) };
-        sleep_until(wake.min(Instant::now() + MAX_SLEEP)).await;
+        let tend_at = self.renewal.as_ref().map(|renewal| renewal.wake(now_ms));
+        let wake = tend_at.map_or(wake, |tend_at| wake.min(tend_at));
+        let wake = wake.min(self.clock.after(MAX_SLEEP));
+        tokio::select! {
+            () = sleep_until(wake) => {}
+            () = self.watch.noted() => {}
+        }
     }
 
     async fn check_in_now(&mut self, now_ms: i64) {
         self.pace.check_in = None;
-        if let Err(error) = self.check_in(self.plan.due(now_ms)).await {
+        let mut kinds = self.plan.due(now_ms);
+        let changed = self.watch.take();
+        kinds.extend(changed.iter().map(|kind| (*kind).to_owned()));
+        kinds.retain(|kind| self.plan.has(kind));
+        kinds.sort();
+        kinds.dedup();
+        // Homes and directories come and go.
+        self.watch.arm();
+        if let Err(error) = self.check_in(kinds).await {
+            self.watch.put_back(changed);
             let wait = self.backoff.next(None, true);
-            self.pace.check_in = Some(Instant::now() + wait);
+            self.pace.check_in = Some(self.clock.after(wait));
             tracing::error!(%error, wait_s = wait.as_secs(), "the check-in could not be kept");
         }
     }
@@ -179,6 +265,9 @@ impl Agent {
         self.pace.ship = None;
         match shipped {
             Ok(drained) => {
+                if let Err(error) = self.spool.end_trouble() {
+                    tracing::warn!(%error, "the end of the trouble could not be noted");
+                }
                 if drained.accepted > 0 {
                     self.backoff.reset();
                     self.pace.conflict = false;
@@ -189,9 +278,10 @@ impl Agent {
                 }
             }
             Err(error) => {
+                self.note_trouble(&error);
                 let slow = error.needs_a_person();
                 let wait = self.backoff.next(error.retry_after(), slow);
-                self.pace.ship = Some(Instant::now() + wait);
+                self.pace.ship = Some(self.clock.after(wait));
                 let (wait_s, waiting) = (wait.as_secs(), self.spool.len());
                 if slow {
                     tracing::error!(%error, wait_s, waiting, "not shipped; the spool keeps it");
@@ -202,10 +292,19 @@ impl Agent {
         }
     }
 
+    /// For `status`. A disk that cannot take it has worse to say.
+    fn note_trouble(&mut self, error: &ShipError) {
+        let now_ms = self.now_ms();
+        let noted = self.spool.note_trouble(&error.to_string(), error.needs_a_person(), now_ms);
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the trouble could not be noted for `status`");
+        }
+    }
+
     /// After a refused chain. A second refusal in a row is not answered at once.
     fn begin_again(&mut self) {
         if self.pace.conflict {
-            self.pace.ship = Some(Instant::now() + self.backoff.next(None, true));
+            self.pace.ship = Some(self.clock.after(self.backoff.next(None, true)));
         }
         self.pace.conflict = true;
         if let Err(error) = self.restate() {
@@ -218,20 +317,34 @@ impl Agent {
         let mut gathered = Vec::new();
         for kind in kinds {
             let collected = self.collect(&kind).await;
-            gathered.push(Gathered { kind, at_ms: self.now_ms(), collected });
+            gathered.push((Instant::now(), kind, collected));
         }
-        self.keep(gathered, false)
+        // Dated from the end: a clock that is set meanwhile makes nothing old that is new.
+        let now_ms = self.now_ms();
+        let dated = |(at, kind, collected)| {
+            let ago_ms = i64::try_from(self.clock.since(at).as_millis()).unwrap_or(0);
+            Gathered { kind, at_ms: now_ms - ago_ms, collected }
+        };
+        let gathered = gathered.into_iter().map(dated).collect();
+        self.keep(gathered, now_ms, false)
     }
 
     /// Checks the current state in again, at the start of a chain.
     fn restate(&mut self) -> Result<(), RunError> {
-        self.keep(Vec::new(), true)
+        self.keep(Vec::new(), self.now_ms(), true)
     }
 
-    fn keep(&mut self, gathered: Vec<Gathered>, restate: bool) -> Result<(), RunError> {
-        let now_ms = self.now_ms();
+    fn keep(
+        &mut self,
+        gathered: Vec<Gathered>,
+        now_ms: i64,
+        restate: bool,
+    ) -> Result<(), RunError> {
         let mut plan = self.plan.clone();
+        plan.heed(now_ms);
         plan.note(gathered.iter().map(|one| one.kind.as_str()), now_ms);
+        let wait_s = plan.wait_s(now_ms);
+        let next_due_s = plan.next_due_s(now_ms);
         let manifest = self.spool.current_manifest();
         let before = self.spool.current().cloned().zip(manifest);
         let statement = Statement::new(before, gathered, |kind| plan.has(kind))?;
@@ -243,8 +356,9 @@ impl Agent {
             statement.manifest,
             statement::ages_s(collected_ms, now_ms),
             now_ms,
-            plan.next_due_s(now_ms),
+            next_due_s,
         );
+        let promised = self.clock.after(Duration::from_secs(wait_s));
         let signed = evidence::SignedCheckIn::sign(check_in, &self.key)?;
         let objects: Vec<_> = statement.objects.iter().map(Vec::as_slice).collect();
         let current = Current {
@@ -255,6 +369,7 @@ impl Agent {
         };
         self.spool.put(&signed, &objects, current)?;
         self.plan = plan;
+        self.pace.promised = Some(promised);
         Ok(())
     }
 
@@ -266,7 +381,7 @@ impl Agent {
         self.stuck.remove(kind);
         let (gather, name) = (self.gather.clone(), kind.to_owned());
         let mut task = tokio::task::spawn_blocking(move || gather(&name));
-        match timeout(KIND_DEADLINE, &mut task).await {
+        match self.clock.timeout(KIND_DEADLINE, &mut task).await {
             Ok(Ok(collected)) => collected,
             Ok(Err(error)) => {
                 tracing::error!(kind, %error, "gathering failed; this is a fault of the agent");
@@ -285,7 +400,20 @@ impl Agent {
     }
 
     fn now_ms(&self) -> i64 {
-        (self.clock)()
+        self.clock.now_ms()
+    }
+}
+
+/// Waits until a change is to be told, and not before the next check-in may be made.
+async fn told(watch: &mut Watch, not_before: Option<Instant>) {
+    loop {
+        match watch.due_at() {
+            Some(due_at) => tokio::select! {
+                () = sleep_until(later(due_at, not_before)) => return,
+                () = watch.noted() => {}
+            },
+            None => watch.noted().await,
+        }
     }
 }
 
@@ -302,3 +430,6 @@ fn until(at_ms: i64, now_ms: i64) -> Duration {
 fn later(at: Instant, not_before: Option<Instant>) -> Instant {
     not_before.map_or(at, |not_before| at.max(not_before))
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,10 @@ pub struct Schedule {
 /// Why an expression is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
-    #[error("`{0}` has {1} fields; crontab has five: minute hour day-of-month month weekday")]
+    #[error(
+        "`{0}` has {1} fields; crontab has five: minute hour day-of-month month weekday{hint}",
+        hint = if *.1 == 6 { ", and no seconds" } else { "" }
+    )]
     Fields(String, usize),
     #[error("`{0}` is not known; write @hourly, @daily, @weekly, @monthly, @yearly or five fields")]
     Word(String),

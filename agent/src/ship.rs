@@ -8,20 +8,25 @@
 mod answer;
 mod backoff;
 mod receipt;
+mod refill;
+mod route;
 mod tls;
 
 pub(crate) use answer::Answer;
 pub use backoff::Backoff;
 pub use receipt::{ReceiptError, verify};
+pub use route::Route;
+pub(crate) use route::Servers;
 pub(crate) use tls::explain;
 
 use crate::identity::{Identity, StateDir, StateError};
 use crate::spool::{Spool, SpoolError};
 use evidence::checkpoint::LogKey;
-use evidence::wire::{CHECK_IN_TYPE, OBJECT_TYPE};
+use evidence::wire::{CHECK_IN_TYPE, Lost, OBJECT_TYPE, TRUST_HEADER};
 use evidence::{ChainId, Digest, Receipt, SignedCheckIn, Want};
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, StatusCode};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often one check-in is sent before the collector is believed to want without end.
@@ -34,8 +39,28 @@ pub(crate) const MAX_ANSWER_BYTES: usize = 1 << 20;
 /// A collector, as this host may speak to it.
 pub struct Shipper {
     client: Client,
-    server: String,
+    servers: Servers,
     log_keys: Vec<LogKey>,
+    seen: Mutex<Seen>,
+}
+
+/// What the collector's answers said of this host's identity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Digest of the trust bundle that counts now.
+    pub trust: Option<Digest>,
+    /// The collector refused the certificate in so many words.
+    alert: bool,
+    /// Connections in a row that ended after the handshake and before any answer: with TLS 1.3 a
+    /// refused certificate often shows as no more than that.
+    cut: u32,
+}
+
+impl Seen {
+    /// Whether the collector probably does not take this host's certificate.
+    pub fn refused(&self) -> bool {
+        self.alert || self.cut >= 3
+    }
 }
 
 /// What became of the spool.
@@ -59,10 +84,7 @@ pub enum ShipError {
     #[error("the collector is busy ({status}); it will be asked again")]
     Busy { status: StatusCode, retry_after: Option<Duration> },
     /// A person must look: certificate or enrolment.
-    #[error(
-        "the collector refuses this host ({reason}): its certificate has probably expired or been \
-         revoked; enrol the host again in a new state directory"
-    )]
+    #[error("the collector refuses this host: {reason}")]
     Identity { reason: String },
     /// A person must look: the address, or a proxy before it.
     #[error(
@@ -87,6 +109,8 @@ pub enum SetupError {
     State(#[from] StateError),
     #[error("certificate, key or authorities cannot be used: {0}")]
     Tls(#[source] reqwest::Error),
+    #[error("the proxy cannot be used: {0}")]
+    Proxy(#[source] reqwest::Error),
 }
 
 /// What became of one check-in.
@@ -99,22 +123,34 @@ enum Shipped {
 }
 
 impl Shipper {
+    /// To the address of the enrolment, through the proxy that the environment names, if any.
     pub fn new(
         state: &StateDir,
         identity: &Identity,
         timeout: Duration,
     ) -> Result<Self, SetupError> {
-        let pem = state.tls_identity()?;
-        let certificates = identity.trust.authorities.iter();
-        let certificates: Result<Vec<_>, _> =
-            certificates.map(|pem| reqwest::Certificate::from_pem(pem.as_bytes())).collect();
-        let client = client(timeout)
-            .identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?)
-            .tls_certs_only(certificates.map_err(SetupError::Tls)?)
-            .build()
-            .map_err(SetupError::Tls)?;
-        let log_keys = identity.trust.log_keys.clone();
-        Ok(Self { client, server: identity.server.clone(), log_keys })
+        Self::by(state, identity, timeout, &Route::default())
+    }
+
+    /// By a way that an operator chose.
+    pub fn by(
+        state: &StateDir,
+        identity: &Identity,
+        timeout: Duration,
+        route: &Route,
+    ) -> Result<Self, SetupError> {
+        let client = collector_client(state, identity, timeout, true, route)?;
+        let (servers, log_keys) = (Servers::of(route, identity), identity.trust.log_keys.clone());
+        Ok(Self { client, servers, log_keys, seen: Mutex::default() })
+    }
+
+    /// What the collector's answers said of this host's identity so far.
+    pub fn seen(&self) -> Seen {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Ships until the spool is empty or something stops it. Dropping the future between two
@@ -169,6 +205,7 @@ impl Shipper {
                     "the collector wants objects that are not here any more; the check-in stands without them"
                 );
                 spool.note_lost(missing, now_ms)?;
+                self.say_lost(spool, &receipt, now_ms).await;
                 return Ok(Shipped::Accepted);
             }
         }
@@ -195,9 +232,12 @@ impl Shipper {
     }
 
     async fn post(&self, signed: &SignedCheckIn, now_ms: i64) -> Result<Answer, ShipError> {
-        let url = format!("{}/agent/v1/check-ins", self.server);
-        let request = self.client.post(url).header(CONTENT_TYPE, CHECK_IN_TYPE);
-        self.ask(request.body(signed.to_bytes()), now_ms).await
+        let bytes = signed.to_bytes();
+        let request = |server: &str| {
+            let url = format!("{server}/agent/v1/check-ins");
+            self.client.post(url).header(CONTENT_TYPE, CHECK_IN_TYPE).body(bytes.clone())
+        };
+        self.ask(request, now_ms).await
     }
 
     /// Whether the collector took the object.
@@ -208,9 +248,11 @@ impl Shipper {
         bytes: Vec<u8>,
         now_ms: i64,
     ) -> Result<bool, ShipError> {
-        let url = format!("{}/agent/v1/{path}/{id}", self.server);
-        let request = self.client.put(url).header(CONTENT_TYPE, OBJECT_TYPE);
-        let answer = self.ask(request.body(bytes), now_ms).await?;
+        let request = |server: &str| {
+            let url = format!("{server}/agent/v1/{path}/{id}");
+            self.client.put(url).header(CONTENT_TYPE, OBJECT_TYPE).body(bytes.clone())
+        };
+        let answer = self.ask(request, now_ms).await?;
         if answer.status.is_success() {
             return Ok(true);
         }
@@ -223,17 +265,67 @@ impl Shipper {
         }
     }
 
+    /// Asks the collector at the address that answered last, and at the others in turn if it cannot
+    /// be reached or is not ready.
     async fn ask(
+        &self,
+        request: impl Fn(&str) -> reqwest::RequestBuilder,
+        now_ms: i64,
+    ) -> Result<Answer, ShipError> {
+        let mut outcome = self.ask_one(request(self.servers.now()), now_ms).await;
+        for _ in 1..self.servers.len() {
+            let failed = match &outcome {
+                Ok(answer) => matches!(answer.status.as_u16(), 502..=504),
+                Err(_) => true,
+            };
+            if !failed {
+                break;
+            }
+            if let Err(error) = &outcome {
+                tracing::info!(%error, "going on to the collector's next address");
+            }
+            self.servers.next();
+            outcome = self.ask_one(request(self.servers.now()), now_ms).await;
+        }
+        outcome
+    }
+
+    async fn ask_one(
         &self,
         request: reqwest::RequestBuilder,
         now_ms: i64,
     ) -> Result<Answer, ShipError> {
         let unreachable = |error: reqwest::Error| ShipError::Unreachable {
-            server: self.server.clone(),
+            server: self.servers.now().to_owned(),
             reason: explain(&error),
         };
-        let response = request.send().await.map_err(unreachable)?;
-        Answer::read(response, MAX_ANSWER_BYTES, now_ms).await.map_err(unreachable)
+        let response = request.send().await.inspect_err(|error| {
+            self.note(|seen| match tls::refusal(error) {
+                tls::Refusal::Said => seen.alert = true,
+                tls::Refusal::Cut => seen.cut += 1,
+                tls::Refusal::None => {}
+            });
+        });
+        let response = response.map_err(unreachable)?;
+        let answer = Answer::read(response, MAX_ANSWER_BYTES, now_ms).await.map_err(unreachable)?;
+        let trust = answer.trust.or(self.seen().trust);
+        self.note(|seen| *seen = Seen { trust, ..Seen::default() });
+        Ok(answer)
+    }
+
+    /// Tells the collector what will never come, so that it need not wait. One that does not know
+    /// the question learns it from the next check-in.
+    async fn say_lost(&self, spool: &mut Spool, receipt: &Receipt, now_ms: i64) {
+        let want = receipt.want.manifest.iter().chain(&receipt.want.facts);
+        let objects: Vec<_> = want.filter(|id| spool.object(id).is_none()).copied().collect();
+        let lost = Lost { check_in: receipt.check_in, objects };
+        let request =
+            |server: &str| self.client.post(format!("{server}/agent/v1/lost")).json(&lost);
+        match self.ask(request, now_ms).await {
+            Ok(answer) if answer.status.is_success() => {}
+            Ok(answer) => tracing::debug!(reason = answer.reason(), "the loss was not heard"),
+            Err(error) => tracing::debug!(%error, "the loss could not be told"),
+        }
     }
 
     /// What an answer that is no success means. Only a collector's own words (a problem document)
@@ -246,7 +338,7 @@ impl Shipper {
             408 | 429 | 500.. => Err(ShipError::Busy { status, retry_after: answer.retry_after }),
             409 if answer.problem.is_some() => Ok(Shipped::Conflict(reason)),
             400.. if answer.problem.is_some() => Ok(Shipped::Refused(reason)),
-            _ => Err(ShipError::Foreign { server: self.server.clone(), status }),
+            _ => Err(ShipError::Foreign { server: self.servers.now().to_owned(), status }),
         }
     }
 }
@@ -263,6 +355,33 @@ impl ShipError {
             _ => None,
         }
     }
+}
+
+/// A client that believes this host's trust bundle and says which one that is; it shows the
+/// host's certificate if it is told to.
+pub(crate) fn collector_client(
+    state: &StateDir,
+    identity: &Identity,
+    timeout: Duration,
+    shown: bool,
+    route: &Route,
+) -> Result<Client, SetupError> {
+    let certificates = identity.trust.authorities.iter();
+    let certificates: Result<Vec<_>, _> =
+        certificates.map(|pem| reqwest::Certificate::from_pem(pem.as_bytes())).collect();
+    let trust = identity.trust.digest().ok();
+    let trust = trust.and_then(|digest| HeaderValue::from_str(&digest.to_string()).ok());
+    let headers = trust.map(|digest| (HeaderName::from_static(TRUST_HEADER), digest));
+    let mut builder = route
+        .proxied(client(timeout))
+        .map_err(SetupError::Proxy)?
+        .default_headers(headers.into_iter().collect())
+        .tls_certs_only(certificates.map_err(SetupError::Tls)?);
+    if shown {
+        let pem = state.tls_identity()?;
+        builder = builder.identity(reqwest::Identity::from_pem(&pem).map_err(SetupError::Tls)?);
+    }
+    builder.build().map_err(SetupError::Tls)
 }
 
 /// What every client of the collector has in common.

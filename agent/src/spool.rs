@@ -6,6 +6,8 @@
 //! DIR/spool/objects/<digest>                  zstd of a manifest or of facts
 //! DIR/spool/current.json                      which manifest holds now; its objects are kept
 //! DIR/spool/dropped.json                      what the bounds took
+//! DIR/spool/kept/                             check-ins with their final receipt, for a while
+//! DIR/spool/trouble.json                      why shipping fails, while it does
 //! DIR/spool/refused/                          what the collector refused, each with its reason
 //! DIR/spool/damaged/                          what could not be read back
 //! ```
@@ -23,9 +25,13 @@
 //! manifests and what the current manifest names never go. What went is counted and logged.
 
 mod bounds;
+mod kept;
 mod objects;
+mod trouble;
 
 pub use bounds::{Dropped, Limits};
+pub use kept::{Keep, Place};
+pub use trouble::Trouble;
 
 use crate::durable::{self, Disk};
 use crate::identity::{Chain, StateError};
@@ -45,6 +51,8 @@ pub struct Spool {
     directory: PathBuf,
     limits: Limits,
     queue: BTreeMap<Key, Entry>,
+    kept: BTreeMap<Key, Entry>,
+    keep: Keep,
     objects: Objects,
     /// Facts that a known manifest names.
     manifests: BTreeMap<Digest, Vec<Digest>>,
@@ -53,6 +61,7 @@ pub struct Spool {
     /// Whether `chain.json` lags behind `chain`.
     chain_unsaved: bool,
     dropped: Dropped,
+    trouble: Option<Trouble>,
 }
 
 /// A check-in's place: oldest chain first, then by number.
@@ -105,7 +114,9 @@ impl Spool {
         fresh: ChainId,
     ) -> Result<Self, SpoolError> {
         let directory = state.join("spool");
-        for path in [directory.clone(), directory.join("refused"), directory.join("damaged")] {
+        durable::make_directory(&directory).map_err(at(&directory))?;
+        for name in ["kept", "refused", "damaged"] {
+            let path = directory.join(name);
             durable::make_directory(&path).map_err(at(&path))?;
         }
         durable::sweep(&directory).map_err(at(&directory))?;
@@ -113,17 +124,21 @@ impl Spool {
         let mut spool = Self {
             objects: Objects::open(directory.join("objects"), disk.clone())?,
             dropped: Dropped::read(&directory),
+            trouble: Trouble::read(&directory),
             disk,
             state: state.to_owned(),
             directory,
             limits,
             queue: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            keep: Keep::default(),
             manifests: BTreeMap::new(),
             current: None,
             chain,
             chain_unsaved: false,
         };
         spool.load(key, fresh)?;
+        spool.load_kept()?;
         spool.load_current();
         spool.save_chain()?;
         Ok(spool)
@@ -230,14 +245,11 @@ impl Spool {
         self.save_chain()
     }
 
-    /// Takes an accepted check-in out: its receipt wants nothing more.
+    /// Takes an accepted check-in out of the queue: its receipt wants nothing more. It is kept a
+    /// while ([`Spool::kept`]).
     pub fn remove(&mut self, signed: &SignedCheckIn) -> Result<(), SpoolError> {
         self.save_chain()?;
-        let key = Key::of(signed);
-        let path = self.path(key);
-        self.disk.remove(&path).map_err(at(&path))?;
-        self.queue.remove(&key);
-        Ok(())
+        self.keep_check_in(Key::of(signed))
     }
 
     /// Moves a check-in that the collector refused to `refused/`, with the reason beside it.
@@ -268,16 +280,23 @@ impl Spool {
         self.write_dropped()
     }
 
-    /// Removes objects that neither a waiting check-in nor the current manifest names.
+    /// Removes objects that neither a check-in, waiting or kept, nor the current manifest names.
     pub fn collect_garbage(&mut self) -> Result<(), SpoolError> {
         let mut manifests: BTreeSet<_> = self.queue.values().map(|entry| entry.manifest).collect();
         manifests.extend(self.current.as_ref().map(|current| current.manifest));
+        let mut needed = self.needed_by(&manifests);
+        needed.extend(self.needed_by_kept(&needed)?);
+        self.manifests.retain(|manifest, _| needed.contains(manifest));
+        self.objects.retain(&needed)
+    }
+
+    /// The manifests, and the facts they name as far as they can be read.
+    fn needed_by(&mut self, manifests: &BTreeSet<Digest>) -> BTreeSet<Digest> {
         let mut needed = manifests.clone();
-        for manifest in &manifests {
+        for manifest in manifests {
             needed.extend(self.facts(manifest).unwrap_or_default());
         }
-        self.manifests.retain(|manifest, _| manifests.contains(manifest));
-        self.objects.retain(&needed)
+        needed
     }
 
     fn refuse(&mut self, key: Key, reason: &str) -> Result<(), SpoolError> {

@@ -1,23 +1,25 @@
 //! Agent and collector over real TLS: what is accepted, what is refused, and what survives.
 
 mod collector;
+mod proxy;
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use collector::{Collector, Faults, problem};
 use evidence::{ChainId, Digest, Facts, Status};
+use evidenced_agent::clock::Clock;
 use evidenced_agent::collectors::Collected;
 use evidenced_agent::durable::RealDisk;
 use evidenced_agent::enroll::{EnrollError, enroll};
 use evidenced_agent::identity::{Identity, StateDir, StateError};
 use evidenced_agent::run::{Agent, Parts, Plan, RunError};
-use evidenced_agent::ship::{Backoff, ReceiptError, ShipError, Shipper};
-use evidenced_agent::spool::{Limits, Spool};
+use evidenced_agent::ship::{Backoff, ReceiptError, Route, ShipError, Shipper};
+use evidenced_agent::spool::{Limits, Spool, Trouble};
+use proxy::Proxy;
 use serde_json::json;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 const KINDS: [&str; 2] = ["accounts", "packages"];
 
@@ -25,8 +27,9 @@ const KINDS: [&str; 2] = ["accounts", "packages"];
 struct Machine {
     directory: tempfile::TempDir,
     value: Arc<Mutex<String>>,
-    clock_ms: Arc<AtomicI64>,
+    clock: Clock,
     max_size: u64,
+    route: Route,
 }
 
 /// An agent, and the lock of its state directory.
@@ -41,8 +44,9 @@ impl Machine {
             directory: tempfile::tempdir().expect("directory"),
             value: Arc::new(Mutex::new("first".into())),
             // 2026-11-22 12:10 UTC: no hourly kind is due within the next minutes, whatever its delay.
-            clock_ms: Arc::new(AtomicI64::new(1_795_349_400_000)),
+            clock: Clock::fast(UNIX_EPOCH + Duration::from_secs(1_795_349_400), 1),
             max_size: 1 << 30,
+            route: Route::default(),
         }
     }
 
@@ -75,7 +79,6 @@ impl Machine {
             ChainId::generate(),
         );
         let value = self.value.clone();
-        let clock_ms = self.clock_ms.clone();
         let hour = "0 * * * *".parse::<evidenced_agent::schedule::Schedule>().expect("schedule");
         let schedules = KINDS.map(|kind| (kind.to_owned(), hour.clone())).into();
         let (every, coalesce) = (Duration::from_secs(3600), Duration::from_secs(60));
@@ -83,11 +86,12 @@ impl Machine {
             host: identity.host,
             key,
             spool: spool.expect("spool"),
-            shipper: Shipper::new(&state, &identity, Duration::from_secs(20)).expect("shipper"),
+            shipper: Shipper::by(&state, &identity, Duration::from_secs(20), &self.route)
+                .expect("shipper"),
             backoff: Backoff::new(Duration::from_millis(1), Duration::from_millis(5)),
             plan: Plan::new(identity.host, schedules, every, coalesce),
             gather: Arc::new(move |kind| gathered(kind, &value.lock().expect("lock"))),
-            clock: Arc::new(move || clock_ms.load(Ordering::SeqCst)),
+            clock: self.clock.clone(),
         });
         Running { agent, _state: state }
     }
@@ -97,7 +101,7 @@ impl Machine {
     }
 
     fn pass(&self, seconds: i64) {
-        self.clock_ms.fetch_add(seconds * 1000, Ordering::SeqCst);
+        self.clock.jump_ms(seconds * 1000);
     }
 
     fn files(&self, directory: &str) -> Vec<String> {
@@ -167,9 +171,11 @@ async fn a_collector_of_another_authority_is_refused_and_the_same_directory_enro
     assert!(mixed.inner().paths.is_empty(), "the secret was not handed over");
     assert!(matches!(StateDir::open(&machine.state()), Err(StateError::NotEnrolled(_))));
 
-    let key = std::fs::read(machine.state().join("tls.key")).expect("key");
+    let key = std::fs::read_to_string(machine.state().join("tls.next.key")).expect("key");
     let identity = machine.enroll(&collector).await.expect("enrolled");
-    assert_eq!(std::fs::read(machine.state().join("tls.key")).expect("key"), key);
+    let pair = std::fs::read_to_string(machine.state().join("tls.pem")).expect("pair");
+    assert!(pair.ends_with(&key), "the key that was made first");
+    assert!(!machine.state().join("tls.next.key").exists());
     let request = collector.inner().hosts[&identity.host].1.clone();
     assert!(request.machine.is_some() && !request.name.is_empty());
 
@@ -227,6 +233,17 @@ async fn a_rewritten_log_and_a_hidden_proof_are_refused() {
     assert!(matches!(error, ShipError::Receipt(ReceiptError::Consistency { .. })), "{error}");
     assert_eq!(running.agent.spool.len(), 2);
     assert_eq!(running.agent.spool.chain().checkpoint, known, "the known head stays");
+    let trouble = Trouble::read(&machine.state().join("spool")).expect("noted");
+    assert!(trouble.needs_a_person);
+    drop(running);
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_evidenced-agent"));
+    let status = command.arg("status").arg("--state").arg(machine.state()).output().await;
+    let said = String::from_utf8(status.expect("run").stdout).expect("text");
+    assert!(said.contains("waiting:     2 check-ins"), "{said}");
+    assert!(
+        said.contains("(needs a person): the receipt is not believed: the log does not"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -370,6 +387,8 @@ async fn a_full_spool_still_delivers_every_check_in_in_order() {
     assert_eq!(places, (0..10).collect::<Vec<_>>());
     assert_eq!(inner.facts.len() as u64, 11 - dropped);
     assert_eq!(running.agent.spool.dropped().lost, dropped);
+    let told: usize = inner.lost.iter().map(|lost| lost.objects.len()).sum();
+    assert_eq!(told as u64, dropped, "the collector is told what will not come");
     let last = &inner.manifests[&inner.accepted[9].1.check_in.manifest];
     assert!(last.facts().all(|id| inner.facts.contains_key(&id)), "the newest state is whole");
 }
@@ -384,6 +403,109 @@ async fn a_collector_that_the_host_does_not_trust_is_named_so() {
     let error = stopped(machine.start().agent.once().await).to_string();
     assert!(error.contains("from an authority that this host does not trust"), "{error}");
     assert!(impostor.inner().paths.is_empty());
+}
+
+#[tokio::test]
+async fn a_certificate_that_the_collector_refuses_is_named_as_the_likely_cause() {
+    let faults = Faults { other_clients: true, ..Faults::default() };
+    let collector = Collector::start_with(faults).await;
+    let machine = Machine::enrolled(&collector).await;
+    let error = stopped(machine.start().agent.once().await);
+    assert!(matches!(error, ShipError::Unreachable { .. }), "{error}");
+    assert!(error.to_string().contains("this host's certificate"), "{error}");
+    let trouble = Trouble::read(&machine.state().join("spool")).expect("noted");
+    assert_eq!(trouble.reason, error.to_string());
+}
+
+#[tokio::test]
+async fn a_collector_under_another_name_is_named_so() {
+    let collector = Collector::start().await;
+    let mut machine = Machine::enrolled(&collector).await;
+    machine.route.servers = vec![collector.url.replace("127.0.0.1", "localhost")];
+    let error = stopped(machine.start().agent.once().await).to_string();
+    assert!(error.contains("is for another name or address"), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_is_left_for_the_next_and_not_asked_at_every_request() {
+    let collector = Collector::start().await;
+    let mut machine = Machine::enrolled(&collector).await;
+    let away = Proxy::refusing().await;
+    machine.route.servers = vec![away.https(), collector.url.clone()];
+    machine.start().agent.once().await.expect("shipped by the second");
+    assert_eq!(away.count(), 1, "and it stays with the second");
+    machine.pass(3600);
+    machine.start().agent.once().await.expect("shipped again");
+    assert_eq!(away.count(), 2, "after a start the first is preferred again");
+    assert_eq!(collector.inner().accepted.len(), 2);
+
+    machine.route.servers = vec![away.https(), away.https()];
+    let error = stopped(machine.start().agent.once().await);
+    assert!(matches!(error, ShipError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn the_configured_proxy_is_gone_through_and_not_around() {
+    let collector = Collector::start().await;
+    let mut machine = Machine::enrolled(&collector).await;
+    let proxy = Proxy::start().await;
+    machine.route.proxy = proxy.http();
+    machine.start().agent.once().await.expect("shipped");
+    assert!(proxy.count() >= 1);
+    assert_eq!(collector.inner().accepted.len(), 1);
+
+    machine.route.proxy = Proxy::refusing().await.http();
+    let error = stopped(machine.start().agent.once().await);
+    assert!(matches!(error, ShipError::Unreachable { .. }), "{error}");
+    assert_eq!(collector.inner().accepted.len(), 1, "nothing went around the proxy");
+}
+
+#[tokio::test]
+async fn the_proxy_of_the_environment_is_used_except_where_it_says_not() {
+    let collector = Collector::start().await;
+    let machine = Machine::enrolled(&collector).await;
+    let proxy = Proxy::start().await;
+    let run = async |no_proxy: &str| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_evidenced-agent"));
+        command.args(["run", "--once", "--state"]).arg(machine.state());
+        command.env("HTTPS_PROXY", proxy.http()).env("NO_PROXY", no_proxy);
+        command.env_remove("https_proxy").env_remove("no_proxy").env_remove("ALL_PROXY");
+        let output = command.output().await.expect("run");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        proxy.count()
+    };
+    let through = run("example.org").await;
+    assert!(through >= 1);
+    assert_eq!(run("127.0.0.1").await, through);
+    assert_eq!(collector.inner().accepted.len(), 2);
+}
+
+#[tokio::test]
+async fn a_collector_that_forgot_is_given_again_what_it_acknowledged() {
+    let collector = Collector::start().await;
+    let machine = Machine::enrolled(&collector).await;
+    for value in ["one", "two", "three"] {
+        machine.set(value);
+        machine.pass(3600);
+        machine.start().agent.once().await.expect("shipped");
+    }
+    let (accepted, facts) = {
+        let mut inner = collector.inner();
+        let before = (inner.accepted.clone(), inner.facts.clone());
+        inner.forget();
+        before
+    };
+    let mut running = machine.start();
+    let known = running.agent.spool.chain().clone();
+    let held = running.agent.shipper.refill(&mut running.agent.spool, 1).await.expect("refilled");
+    assert_eq!(held, 3);
+    assert_eq!(*running.agent.spool.chain(), known);
+    {
+        let inner = collector.inner();
+        assert_eq!((&inner.accepted, &inner.facts), (&accepted, &facts));
+    }
+    let again = running.agent.shipper.refill(&mut running.agent.spool, 1).await.expect("again");
+    assert_eq!((again, collector.inner().accepted.len()), (3, 3), "twice does no harm");
 }
 
 #[tokio::test]
@@ -404,7 +526,7 @@ async fn a_running_agent_ships_by_itself_and_stops_when_told() {
     let mut running = machine.start();
     running.agent.shipper.drain(&mut running.agent.spool, 1).await.expect("drained");
     assert!(running.agent.spool.is_empty());
-    assert!(running.agent.plan.due(machine.clock_ms.load(Ordering::SeqCst)).is_empty());
+    assert!(running.agent.plan.due(machine.clock.now_ms()).is_empty());
 }
 
 #[tokio::test]

@@ -86,7 +86,17 @@ fn check(kind: &str, name: &str, whole: &Collected, text: &str) {
 #[test]
 fn a_file_that_cannot_be_read_takes_facts_away_and_changes_none() {
     let mut checked = 0;
-    for kind in ["accounts", "host_os", "kernel_hardening", "logging", "sudo"] {
+    for kind in [
+        "accounts",
+        "host_os",
+        "kernel_hardening",
+        "listening_ports",
+        "logging",
+        "logins",
+        "meta",
+        "sudo",
+        "time_sync",
+    ] {
         for path in fixtures(kind) {
             let text = std::fs::read_to_string(&path).expect("fixture");
             let whole = collect(kind, &text);

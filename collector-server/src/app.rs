@@ -1,30 +1,39 @@
 //! What every handler and worker shares.
 
-use crate::authority::Authority;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::http::throttle::Throttle;
 use crate::ingest::Ingest;
 use crate::judge::Judge;
-use crate::log::LogSigner;
+use crate::keyring::Keys;
 use crate::log_check::LogCheck;
 use crate::metrics::Metrics;
 use crate::overview::{self, Overview};
+use crate::passwords::Passwords;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 #[derive(Clone)]
 pub struct App {
     pub store: Store,
-    pub authority: Arc<Authority>,
-    pub signer: Arc<LogSigner>,
+    /// Authorities and log keys, as they are now.
+    pub keys: Keys,
     pub ingest: Ingest,
     pub catalogue: Arc<Catalogue>,
     pub judge: Arc<Judge>,
     pub metrics: Arc<Metrics>,
     pub config: Arc<Config>,
     pub clock: Clock,
+    pub passwords: Arc<Passwords>,
+    pub throttle: Arc<Throttle>,
+    /// Where people reach the pages, without a slash at the end: for links that are handed out.
+    pub people_url: Arc<str>,
+    /// `https://HOST:PORT` where agents reach it.
+    pub agents_url: Arc<str>,
+    /// Told when there may be alerts to deliver.
+    pub alerts: Arc<Notify>,
     /// Outcome of the last check of the log.
     pub log_check: watch::Receiver<LogCheck>,
     /// The organisation's name.
@@ -32,6 +41,10 @@ pub struct App {
 }
 
 impl App {
+    pub fn people_url(&self) -> &str {
+        &self.people_url
+    }
+
     /// What holds at `now_us`.
     pub async fn overview(&self, now_us: i64) -> Result<Overview, StoreError> {
         let limits = overview::limits(&self.config);

@@ -5,7 +5,8 @@ use aws_lc_rs::rand;
 use evidence::{Digest, HostId};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
+    SanType, SerialNumber,
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -14,9 +15,7 @@ use std::time::{Duration, SystemTime};
 
 /// Life of the authority's own certificate.
 const AUTHORITY_LIFE: Duration = Duration::from_secs(10 * 365 * 86_400);
-/// Life of a host's certificate.
-const HOST_LIFE: Duration = Duration::from_secs(30 * 86_400);
-/// Life of the listener's certificate; it is made anew at every start.
+/// Life of the listener's certificate; it is made anew at every start and every month.
 const LISTENER_LIFE: Duration = Duration::from_secs(90 * 86_400);
 /// Certificates begin a little earlier, for hosts whose clock is behind.
 const BACKDATE: Duration = Duration::from_secs(3600);
@@ -74,8 +73,7 @@ impl Authority {
     pub fn load(key_pem: &str, certificate_pem: &str) -> Result<Self, AuthorityError> {
         let key = KeyPair::from_pem(key_pem)?;
         let issuer = Issuer::from_ca_cert_pem(certificate_pem, key)?;
-        let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
-            .map_err(|error| AuthorityError::Unusable(error.to_string()))?;
+        let certificate = certificate(certificate_pem)?;
         Ok(Self { issuer, certificate, pem: certificate_pem.to_owned() })
     }
 
@@ -88,10 +86,6 @@ impl Authority {
         &self.pem
     }
 
-    pub fn certificate(&self) -> &CertificateDer<'static> {
-        &self.certificate
-    }
-
     /// A client certificate for `host`. Only the public key is taken from the request: names,
     /// usages and validity are the collector's to say.
     pub fn issue_host(
@@ -99,6 +93,7 @@ impl Authority {
         host: HostId,
         csr_pem: &str,
         now: SystemTime,
+        life: Duration,
     ) -> Result<Issued, AuthorityError> {
         let request = |error: rcgen::Error| AuthorityError::Request(error.to_string());
         let csr = CertificateSigningRequestParams::from_pem(csr_pem).map_err(request)?;
@@ -112,7 +107,7 @@ impl Authority {
         let serial = serial()?;
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.use_authority_key_identifier_extension = true;
-        let not_after_s = valid(&mut params, now, HOST_LIFE);
+        let not_after_s = valid(&mut params, now, life);
         let certificate = params.signed_by(&csr.public_key, &self.issuer)?;
         Ok(Issued { pem: certificate.pem(), serial: hex::encode(serial), not_after_s })
     }
@@ -158,9 +153,22 @@ fn named(name: &str) -> DistinguishedName {
 /// Sets the validity and gives its end in seconds since the epoch.
 fn valid(params: &mut CertificateParams, now: SystemTime, life: Duration) -> i64 {
     let end = now + life;
-    params.not_before = (now - BACKDATE).into();
+    params.not_before = (now - BACKDATE.min(life)).into();
     params.not_after = end.into();
     end.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+}
+
+/// The certificate in a PEM text.
+pub fn certificate(pem: &str) -> Result<CertificateDer<'static>, AuthorityError> {
+    CertificateDer::from_pem_slice(pem.as_bytes())
+        .map_err(|error| AuthorityError::Unusable(error.to_string()))
+}
+
+/// SHA-256 of the public key that a certificate request asks for.
+pub fn requested_key(csr_pem: &str) -> Result<Digest, AuthorityError> {
+    let csr = CertificateSigningRequestParams::from_pem(csr_pem)
+        .map_err(|error| AuthorityError::Request(error.to_string()))?;
+    Ok(Digest::of(csr.public_key.der_bytes()))
 }
 
 /// 16 random bytes with the top bit clear and the first byte not zero (RFC 5280 section 4.1.2.2).
@@ -181,6 +189,8 @@ pub fn serial_of(certificate: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
+    const LIFE: Duration = Duration::from_secs(30 * 86_400);
+
     fn authority() -> Authority {
         let (key, certificate) = Authority::create("Example Org", SystemTime::now()).expect("made");
         Authority::load(&key, &certificate).expect("loaded")
@@ -196,7 +206,8 @@ mod tests {
     #[test]
     fn a_host_certificate_says_what_the_collector_decides_not_what_was_asked() {
         let host = HostId::generate();
-        let issued = authority().issue_host(host, &request("evil.example.org"), SystemTime::now());
+        let issued =
+            authority().issue_host(host, &request("evil.example.org"), SystemTime::now(), LIFE);
         let issued = issued.expect("issued");
         let der = CertificateDer::from_pem_slice(issued.pem.as_bytes()).expect("PEM");
         let (_, parsed) = x509_parser::parse_x509_certificate(&der).expect("DER");
@@ -210,7 +221,8 @@ mod tests {
     #[test]
     fn openssl_accepts_the_chain_for_its_purpose_only() {
         let authority = authority();
-        let issued = authority.issue_host(HostId::generate(), &request("a"), SystemTime::now());
+        let issued =
+            authority.issue_host(HostId::generate(), &request("a"), SystemTime::now(), LIFE);
         let directory = tempfile::tempdir().expect("directory");
         let (ca, leaf) = (directory.path().join("ca.pem"), directory.path().join("leaf.pem"));
         std::fs::write(&ca, authority.pem()).expect("written");
@@ -226,7 +238,8 @@ mod tests {
 
     #[test]
     fn a_request_that_is_none_is_refused() {
-        let refused = authority().issue_host(HostId::generate(), "-----BEGIN", SystemTime::now());
+        let refused =
+            authority().issue_host(HostId::generate(), "-----BEGIN", SystemTime::now(), LIFE);
         assert!(matches!(refused, Err(AuthorityError::Request(_))));
     }
 }

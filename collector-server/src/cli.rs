@@ -4,11 +4,15 @@ mod assess;
 mod create;
 mod groups;
 mod hosts;
+mod notify;
+mod people;
+mod rotate;
 mod summary;
+mod tokens;
 mod verify;
 
-use crate::config::DurationText;
 use crate::data::DataDir;
+use crate::store::Sort;
 use crate::{logging, serve};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -58,18 +62,27 @@ enum Command {
     },
     /// Print what holds now: hosts, controls by evidence state, the worst results.
     Summary(summary::Summary),
-    /// Hosts: their life, groups, tags, and which are expected.
+    /// Hosts: their life, groups, tags, identities, and which are expected.
     #[command(subcommand)]
     Hosts(Box<hosts::Hosts>),
     /// Groups of hosts.
     #[command(subcommand)]
     Groups(Box<groups::Groups>),
+    /// Who may sign in.
+    #[command(subcommand)]
+    People(people::People),
     /// Enrolment tokens.
     #[command(subcommand)]
-    Token(Token),
+    Token(tokens::Token),
+    /// The certificate authority.
+    #[command(subcommand)]
+    Authority(rotate::AuthorityCommand),
     /// Tokens for programs.
     #[command(subcommand)]
     ApiToken(ApiToken),
+    /// Where alerts are sent.
+    #[command(subcommand)]
+    Notify(notify::Notify),
     /// The log.
     #[command(subcommand)]
     Log(Log),
@@ -91,24 +104,6 @@ impl Data {
 }
 
 #[derive(Subcommand)]
-enum Token {
-    /// Print a new enrolment token, and nothing else.
-    Create {
-        #[command(flatten)]
-        data: Data,
-        /// Group of the hosts that enrol with it.
-        #[arg(long, default_value = "default")]
-        group: String,
-        /// How many hosts may enrol with it.
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
-        uses: u32,
-        /// How long it works: 90s, 15m, 1h, 7d.
-        #[arg(long, default_value = "1h")]
-        ttl: DurationText,
-    },
-}
-
-#[derive(Subcommand)]
 enum ApiToken {
     /// Print a new bearer token, and nothing else.
     Create {
@@ -122,7 +117,10 @@ enum ApiToken {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Seat {
+    /// Looks.
     Viewer,
+    /// Looks, and acknowledges alerts.
+    Operator,
 }
 
 #[derive(Subcommand)]
@@ -133,6 +131,14 @@ enum Log {
         data: Data,
         #[arg(long, value_enum, default_value = "table")]
         format: Format,
+        /// Also verify a checkpoint that somebody kept: a signed note.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+    },
+    /// Replace the log's signing key, in three steps, without touching hosts.
+    RotateKey {
+        #[command(flatten)]
+        rotation: rotate::Rotation,
     },
 }
 
@@ -170,17 +176,24 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             serve::serve(&data, config).await?;
         }
         Command::LoginLink { data } => create::login_link(&data.open()?).await?,
-        Command::Token(Token::Create { data, group, uses, ttl }) => {
-            create::token(&data.open()?, &group, uses, ttl.0).await?;
+        Command::People(people) => people.run().await?,
+        Command::Token(token) => token.run().await?,
+        Command::Authority(authority) => authority.run().await?,
+        Command::ApiToken(ApiToken::Create { data, seat }) => {
+            let seat = match seat {
+                Seat::Viewer => "viewer",
+                Seat::Operator => "operator",
+            };
+            create::api_token(&data.open()?, seat).await?;
         }
-        Command::ApiToken(ApiToken::Create { data, seat: Seat::Viewer }) => {
-            create::api_token(&data.open()?, "viewer").await?;
-        }
-        Command::Log(Log::Verify { data, format }) => {
-            return verify::log(&data.open()?, format == Format::Json).await;
+        Command::Notify(notify) => return notify.run().await,
+        Command::Log(Log::Verify { data, format, checkpoint }) => {
+            let (data, as_json) = (data.open()?, format == Format::Json);
+            return verify::log(&data, as_json, checkpoint.as_deref()).await;
         }
         Command::Hosts(hosts) => return hosts.run().await,
         Command::Groups(groups) => return groups.run().await,
+        Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
         Command::Summary(summary) => return summary.run().await,
         Command::Assess(assess) => return assess.run(),
     }

@@ -33,6 +33,12 @@ impl Clock {
         us(self.now())
     }
 
+    /// This time, or what passes in `real` seconds of the machine if that is more: for limits that
+    /// a fast clock must not make shorter than the machine is quick.
+    pub fn at_least(&self, time: Duration, real: Duration) -> Duration {
+        time.max(real * self.speed)
+    }
+
     /// Waits until this much of its time has passed.
     pub async fn sleep(&self, time: Duration) {
         tokio::time::sleep(time / self.speed).await;

@@ -5,6 +5,7 @@ mod duration;
 pub use duration::DurationText;
 
 use crate::judge::Profile;
+use crate::store::AfterExpiry;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -18,9 +19,11 @@ pub struct Config {
     pub store: StoreConfig,
     pub agents: Agents,
     pub people: People,
+    pub certificates: Certificates,
     pub ingest: Ingest,
     pub rules: Rules,
     pub repair_limits: RepairLimits,
+    pub notify: Notify,
     pub log: Log,
 }
 
@@ -51,6 +54,18 @@ pub struct People {
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Certificates {
+    /// Life of a host's certificate; it is renewed after two thirds of it.
+    #[serde(deserialize_with = "duration::from_1s")]
+    pub life: DurationText,
+    /// How long after its end a host may still ask for the next one.
+    pub grace: DurationText,
+    /// What happens to a host that does.
+    pub after_expiry: AfterExpiry,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ingest {
     pub queue: usize,
 }
@@ -69,6 +84,29 @@ pub struct RepairLimits {
     pub high: DurationText,
     pub medium: DurationText,
     pub low: DurationText,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notify {
+    /// How long an alert of the lane `queue` waits for others of its cause before it is told.
+    pub wait: DurationText,
+    pub webhook: Vec<Webhook>,
+}
+
+/// A place that alerts are sent to.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    pub name: String,
+    pub url: String,
+    pub secret_file: PathBuf,
+    /// Empty: both.
+    #[serde(default)]
+    pub lanes: Vec<String>,
+    /// Empty: all.
+    #[serde(default)]
+    pub events: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -218,6 +256,10 @@ mod tests {
         assert!(value.starts_with("c.toml:3:1: invalid socket address"), "{value}");
         let syntax = error("[people\n");
         assert!(syntax.starts_with("c.toml:1:"), "{syntax}");
+        let life = error("[certificates]\nlife = \"0s\"\n");
+        assert_eq!(life, "c.toml:2:1: `0s` is too short: at least 1s");
+        let word = error("[certificates]\nafter_expiry = \"ask\"\n");
+        assert!(word.contains("`allow`, `approve`, `refuse`"), "{word}");
         let duration = error("[repair_limits]\nhigh = \"14\"\n");
         assert!(duration.starts_with("c.toml:2:1: "), "{duration}");
         assert!(duration.contains("14d"), "{duration}");

@@ -2,21 +2,29 @@
 //!
 //! ```text
 //! DATA/collector.toml      configuration
-//! DATA/keys/ca.key, ca.crt the certificate authority
-//! DATA/keys/log.key        the log's signing key (Ed25519, PKCS#8)
+//! DATA/keys/ca.key, ca.crt the certificate authority that `init` made
+//! DATA/keys/log.key        the log's signing key that `init` made (Ed25519, PKCS#8)
+//! DATA/keys/ca-ID.key      an authority's key made by a rotation; its certificate is in the store
+//! DATA/keys/log-ID.key     a log key made by a rotation
 //! DATA/evidence.db         SQLite, unless [store] names another
 //! DATA/serving.json        addresses of the running server
 //! ```
 
-use crate::authority::{Authority, AuthorityError};
+use crate::authority::{self, Authority, AuthorityError};
 use crate::config::{Config, ConfigError};
+use evidence::Digest;
 use evidence::key::{KeyError, SigningKey};
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// The database, unless another is configured.
+const DATABASE: &str = "evidence.db";
+
+/// A collector's directory.
+#[derive(Clone)]
 pub struct DataDir(PathBuf);
 
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +38,12 @@ pub enum DataError {
     /// Not initialised.
     #[error("{} holds no collector; run `evidenced-collector init --data DIR` first", .0.display())]
     Missing(PathBuf),
+    /// Rotated on another collector: its file must be copied here.
+    #[error(
+        "{} is missing: this key was made on another collector of the same store; copy the file \
+         from there", .0.display()
+    )]
+    NoKey(PathBuf),
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -52,13 +66,21 @@ impl DataDir {
             return Err(DataError::Exists(path.to_owned()));
         }
         let keys = path.join("keys");
-        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys);
-        made.map_err(|source| DataError::File { path: keys.clone(), source })?;
+        let file = |source| DataError::File { path: keys.clone(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys).map_err(file)?;
+        // Also a directory that was there, and `keys` of an attempt that failed.
+        for private in [path, &keys] {
+            fs::set_permissions(private, fs::Permissions::from_mode(0o700)).map_err(file)?;
+        }
         let (key, certificate) = Authority::create(name, now)?;
         write_new(&keys.join("ca.key"), key.as_bytes(), 0o600)?;
-        write_new(&keys.join("ca.crt"), certificate.as_bytes(), 0o644)?;
+        write_new(&keys.join("ca.crt"), certificate.as_bytes(), 0o600)?;
         let (_, pkcs8) = SigningKey::generate()?;
         write_new(&keys.join("log.key"), &pkcs8, 0o600)?;
+        if store.is_empty() && !path.join(DATABASE).exists() {
+            // SQLite gives its other files the mode of this one.
+            write_new(&path.join(DATABASE), b"", 0o600)?;
+        }
         // Last: this file says that the directory is whole.
         let store = toml::Value::from(store);
         let text = format!(
@@ -97,27 +119,78 @@ impl DataDir {
     /// Address of the database.
     pub fn store_url(&self, config: &Config) -> String {
         if config.store.url.is_empty() {
-            format!("sqlite:{}", self.0.join("evidence.db").display())
+            format!("sqlite:{}", self.0.join(DATABASE).display())
         } else {
             config.store.url.clone()
         }
     }
 
-    pub fn authority(&self) -> Result<Authority, DataError> {
-        let key = self.read("keys/ca.key")?;
-        let certificate = self.read("keys/ca.crt")?;
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Authority::load(&text(key), &text(certificate))?)
+    /// Certificate (PEM) of the authority that `init` made.
+    pub fn first_authority(&self) -> Result<String, DataError> {
+        Ok(String::from_utf8_lossy(&self.read("keys/ca.crt")?).into_owned())
     }
 
-    pub fn log_key(&self) -> Result<SigningKey, DataError> {
+    /// The log key that `init` made.
+    pub fn first_log_key(&self) -> Result<SigningKey, DataError> {
         Ok(SigningKey::from_pkcs8(&self.read("keys/log.key")?)?)
+    }
+
+    /// Private key (PEM) of the authority whose certificate has the digest `id`.
+    pub fn authority_key(&self, id: Digest) -> Result<String, DataError> {
+        let first = authority::certificate(&self.first_authority()?)?;
+        let own = format!("keys/ca-{}.key", short(&id));
+        let name = if Digest::of(&first) == id { "keys/ca.key" } else { own.as_str() };
+        Ok(String::from_utf8_lossy(&self.read_key(name)?).into_owned())
+    }
+
+    /// The log key whose public half has the digest `id`.
+    pub fn log_key(&self, id: Digest) -> Result<SigningKey, DataError> {
+        let own = format!("keys/log-{}.key", short(&id));
+        if let Ok(first) = self.first_log_key()
+            && Digest::of(&first.public().0) == id
+        {
+            return Ok(first);
+        }
+        Ok(SigningKey::from_pkcs8(&self.read_key(&own)?)?)
+    }
+
+    /// Keeps the private key of a new authority; gives its path.
+    pub fn keep_authority_key(&self, id: Digest, pem: &str) -> Result<PathBuf, DataError> {
+        self.keep_key(&format!("keys/ca-{}.key", short(&id)), pem.as_bytes())
+    }
+
+    /// Keeps a new log key (PKCS#8); gives its path.
+    pub fn keep_log_key(&self, id: Digest, pkcs8: &[u8]) -> Result<PathBuf, DataError> {
+        self.keep_key(&format!("keys/log-{}.key", short(&id)), pkcs8)
+    }
+
+    fn keep_key(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, DataError> {
+        let path = self.0.join(name);
+        write_new(&path, bytes, 0o600)?;
+        let keys = self.0.join("keys");
+        let synced = fs::File::open(&keys).and_then(|directory| directory.sync_all());
+        synced.map_err(|source| DataError::File { path: keys, source })?;
+        Ok(path)
+    }
+
+    fn read_key(&self, name: &str) -> Result<Vec<u8>, DataError> {
+        match self.read(name) {
+            Err(DataError::File { path, source }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(DataError::NoKey(path))
+            }
+            read => read,
+        }
     }
 
     /// Notes where the server listens, for `login-link`.
     pub fn note_serving(&self, text: &str) -> Result<(), DataError> {
-        let path = self.0.join("serving.json");
-        fs::write(&path, text).map_err(|source| DataError::File { path, source })
+        let (path, new) = (self.0.join("serving.json"), self.0.join("serving.json.tmp"));
+        let file = |source| DataError::File { path: path.clone(), source };
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(file(error)),
+            _ => write_new(&new, text.as_bytes(), 0o600)?,
+        }
+        fs::rename(&new, &path).map_err(file)
     }
 
     /// Where the server listens, if one runs or ran.
@@ -129,6 +202,11 @@ impl DataDir {
         let path = self.0.join(name);
         fs::read(&path).map_err(|source| DataError::File { path, source })
     }
+}
+
+/// A key's digest in a file name.
+fn short(id: &Digest) -> String {
+    id.to_string()[..16].to_owned()
 }
 
 /// Writes a file that must not exist, with its mode from the first moment, and syncs it.

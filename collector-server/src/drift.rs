@@ -71,18 +71,17 @@ pub struct Drifts {
     pub opened: Vec<DriftRow>,
     /// `(drift, subject)` that this state ends.
     pub resolved: Vec<(String, String)>,
+    /// The kind that changed, by rule of a regression.
+    pub kinds: BTreeMap<String, String>,
+    /// Rules that fail now for a cause that is not of the host.
+    pub announced: Vec<(Cause, String)>,
 }
 
 /// The cause of a rule's transition between two states.
 pub fn cause(before: &HostView, after: &HostView, rule: &str, view: &RuleView) -> Cause {
     let unknown = after.results.get(rule).is_some_and(|result| result.outcome == "unknown");
     let of = |state: &HostView, kind: &String| state.kinds.get(kind).cloned();
-    let differs = |kind: &&String| match (of(before, kind), of(after, kind)) {
-        (Some(a), Some(b)) => !proves_the_same(&a.entry, &b.entry),
-        (None, None) => false,
-        _ => true,
-    };
-    let changed: Vec<_> = view.evidence.iter().filter(differs).collect();
+    let changed: Vec<_> = changed(before, after, view).collect();
     let rules_changed = before.rules.is_some() && before.rules != after.rules;
     if changed.is_empty() {
         return if rules_changed { Cause::RuleChanged } else { Cause::TimePassed };
@@ -95,6 +94,19 @@ pub fn cause(before: &HostView, after: &HostView, rule: &str, view: &RuleView) -
         _ => false,
     });
     if agent_only { Cause::AgentChanged } else { Cause::HostChanged }
+}
+
+/// The kinds a rule reads that are not what they were.
+fn changed<'a>(
+    before: &'a HostView,
+    after: &'a HostView,
+    view: &'a RuleView,
+) -> impl Iterator<Item = &'a String> {
+    view.evidence.iter().filter(|kind| match (before.kinds.get(*kind), after.kinds.get(*kind)) {
+        (Some(a), Some(b)) => !proves_the_same(&a.entry, &b.entry),
+        (None, None) => false,
+        _ => true,
+    })
 }
 
 fn proves_the_same(a: &KindEntry, b: &KindEntry) -> bool {
@@ -119,6 +131,12 @@ pub fn compare(
         .filter(|(rule, result)| before.results.get(*rule).is_some_and(|b| !same(b, result)))
         .filter_map(|(rule, _)| Some((rule.clone(), cause(before, after, rule, rules.get(rule)?))))
         .collect();
+    let kind = |rule: &String| {
+        let view = rules.get(rule)?;
+        changed(before, after, view).next().or(view.evidence.first()).cloned()
+    };
+    let mut kinds: BTreeMap<String, String> =
+        causes.keys().filter_map(|rule| Some((rule.clone(), kind(rule)?))).collect();
     for (rule, cause) in causes {
         let (Some(held), Some(now)) = (before.results.get(&rule), after.results.get_mut(&rule))
         else {
@@ -128,7 +146,13 @@ pub fn compare(
         let severity = rules.get(&rule).map_or("medium", |view| view.severity.as_str());
         match now.outcome.as_str() {
             "pass" | "not_applicable" => drifts.resolved.push(("regression".to_owned(), rule)),
-            "fail" if held.outcome != "fail" && cause.is_of_the_host() => {
+            "fail" if held.outcome != "fail" && !cause.is_of_the_host() => {
+                drifts.announced.push((cause, rule));
+            }
+            "fail" if held.outcome != "fail" => {
+                if let Some(kind) = kinds.remove(&rule) {
+                    drifts.kinds.insert(rule.clone(), kind);
+                }
                 drifts.opened.push(regression(host, rule, held, now, cause, severity, at_us));
             }
             _ => {}

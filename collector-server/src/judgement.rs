@@ -1,13 +1,14 @@
 //! The worker that judges what came in. It is a job: it can be killed at any moment and goes on
 //! where it stopped, because a judgement counts only together with the index it reached.
 
+use crate::alert::{self, is_live};
 use crate::clock::{Clock, DAY_US, day_of};
-use crate::drift::{self, Drifts, HostView, KindView, RuleView};
+use crate::drift::{self, Cause, Drifts, HostView, KindView, RuleView};
 use crate::judge::{HostState, Judge, RuleResult, today_day};
 use crate::store::model::ResultRow;
-use crate::store::{Judgement, Past, Statement, Store, StoreError};
+use crate::store::{Judgement, Notice, Past, Statement, Store, StoreError, Summary};
 use evidence::{Digest, Facts, HostId, KindEntry, Manifest};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -30,6 +31,8 @@ pub struct Worker {
     judge: Arc<Judge>,
     rules: BTreeMap<String, RuleView>,
     clock: Clock,
+    /// Told when there may be alerts to deliver.
+    alerts: Arc<Notify>,
 }
 
 /// One check-in of a host, to be judged.
@@ -44,17 +47,19 @@ struct Step {
     day: i64,
     /// The days before `day` are judged as well.
     past: bool,
+    /// No later check-in waits. What an earlier one opens is history, and may be no alert.
+    last: bool,
 }
 
 impl Worker {
-    pub fn new(store: Store, judge: Arc<Judge>, clock: Clock) -> Self {
+    pub fn new(store: Store, judge: Arc<Judge>, clock: Clock, alerts: Arc<Notify>) -> Self {
         let view = |rule: &crate::judge::Rule| RuleView {
             evidence: rule.evidence.clone(),
             severity: rule.severity.as_str().to_owned(),
         };
         let rules =
             judge.rules().rules().iter().map(|rule| (rule.id.clone(), view(rule))).collect();
-        Self { store, judge, rules, clock }
+        Self { store, judge, rules, clock, alerts }
     }
 
     /// Judges until `stop`; wakes when told, and looks by itself now and then for what another
@@ -122,7 +127,7 @@ impl Worker {
         let known = (self.store.log().await?.size as i64 - 1).max(statement.index as i64);
         let day = day.max(day_of(statement.observed_us));
         let after = pending.judged_index;
-        let step = Step { host, after, statement, known, day, past: false };
+        let step = Step { host, after, statement, known, day, past: false, last: true };
         self.step(step, None).await?;
         Ok(())
     }
@@ -166,8 +171,10 @@ impl Worker {
                     return Ok(true); // Its objects are on their way; they queue the host again.
                 }
                 let known = statement.index as i64;
+                let last = is_last && (pending.statements.len() as i64) < STRIDE;
                 let step = self.step_of(host, after, *statement, known, judged_day);
                 judged_day = step.day;
+                let step = Step { last, ..step };
                 let Some(state) = self.step(step, before.take()).await? else { return Ok(false) };
                 after = statement.index as i64;
                 before = Some(state);
@@ -194,7 +201,7 @@ impl Worker {
         let tomorrow = day_of(self.clock.now_us()) + 1;
         let past = judged_day > observed && judged_day <= tomorrow;
         let day = if past { judged_day } else { observed };
-        Step { host, after, statement, known, day, past }
+        Step { host, after, statement, known, day, past, last: true }
     }
 
     /// Judges one check-in. None if another collector was quicker.
@@ -203,7 +210,7 @@ impl Worker {
         step: Step,
         before: Option<HostView>,
     ) -> Result<Option<HostView>, StoreError> {
-        let Step { host, after, statement, known, day, past } = step;
+        let Step { host, after, statement, known, day, past, last } = step;
         let before = match before {
             Some(before) => before,
             None => self.stored_view(host).await?,
@@ -221,8 +228,15 @@ impl Worker {
             false => None,
         };
         let mut view = self.view(&manifest, &facts, results);
-        let Drifts { opened, resolved } =
-            drift::compare(host, &before, &mut view, &self.rules, at_us);
+        let drifts = drift::compare(host, &before, &mut view, &self.rules, at_us);
+        let now_us = self.clock.now_us();
+        // A check-in that comes late is likely not the last to come; a day that turned is no
+        // check-in.
+        let turned = past.is_none() && at_us > statement.observed_us;
+        let settled = last && (turned || now_us - statement.observed_us <= alert::LATE_US);
+        let notice = self.notice(&drifts, &view, settled, now_us);
+        let tell = settled && !(drifts.opened.is_empty() && drifts.resolved.is_empty());
+        let Drifts { opened, resolved, .. } = drifts;
         let judgement = Judgement {
             host,
             after,
@@ -236,8 +250,61 @@ impl Worker {
             past,
             opened,
             resolved,
+            notice,
         };
-        Ok(self.store.record(&judgement).await?.then_some(view))
+        let recorded = self.store.record(&judgement).await?;
+        if recorded && tell {
+            self.alerts.notify_one();
+        }
+        Ok(recorded.then_some(view))
+    }
+
+    fn notice(&self, drifts: &Drifts, after: &HostView, settled: bool, now_us: i64) -> Notice {
+        let live = |rule: &String| {
+            let view = self.rules.get(rule);
+            view.is_some_and(|view| view.evidence.iter().any(|kind| is_live(kind)))
+        };
+        let opened = drifts.opened.iter().filter_map(|drift| drift.rule.clone());
+        Notice {
+            now_us,
+            settled,
+            kinds: drifts.kinds.clone(),
+            confirm: opened.filter(live).collect(),
+            summaries: self.summaries(drifts, after),
+        }
+    }
+
+    /// One for each cause that is not of the host.
+    fn summaries(&self, drifts: &Drifts, after: &HostView) -> Vec<Summary> {
+        let mut by_cause: BTreeMap<&str, (Cause, BTreeSet<String>)> = BTreeMap::new();
+        for (cause, rule) in &drifts.announced {
+            let (_, rules) = by_cause.entry(cause.as_str()).or_insert((*cause, BTreeSet::new()));
+            rules.insert(rule.clone());
+        }
+        let summary = |(cause, rules): (Cause, BTreeSet<String>)| {
+            let severity = |rule: &String| self.rules.get(rule).map(|view| view.severity.clone());
+            let worst = rules.iter().filter_map(severity).min_by_key(|text| alert::rank(text));
+            Summary {
+                cause: cause.as_str().to_owned(),
+                what: self.what_changed(cause, &rules, after),
+                severity: worst.unwrap_or_else(|| "medium".to_owned()),
+                rules,
+            }
+        };
+        by_cause.into_values().map(summary).collect()
+    }
+
+    /// A name of the change that is the same for every host: the rule set, or the versions of the
+    /// kinds that the rules read.
+    fn what_changed(&self, cause: Cause, rules: &BTreeSet<String>, after: &HostView) -> String {
+        if cause != Cause::AgentChanged {
+            return self.judge.rules().id().to_string();
+        }
+        let views = rules.iter().filter_map(|rule| self.rules.get(rule));
+        let kinds: BTreeSet<_> = views.flat_map(|view| &view.evidence).collect();
+        let version = |kind: &&String| after.kinds.get(*kind).and_then(|view| view.v);
+        let names = kinds.iter().map(|kind| format!("{kind} {}", version(kind).unwrap_or(0)));
+        names.collect::<Vec<_>>().join(", ")
     }
 
     /// The rules changed and no check-in waits: the last one is judged again.

@@ -3,6 +3,7 @@
 //! A check-in flows `http::agents` → `ingest` → `store` (with the log) → receipt; then, as a job
 //! of its own, `judgement` → `judge` → `drift` → `store`; `overview` and `web` read what holds.
 
+pub mod alert;
 pub mod app;
 pub mod assess;
 pub mod authority;
@@ -17,17 +18,23 @@ pub mod http;
 pub mod ingest;
 pub mod judge;
 pub mod judgement;
+pub mod keyring;
 pub mod life;
 pub mod log;
 pub mod log_check;
 pub mod logging;
 pub mod metrics;
+pub mod notify;
 pub mod overview;
+pub mod passwords;
 mod place;
+pub mod secret;
 pub mod serve;
 pub mod settings;
+pub mod silence;
 pub mod span;
 pub mod status;
 pub mod store;
 pub mod verify;
+pub mod watch;
 pub mod web;

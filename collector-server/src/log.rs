@@ -6,20 +6,33 @@ use evidence::key::SigningKey;
 
 pub struct LogSigner {
     origin: String,
-    key: SigningKey,
+    /// The active key, then the former one while keys rotate.
+    keys: Vec<SigningKey>,
 }
 
 impl LogSigner {
-    pub fn new(origin: String, key: SigningKey) -> Self {
-        Self { origin, key }
+    pub fn new(origin: String, keys: Vec<SigningKey>) -> Self {
+        Self { origin, keys }
     }
 
-    /// A checkpoint of a state that is durable.
+    /// A checkpoint of a state that is durable, with a signature by every key.
     pub fn checkpoint(&self, state: LogState) -> Checkpoint {
-        Checkpoint::sign(&self.origin, state.head(), &self.key)
+        let mut keys = self.keys.iter();
+        match keys.next() {
+            Some(first) => {
+                let checkpoint = Checkpoint::sign(&self.origin, state.head(), first);
+                keys.fold(checkpoint, Checkpoint::cosign)
+            }
+            // There is no log without a key; a note without signature is believed by nobody.
+            None => {
+                Checkpoint { origin: self.origin.clone(), head: state.head(), note: String::new() }
+            }
+        }
     }
 
-    pub fn public(&self) -> LogKey {
-        LogKey { origin: self.origin.clone(), key: self.key.public() }
+    /// The keys that sign, the active one first.
+    pub fn public(&self) -> Vec<LogKey> {
+        let public = |key: &SigningKey| LogKey { origin: self.origin.clone(), key: key.public() };
+        self.keys.iter().map(public).collect()
     }
 }

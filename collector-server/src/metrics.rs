@@ -23,6 +23,7 @@ pub struct Metrics {
     check_ins: Family<Outcome, Counter>,
     enrolments: Family<Outcome, Counter>,
     objects: Family<Outcome, Counter>,
+    logins: Family<Outcome, Counter>,
     hosts: Family<State, Gauge>,
     results: Family<Outcome, Gauge>,
     log_size: Gauge,
@@ -45,6 +46,7 @@ impl Default for Metrics {
             check_ins: Family::default(),
             enrolments: Family::default(),
             objects: Family::default(),
+            logins: Family::default(),
             hosts: Family::default(),
             results: Family::default(),
             log_size: Gauge::default(),
@@ -55,6 +57,7 @@ impl Default for Metrics {
         let enrolments = metrics.enrolments.clone();
         registry.register("enrolments", "Enrolments by what became of them", enrolments);
         registry.register("objects", "Manifests and facts received", metrics.objects.clone());
+        registry.register("logins", "Logins by what became of them", metrics.logins.clone());
         registry.register("hosts", "Hosts by state", metrics.hosts.clone());
         registry.register("results", "Results that hold now, by outcome", metrics.results.clone());
         registry.register("log_size", "Leaves of the log", metrics.log_size.clone());
@@ -75,6 +78,11 @@ impl Metrics {
     /// `manifest` or `facts`.
     pub fn object(&self, outcome: &'static str) {
         self.objects.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// `password`, `link`, `refused`, `throttled` or `link_refused`.
+    pub fn login(&self, outcome: &'static str) {
+        self.logins.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// OpenMetrics text with the population as it is now.

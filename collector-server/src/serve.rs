@@ -1,6 +1,7 @@
 //! The running collector: boot order and shutdown.
 
 use crate::app::App;
+use crate::authority::AuthorityError;
 use crate::catalogue::Catalogue;
 use crate::clock::{self, Clock};
 use crate::config::Config;
@@ -10,14 +11,17 @@ use crate::http::{agents, people};
 use crate::ingest::Ingest;
 use crate::judge::{Judge, Profile, RuleSet};
 use crate::judgement::Worker;
+use crate::keyring::{self, Keyring, KeyringError, Keys};
 use crate::life;
-use crate::log::LogSigner;
 use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
+use crate::notify::{Channel, Notifier};
 use crate::settings;
 use crate::store::Store;
 use anyhow::{Context, bail};
 use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +30,9 @@ use tokio::task::JoinHandle;
 
 /// How long open requests may take once the collector is told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Age at which the listener's certificate is made anew: a third of its life.
+const LISTENER_RENEWAL: Duration = Duration::from_secs(30 * 86_400);
 
 /// Serves until SIGTERM or SIGINT.
 pub async fn serve(data: &DataDir, config: Config) -> anyhow::Result<()> {
@@ -59,41 +66,69 @@ impl Running {
         let rules = rules(&store, &catalogue, &config.rules.profiles, clock.now_us()).await?;
         let judge = Arc::new(Judge::new(rules));
         store.turn_day(clock::day_of(clock.now_us()), clock.now_us()).await?;
-        let origin = store.setting(settings::LOG_ORIGIN).await?;
-        let origin =
-            origin.context("the store was not initialised; run `evidenced-collector init`")?;
-        let signer = Arc::new(LogSigner::new(origin, data.log_key()?));
-        let authority = Arc::new(data.authority()?);
+        let keyring = Keyring::load(data, &store, clock.now_us()).await?;
+        let origin = store.setting(settings::LOG_ORIGIN).await?.unwrap_or_default();
+        let channels = Channel::all(&config.notify.webhook)?;
+        let (clock_of, wait) = (clock.clone(), config.notify.wait.0);
+        let notifier = Notifier::new(store.clone(), clock_of, channels, &origin, wait);
 
         // Both ports are taken before anything is started, so that a refusal leaves nothing behind.
         let agents_listener = bind(config.agents.listen, "agents")?;
         let people_listener = bind(config.people.listen, "people")?;
         let (agents_at, people_at) = (agents_listener.local_addr()?, people_listener.local_addr()?);
         let names = listener_names(&config, agents_at);
-        let tls = agents_tls(&authority, authority.issue_listener(&names, clock.now())?)?;
+        let tls = RustlsConfig::from_config(listener_tls(&keyring, &names, &clock)?);
+        let keys = Keys::new(keyring);
 
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
-        let worker = Worker::new(store.clone(), Arc::clone(&judge), clock.clone());
+        let alerts = Arc::new(Notify::new());
+        let worker =
+            Worker::new(store.clone(), Arc::clone(&judge), clock.clone(), Arc::clone(&alerts));
         let (checked, log_check) = watch::channel(LogCheck::NotYet);
         let jobs = vec![
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
             tokio::spawn(life::run(store.clone(), clock.clone(), stopped.clone())),
-            tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped)),
+            tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped.clone())),
+            tokio::spawn(crate::watch::run(
+                store.clone(),
+                clock.clone(),
+                Arc::clone(&alerts),
+                stopped.clone(),
+            )),
+            tokio::spawn(notifier.run(Arc::clone(&alerts), stopped.clone())),
+            tokio::spawn(follow_keys(
+                KeyWatch { data: data.clone(), store: store.clone(), keys: keys.clone(), names },
+                tls.clone(),
+                clock.clone(),
+                stopped,
+            )),
         ];
         let (ingest, writer) =
-            Ingest::start(store.clone(), Arc::clone(&signer), wake, config.ingest.queue);
+            Ingest::start(store.clone(), keys.clone(), wake, config.ingest.queue);
         let organisation = store.setting(settings::ORGANISATION).await?.unwrap_or_default();
+        let people_url = match config.people.public_url.trim_end_matches('/') {
+            "" => format!("http://{people_at}"),
+            public => public.to_owned(),
+        };
+        let agents_url = match config.agents.names.first() {
+            Some(name) => format!("https://{name}:{}", agents_at.port()),
+            None => format!("https://{agents_at}"),
+        };
         let app = App {
             store: store.clone(),
-            authority,
-            signer,
+            keys,
             ingest,
             catalogue,
             judge,
             metrics: Arc::new(Metrics::default()),
             config: Arc::new(config),
             clock,
+            passwords: Arc::default(),
+            throttle: Arc::default(),
+            people_url: people_url.into(),
+            agents_url: agents_url.into(),
+            alerts,
             log_check,
             organisation: organisation.into(),
         };
@@ -101,10 +136,10 @@ impl Running {
         let agents = axum_server::from_tcp(agents_listener)?
             .acceptor(PeerAcceptor::new(tls))
             .handle(handle.clone())
-            .serve(agents::router(app.clone()).into_make_service());
+            .serve(agents::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>());
         let people = axum_server::from_tcp(people_listener)?
             .handle(handle.clone())
-            .serve(people::router(app).into_make_service());
+            .serve(people::router(app).into_make_service_with_connect_info::<SocketAddr>());
         let servers = [tokio::spawn(agents), tokio::spawn(people)];
         let (agents, people) = (agents_at, people_at);
         Ok(Self { agents, people, store, handle, servers, writer, stop, jobs })
@@ -124,6 +159,70 @@ impl Running {
         self.store.close().await;
         Ok(())
     }
+}
+
+/// What the job that follows rotations works with.
+struct KeyWatch {
+    data: DataDir,
+    store: Store,
+    keys: Keys,
+    /// Names of the listener's certificate.
+    names: Vec<String>,
+}
+
+/// Takes up rotated keys, and makes the listener's certificate anew before it ends, until `stop`.
+/// Both reach new connections; open ones keep what they began with.
+async fn follow_keys(
+    watch: KeyWatch,
+    tls: RustlsConfig,
+    clock: Clock,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut issued = clock.now();
+    loop {
+        tokio::select! {
+            // The operator's time, whatever the clock says.
+            () = tokio::time::sleep(keyring::LOOK_EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+        let old = clock.now().duration_since(issued).is_ok_and(|age| age > LISTENER_RENEWAL);
+        match look(&watch, &tls, &clock, old).await {
+            Ok(true) => issued = clock.now(),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(%error, "keys could not be taken up; the ones before are used on")
+            }
+        }
+    }
+}
+
+/// Whether the listener has another certificate now.
+async fn look(
+    watch: &KeyWatch,
+    tls: &RustlsConfig,
+    clock: &Clock,
+    old: bool,
+) -> Result<bool, KeyringError> {
+    let rotated = watch.store.trust_keys().await? != watch.keys.now().keys;
+    if !rotated && !old {
+        return Ok(false);
+    }
+    let keyring = Keyring::load(&watch.data, &watch.store, clock.now_us()).await?;
+    tls.reload_from_config(listener_tls(&keyring, &watch.names, clock)?);
+    watch.keys.replace(keyring);
+    if rotated {
+        tracing::info!(trust = %watch.keys.now().bundle_digest, "rotated keys taken up");
+    }
+    Ok(true)
+}
+
+fn listener_tls(
+    keyring: &Keyring,
+    names: &[String],
+    clock: &Clock,
+) -> Result<Arc<ServerConfig>, AuthorityError> {
+    let listener = keyring.authority.issue_listener(names, clock.now())?;
+    agents_tls(&keyring.believed, listener)
 }
 
 fn refuse_plain_pages(config: &Config) -> anyhow::Result<()> {

@@ -8,10 +8,18 @@
 //!   knowledge, and say at which log index.
 
 mod acts;
+mod alert_reading;
+mod alerts;
+mod anomaly;
+mod certificates;
 mod days;
 mod db;
+mod deliveries;
+mod drifts;
 mod expected;
+mod group;
 mod groups;
+mod history;
 mod host_spans;
 mod hosts;
 mod ingest;
@@ -25,18 +33,35 @@ mod pages;
 mod people;
 mod reading;
 mod rules;
+mod sessions;
+mod tokens;
+mod trust;
+mod watching;
 
+pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
+pub use certificates::{
+    AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
+};
+pub use deliveries::{Attempt, DeliveryFilter, DeliveryRow, Due, Untold};
+pub use drifts::{CauseFilter, CauseRow, Place};
 pub use expected::{ExpectedChange, ExpectedList};
+pub use history::{ChainRow, KindSpan, Receipt};
 pub use host_spans::{HostSpan, Saying};
-pub use hosts::{EnrolRefusal, Enrolment, Holder};
+pub use hosts::Enrolment;
 pub use ingest::{Accepted, Incoming, Refusal};
-pub use judging::{Judgement, Past, Pending, Statement};
+pub use judging::{Judgement, Notice, Past, Pending, Statement, Summary};
 pub use life::{LifeChange, LifeRefusal};
+pub(crate) use log::FreshTiles;
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
-pub use pages::{DriftKey, HostKey};
-pub use people::{LoginRefusal, Person};
+pub use pages::HostKey;
+pub use people::{
+    Credentials, DisableRefusal, LoginRefusal, Person, PersonError, PersonRow, SEATS,
+};
 pub use reading::DriftFilter;
+pub use sessions::{ABSOLUTE_US, IDLE_US, SessionOf, SessionRow};
+pub use tokens::{EnrolRefusal, NewToken, TokenChoice, TokenRow, TokenState, network};
+pub use trust::{Behind, KeyState, RotationRefusal, Sort, Step, TrustKey};
 
 use db::Db;
 
@@ -44,6 +69,7 @@ use db::Db;
 #[derive(Clone)]
 pub struct Store {
     db: Db,
+    lost: objects::Lost,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +97,7 @@ impl StoreError {
 impl Store {
     /// Opens `sqlite:PATH` or `postgres://…`, creating or updating its tables.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        Ok(Self { db: Db::open(url).await? })
+        Ok(Self { db: Db::open(url).await?, lost: objects::Lost::default() })
     }
 
     /// Closes every connection; later calls fail.

@@ -5,11 +5,14 @@
 //! they are given; the only markup that passes through is that of [`marks::Mark`], [`page::When`]
 //! and [`page::Pair`], which are templates themselves.
 
+pub mod account;
 pub mod control;
 pub mod controls;
 pub mod counts;
 pub mod difference;
+pub mod drift;
 pub mod empty;
+pub mod enrolment;
 pub mod facts;
 pub mod flatten;
 pub mod host;
@@ -19,9 +22,11 @@ pub mod login;
 pub mod marks;
 pub mod overview;
 pub mod page;
+pub mod people;
 pub mod picture;
 #[cfg(test)]
 mod testing;
+pub mod timeline;
 
 use evidence::Digest;
 use std::sync::LazyLock;

@@ -64,10 +64,15 @@ impl Checkpoint {
     /// Signs `head` as a checkpoint of the log named `origin`.
     pub fn sign(origin: &str, head: TreeHead, key: &SigningKey) -> Self {
         let text = body(origin, &head);
-        let id = LogKey { origin: origin.to_owned(), key: key.public() }.id();
-        let signature = [id.as_slice(), &key.sign(text.as_bytes())].concat();
-        let note = format!("{text}\n— {origin} {}\n", STANDARD.encode(signature));
+        let note = format!("{text}\n{}", signature(origin, &text, key));
         Self { origin: origin.to_owned(), head, note }
+    }
+
+    /// The same checkpoint with a signature by a second key of the log, as while keys rotate.
+    #[must_use]
+    pub fn cosign(mut self, key: &SigningKey) -> Self {
+        self.note += &signature(&self.origin, &body(&self.origin, &self.head), key);
+        self
     }
 
     /// Reads a checkpoint that one of `keys` signed.
@@ -102,6 +107,13 @@ impl Checkpoint {
     }
 }
 
+/// A signature line of C2SP signed-note.
+fn signature(origin: &str, text: &str, key: &SigningKey) -> String {
+    let id = LogKey { origin: origin.to_owned(), key: key.public() }.id();
+    let signature = [id.as_slice(), &key.sign(text.as_bytes())].concat();
+    format!("— {origin} {}\n", STANDARD.encode(signature))
+}
+
 fn body(origin: &str, head: &TreeHead) -> String {
     format!("{origin}\n{}\n{}\n", head.size, STANDARD.encode(head.root.0))
 }
@@ -133,6 +145,22 @@ mod tests {
         );
         let refused = Checkpoint::verify(&checkpoint.note, &[other]);
         assert!(matches!(refused, Err(CheckpointError::Unsigned(_))));
+    }
+
+    #[test]
+    fn a_checkpoint_of_two_keys_verifies_with_either() {
+        let (old, _) = SigningKey::generate().expect("key");
+        let (new, _) = SigningKey::generate().expect("key");
+        let head = TreeHead { size: 12, root: Digest::of(b"root") };
+        let origin = "log.example.org/evidence";
+        let note = Checkpoint::sign(origin, head, &new).cosign(&old).note;
+        assert_eq!(note.lines().filter(|line| line.starts_with("— ")).count(), 2);
+        for key in [&old, &new] {
+            let known = LogKey { origin: origin.into(), key: key.public() };
+            assert_eq!(Checkpoint::verify(&note, &[known]).expect("verifies").head, head);
+        }
+        let (_, stranger) = signed();
+        assert!(Checkpoint::verify(&note, &[stranger]).is_err());
     }
 
     #[test]

@@ -7,10 +7,14 @@
 pub mod accounts;
 pub mod host_os;
 pub mod kernel_hardening;
+pub mod listening_ports;
 pub mod logging;
+pub mod logins;
+pub mod meta;
 pub mod packages;
 pub mod ssh_server;
 pub mod sudo;
+pub mod time_sync;
 
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
@@ -19,10 +23,14 @@ use serde::de::DeserializeOwned;
 pub use accounts::Accounts;
 pub use host_os::HostOs;
 pub use kernel_hardening::KernelHardening;
+pub use listening_ports::ListeningPorts;
 pub use logging::Logging;
+pub use logins::Logins;
+pub use meta::Meta;
 pub use packages::Packages;
 pub use ssh_server::SshServer;
 pub use sudo::Sudo;
+pub use time_sync::TimeSync;
 
 /// Typed facts of one kind.
 pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
@@ -68,10 +76,14 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<KernelHardening>(),
+    KindInfo::of::<ListeningPorts>(),
     KindInfo::of::<Logging>(),
+    KindInfo::of::<Logins>(),
+    KindInfo::of::<Meta>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<SshServer>(),
     KindInfo::of::<Sudo>(),
+    KindInfo::of::<TimeSync>(),
 ];
 
 pub fn find(name: &str) -> Option<&'static KindInfo> {

@@ -28,6 +28,18 @@ pub struct Answer {
 }
 
 impl Answer {
+    async fn of(request: reqwest::RequestBuilder) -> Self {
+        let response = request.send().await.expect("the collector answers");
+        let status = response.status().as_u16();
+        let header = |name| {
+            let value = response.headers().get(name);
+            value.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+        };
+        let (content_type, challenge) = (header(CONTENT_TYPE), header(WWW_AUTHENTICATE));
+        let body = response.text().await.expect("a whole answer");
+        Self { status, content_type, challenge, body }
+    }
+
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body)
@@ -53,15 +65,16 @@ impl Api {
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
-        let response = request.send().await.expect("the collector answers");
-        let status = response.status().as_u16();
-        let header = |name| {
-            let value = response.headers().get(name);
-            value.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
-        };
-        let (content_type, challenge) = (header(CONTENT_TYPE), header(WWW_AUTHENTICATE));
-        let body = response.text().await.expect("a whole answer");
-        Answer { status, content_type, challenge, body }
+        Answer::of(request).await
+    }
+
+    /// Sends a JSON document.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        let mut request = self.client.post(format!("{}{path}", self.base)).json(body);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        Answer::of(request).await
     }
 
     /// The document at `path`; fails unless the answer is 200.

@@ -2,7 +2,7 @@
 
 use crate::api::Api;
 use crate::postgres;
-use crate::program::{Ended, program};
+use crate::program::{Ended, program, traced};
 use crate::until::until;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -28,40 +28,74 @@ pub enum Store {
 /// A collector with a data directory of its own, serving on ports the system chose.
 pub struct Collector {
     directory: TempDir,
+    /// Of a PostgreSQL; none for the file in the data directory.
+    database: Option<String>,
     process: Option<Child>,
     pub agents: SocketAddr,
     pub people: SocketAddr,
     api_token: String,
+    /// Where the system calls of the program are written, from its next start on.
+    pub trace: Option<PathBuf>,
 }
 
 impl Collector {
     /// Makes a collector and serves.
     pub async fn start(store: Store) -> Self {
+        Self::configured(store, "").await
+    }
+
+    /// [`Collector::start`] with more configuration.
+    pub async fn configured(store: Store, config: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the collector");
         let mut init = program("evidenced-collector");
         init.arg("init").arg("--data").arg(directory.path().join("data"));
-        if store == Store::Postgres {
-            let url = tokio::task::spawn_blocking(postgres::database).await;
-            init.arg("--store").arg(url.expect("a database"));
+        let database = match store {
+            Store::Sqlite => None,
+            Store::Postgres => {
+                let url = tokio::task::spawn_blocking(postgres::database).await;
+                Some(url.expect("a database"))
+            }
+        };
+        if let Some(url) = &database {
+            init.arg("--store").arg(url);
         }
         Ended::of(init).await.out();
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut collector = Self {
             directory,
+            database,
             process: None,
             agents: nowhere,
             people: nowhere,
             api_token: String::new(),
+            trace: None,
         };
+        collector.configure(config);
         collector.serve().await.expect("the collector serves");
         collector.api_token =
             collector.cli(&["api-token", "create", "--seat", "viewer"]).await.out();
         collector
     }
 
+    /// Replaces what was configured before; counts from the next start on.
+    pub fn configure(&mut self, config: &str) {
+        let path = self.data().join("collector.toml");
+        let text = std::fs::read_to_string(&path).expect("collector.toml");
+        let made = text.split("\n# Of the test\n").next().unwrap_or_default();
+        std::fs::write(&path, format!("{made}\n# Of the test\n{config}")).expect("written");
+    }
+
     /// The data directory.
     pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
+    }
+
+    /// Address of the database.
+    pub fn store_url(&self) -> String {
+        match &self.database {
+            Some(url) => url.clone(),
+            None => format!("sqlite:{}", self.data().join("evidence.db").display()),
+        }
     }
 
     /// Another command over the same data directory.
@@ -142,6 +176,9 @@ impl Collector {
         command.arg("serve").arg("--data").arg(self.data());
         command.arg("--listen-agents").arg(self.agents.to_string());
         command.arg("--listen-people").arg(self.people.to_string());
+        if let Some(log) = &self.trace {
+            command = traced(&command, log);
+        }
         command.stdout(Stdio::piped()).stderr(stderr);
         let process = self.process.insert(spawn(command));
         let stdout = process.stdout.take().expect("stdout");

@@ -17,34 +17,34 @@ mod api;
 mod collector;
 pub mod postgres;
 mod program;
+mod random;
+mod receiver;
 mod root;
 mod until;
 
 pub use agent::Agent;
 pub use api::{Answer, Api, log_key};
 pub use collector::{Collector, Store};
-pub use program::{Ended, program};
+pub use program::{Ended, program, traced};
+pub use random::Random;
+pub use receiver::Receiver;
 pub use root::Root;
 pub use until::{holds, until};
 
-/// Rules that a root on disk cannot answer: they read what only a running machine has, if only
-/// whether it is a container. There they are unknown, never pass.
-pub const NEED_A_RUNNING_MACHINE: [&str; 17] = [
+/// Essential rules that a root on disk cannot answer: they read what only a running machine has, if
+/// only whether it is a container, or whether anybody ever logged in. There they are unknown, never
+/// pass.
+pub const NEED_A_RUNNING_MACHINE: [&str; 12] = [
+    "acc-dormant",
+    "evd-complete",
     "log-alive",
     "log-persistent",
     "log-remote",
     "log-retention",
-    "mod-unsigned",
+    "net-db-not-public",
+    "net-no-cleartext",
     "sys-aslr",
-    "sys-bpf",
-    "sys-dmesg",
-    "sys-kptr",
     "sys-links-hard",
     "sys-links-sym",
-    "sys-persist",
-    "sys-ptrace",
-    "sys-redirects",
-    "sys-source-route",
-    "sys-suid-dump",
-    "sys-syncookies",
+    "time-synchronised",
 ];

@@ -2,15 +2,18 @@
 //! one database per test. A shell waits at the end of a pipe and stops the server when the test
 //! program ends, however it ends.
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 struct Cluster {
     socket: String,
-    /// Its input is held open for as long as the test program lives.
-    _shell: Child,
+    /// Its input is held open for as long as the test program lives; a line in it starts the server
+    /// again, and a line in its output says that it runs.
+    shell: Mutex<(ChildStdin, BufReader<ChildStdout>)>,
+    _process: Child,
 }
 
 const SCRIPT: &str = r#"
@@ -26,10 +29,20 @@ bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
 cd "$dir"
 as "$bin/initdb" -D "$dir/data" -U test -A trust --no-sync >"$dir/initdb.log" 2>&1
 options="-k $dir -c listen_addresses= -c fsync=off -c max_connections=300"
-as "$bin/pg_ctl" start -w -s -D "$dir/data" -l "$dir/postgres.log" -o "$options" \
-  </dev/null >"$dir/pg_ctl.log" 2>&1
-echo "$dir"
-cat >/dev/null
+# After a SIGKILL the old server's children may hold its memory for a moment.
+start() {
+  tries=0
+  until as "$bin/pg_ctl" start -w -s -D "$dir/data" -l "$dir/postgres.log" -o "$options" \
+    </dev/null >"$dir/pg_ctl.log" 2>&1
+  do
+    tries=$((tries + 1))
+    [ "$tries" -lt 200 ]
+    sleep 0.05
+  done
+  echo "$dir"
+}
+start
+while read -r _; do start; done
 as "$bin/pg_ctl" stop -w -s -m immediate -D "$dir/data" >/dev/null 2>&1
 rm -rf "$dir"
 "#;
@@ -52,8 +65,29 @@ fn cluster() -> &'static Cluster {
             socket.starts_with("/tmp/"),
             "PostgreSQL did not start (install the package postgresql): {socket}"
         );
-        Cluster { socket, _shell: shell }
+        let shell_input = shell.stdin.take().expect("input");
+        Cluster { socket, shell: Mutex::new((shell_input, output)), _process: shell }
     })
+}
+
+/// Ends the server of this test program in the middle of whatever it does (SIGKILL), and starts it
+/// again. What it had written stays: the machine did not fail.
+pub fn kill_and_restart() {
+    let cluster = cluster();
+    let mut shell = cluster.shell.lock().unwrap_or_else(PoisonError::into_inner);
+    let data = format!("{}/data", cluster.socket);
+    let file = std::fs::read_to_string(format!("{data}/postmaster.pid")).expect("a server");
+    let pid = file.lines().next().and_then(|line| line.trim().parse().ok());
+    let pid: i32 = pid.expect("a process id");
+    // The file is our own server's, and so is the process.
+    let command = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).expect("it runs");
+    assert!(command.contains(&data), "{pid} is not this test's PostgreSQL: {command}");
+    kill_process(Pid::from_raw(pid).expect("a process id"), Signal::KILL).expect("killed");
+    let (input, output) = &mut *shell;
+    input.write_all(b"start\n").expect("the shell listens");
+    let mut line = String::new();
+    output.read_line(&mut line).expect("the shell answers");
+    assert_eq!(line.trim(), cluster.socket, "PostgreSQL did not start again");
 }
 
 /// Address of a new, empty database.

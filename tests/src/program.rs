@@ -1,7 +1,7 @@
 //! The programs under test, and how a run of one ended.
 
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// A command that runs one of the workspace's programs, with nothing of this process's
@@ -14,6 +14,21 @@ pub fn program(name: &str) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// The same command under strace(1), which writes its system calls to `log`. The tracer is a
+/// grandchild (`-D`), so that the program stays the child it was.
+pub fn traced(command: &Command, log: &Path) -> Command {
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "-qq", "-e", "signal=none", "-o"]).arg(log);
+    strace.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => strace.env(name, value),
+            None => strace.env_remove(name),
+        };
+    }
+    strace
 }
 
 /// Cargo builds the programs of other packages beside this test's directory, but not by itself.

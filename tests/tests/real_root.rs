@@ -28,10 +28,11 @@ fn collect(root: &Path) -> Vec<u8> {
     output.stdout
 }
 
-/// `evidenced-collector assess -`: one result per rule, and the exit code.
-fn assess(document: &[u8]) -> (BTreeMap<String, Value>, Option<i32>) {
+/// `evidenced-collector assess -`: one result per rule of a profile, and the exit code.
+fn assess(document: &[u8], profile: &str) -> (BTreeMap<String, Value>, Option<i32>) {
     let mut command = program("evidenced-collector");
-    command.args(["assess", "-", "--format", "json"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command.args(["assess", "-", "--format", "json", "--profile", profile]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = command.spawn().expect("the collector runs");
     child.stdin.take().expect("input").write_all(document).expect("written");
     let output = child.wait_with_output().expect("output");
@@ -46,13 +47,15 @@ fn assess(document: &[u8]) -> (BTreeMap<String, Value>, Option<i32>) {
 #[test]
 fn a_real_root_is_judged_and_only_what_needs_a_running_machine_is_unknown() {
     for root in roots() {
-        let (results, code) = assess(&collect(&root));
+        let document = collect(&root);
+        let (mut results, code) = assess(&document, "essential");
         assert_eq!(code, Some(3), "tests/roots puts failures into its roots");
         let unknown = results.iter().filter(|(_, result)| result["outcome"] == "unknown");
         let unknown: BTreeMap<_, _> =
             unknown.map(|(rule, result)| (rule.as_str(), &result["reason"])).collect();
         let rules: Vec<_> = unknown.keys().copied().collect();
         assert_eq!(rules, NEED_A_RUNNING_MACHINE, "{unknown:?}");
+        results.extend(assess(&document, "standard").0);
         for (rule, outcome, offenders) in [
             ("acc-system-nologin", "fail", json!(["runner"])),
             ("acc-no-empty-password", "pass", json!([])),

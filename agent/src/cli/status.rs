@@ -1,16 +1,17 @@
 //! `status`: the state directory in words. Takes no lock, so it works beside a running agent.
 
-use crate::identity::{Chain, Identity};
-use crate::spool::Dropped;
+use crate::identity::{Certificate, Chain, Identity, Left, PAIR};
+use crate::spool::{Dropped, Trouble};
 use anyhow::Context as _;
 use jiff::Timestamp;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// One line per matter: `name: value`.
 pub(super) fn text(state: &Path, now_ms: i64) -> anyhow::Result<String> {
+    if let Some(Left { host, at_ms, .. }) = Left::read(state)? {
+        return Ok(format!("host {host} left at {}; its keys are wiped\n", time(at_ms)));
+    }
     let identity = Identity::read(state)?;
     let chain = Chain::read(state)?;
     let spool = state.join("spool");
@@ -22,7 +23,7 @@ pub(super) fn text(state: &Path, now_ms: i64) -> anyhow::Result<String> {
     line("host", &identity.host.to_string());
     line("collector", &identity.server);
     line("enrolled", &time(identity.enrolled_at_ms));
-    line("certificate", &certificate(&state.join("tls.crt"), now_ms)?);
+    line("certificate", &certificate(&state.join(PAIR), now_ms)?);
     if let Some(chain) = chain {
         line("chain", &format!("{}, next number {}", chain.chain, chain.next_seq));
         let accepted = chain.accepted.map_or("nothing yet".to_owned(), |id| id.to_string());
@@ -31,6 +32,11 @@ pub(super) fn text(state: &Path, now_ms: i64) -> anyhow::Result<String> {
         line("log", &log.unwrap_or("not seen yet".to_owned()));
     }
     line("waiting", &format!("{} check-ins", count(&spool, "checkin")));
+    if let Some(Trouble { reason, since_ms, needs_a_person }) = Trouble::read(&spool) {
+        let who = if needs_a_person { "needs a person" } else { "tried again" };
+        line("trouble", &format!("since {} ({who}): {reason}", time(since_ms)));
+    }
+    line("kept", &format!("{} check-ins", count(&spool.join("kept"), "checkin")));
     line("refused", &format!("{} check-ins", count(&spool.join("refused"), "checkin")));
     line("damaged", &format!("{} files", count(&spool.join("damaged"), "")));
     let Dropped { facts, bytes, lost, .. } = dropped;
@@ -40,11 +46,11 @@ pub(super) fn text(state: &Path, now_ms: i64) -> anyhow::Result<String> {
 
 fn certificate(path: &Path, now_ms: i64) -> anyhow::Result<String> {
     let place = || path.display().to_string();
-    let der = CertificateDer::from_pem_file(path).with_context(place)?;
-    let (_, certificate) = x509_parser::parse_x509_certificate(&der).with_context(place)?;
-    let until_ms = certificate.validity().not_after.timestamp() * 1000;
-    let word = if until_ms < now_ms { "expired at" } else { "valid until" };
-    Ok(format!("{word} {}", time(until_ms)))
+    let pem = std::fs::read(path).with_context(place)?;
+    let read = Certificate::read(&pem).map_err(anyhow::Error::msg).with_context(place)?;
+    let word = if read.has_expired(now_ms) { "expired at" } else { "valid until" };
+    let renewed = time(read.due_ms());
+    Ok(format!("{word} {}, renewed from {renewed} on", time(read.not_after_s * 1000)))
 }
 
 fn time(at_ms: i64) -> String {

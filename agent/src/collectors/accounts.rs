@@ -74,7 +74,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<Accounts, Failure> {
 
 /// The C library skips a line it cannot read. Other programs may not, so such a line could be an
 /// account nobody counted, root among them: then there is no list of users.
-fn read_passwd(reading: &mut Reading<'_>) -> Result<Records<PasswdLine>, Failure> {
+pub(super) fn read_passwd(reading: &mut Reading<'_>) -> Result<Records<PasswdLine>, Failure> {
     let bytes = reading.config_bytes(PASSWD, MAX_BYTES)?;
     let records = passwd::passwd(&bytes);
     match records.faults {
@@ -167,6 +167,7 @@ fn legacy(
     memberships: Option<&Memberships>,
     shadow: Option<&Shadow>,
 ) -> Option<i64> {
+    let shadow = shadow.filter(|shadow| shadow.is_whole());
     let others = memberships.zip(shadow).map(|(group, shadow)| group.legacy + shadow.legacy);
     let count = others.and_then(|others| i64::try_from(passwd + others).ok());
     if count.is_none() {

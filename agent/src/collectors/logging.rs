@@ -5,7 +5,7 @@
 mod files;
 mod remote;
 
-use super::{Collector, facts, systemd};
+use super::{Collector, facts, kernel_clock, systemd};
 use crate::formats::systemd_config;
 use crate::host::{Failure, FileKind, ReadError, Reading};
 use evidence::kinds::logging::{Journald, Shipper, Storage, Syslog, SyslogDaemon};

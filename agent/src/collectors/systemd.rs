@@ -33,16 +33,25 @@ pub(super) fn merged(
     name: &str,
     section: &str,
 ) -> Result<BTreeMap<String, String>, Failure> {
-    let mut merged = BTreeMap::new();
+    Ok(assignments(reading, name, section)?.into_iter().collect())
+}
+
+/// All assignments of one section, in the order in which they are applied: for keys that are lists.
+pub(super) fn assignments(
+    reading: &mut Reading<'_>,
+    name: &str,
+    section: &str,
+) -> Result<Vec<(String, String)>, Failure> {
+    let mut assignments = Vec::new();
     let mut texts = vec![main_file(reading, name, section)?];
     for path in drop_ins(reading, &format!("systemd/{name}.d"))? {
         let text = reading.config(&path)?;
         texts.push((path, text));
     }
     for (path, text) in texts {
-        merged.extend(parsed(reading, &path, &text, section)?);
+        assignments.extend(parsed(reading, &path, &text, section)?);
     }
-    Ok(merged)
+    Ok(assignments)
 }
 
 fn parsed(
@@ -158,17 +167,44 @@ pub(super) fn enabled(reading: &Reading<'_>, name: &str) -> Result<bool, ReadErr
     Ok(false)
 }
 
+/// Whether the unit that packages installed is started with another command: a unit of its name
+/// under /etc or /run, or a drop-in there that sets one.
+pub(super) fn has_other_command(reading: &mut Reading<'_>, name: &str) -> Result<bool, ReadError> {
+    let mut others = unit(reading, name)? == Unit::There { local: true };
+    for directory in ["/etc/systemd/system", "/run/systemd/system"] {
+        let directory = format!("{directory}/{name}.d");
+        let names = match reading.list(&directory) {
+            Err(ReadError::Absent) => continue,
+            other => other?,
+        };
+        for name in names.iter().filter(|name| name.ends_with(".conf")) {
+            let text = reading.config(&format!("{directory}/{name}"))?;
+            others |= text.lines().any(|line| line.trim().starts_with("ExecStart"));
+        }
+    }
+    Ok(others)
+}
+
 /// Whether a service has processes, by its control group. `None` where services have none to see,
 /// as in a container.
 pub(super) fn active(reading: &mut Reading<'_>, service: &str) -> Result<Option<bool>, ReadError> {
+    Ok(processes(reading, service)?.map(|processes| !processes.is_empty()))
+}
+
+/// The processes in the control group of a service. `None` as with [`active`].
+pub(super) fn processes(
+    reading: &mut Reading<'_>,
+    service: &str,
+) -> Result<Option<Vec<u32>>, ReadError> {
     for slice in SLICES {
         match reading.stat(slice) {
             Err(ReadError::Absent) => continue,
             other => other?,
         };
         return match reading.text(&format!("{slice}/{service}/cgroup.procs")) {
-            Ok(processes) => Ok(Some(!processes.trim().is_empty())),
-            Err(ReadError::Absent) => Ok(Some(false)),
+            // A process of another namespace is shown as 0.
+            Ok(text) => Ok(Some(text.lines().map(|line| line.parse().unwrap_or(0)).collect())),
+            Err(ReadError::Absent) => Ok(Some(Vec::new())),
             Err(error) => Err(error),
         };
     }

@@ -36,7 +36,7 @@ fn known_keys(table: &str) -> Vec<String> {
 fn the_shipped_file_has_every_key_each_with_a_comment() {
     let shipped: toml::Table = DEFAULT_TEXT.parse().expect("TOML");
     let tables = known_keys("");
-    assert_eq!(tables.len(), 5, "{tables:?}");
+    assert_eq!(tables.len(), 6, "{tables:?}");
     for table in tables {
         let written = shipped[&table].as_table().expect("table");
         if table == "schedule" {
@@ -77,7 +77,15 @@ fn an_error_says_where_it_is_and_what_was_meant() {
     let is = |text: &str, expect: &str| assert_eq!(error(text), format!("agent.toml:{expect}"));
     is("\n[shedule]\n", "2:2: unknown key `shedule`; did you mean `schedule`?");
     is("[ship]\ntimout = \"1s\"\n", "2:1: unknown key `timout`; did you mean `timeout`?");
-    is("[ship]\nproxy = \"x\"\n", "2:1: unknown key `proxy`; known: timeout, retry_min, retry_max");
+    is(
+        "[ship]\nvessel = \"x\"\n",
+        "2:1: unknown key `vessel`; known: servers, proxy, timeout, retry_min, retry_max",
+    );
+    is("[ship]\nproxy = \"x\"\n", "2:1: `proxy` is not an address such as http://HOST:PORT");
+    is(
+        "[ship]\nservers = [\"https://a.example.org\", \"b.example.org\"]\n",
+        "2:1: `b.example.org` is not the address of a collector; write https://HOST:PORT",
+    );
     is("ship = { timout = \"1s\" }\n", "1:10: unknown key `timout`; did you mean `timeout`?");
     is("[log]\nlevel = \"warning\"\n", "2:9: unknown value `warning`; did you mean `warn`?");
     is(

@@ -28,6 +28,15 @@ pub struct Faults {
 pub enum Fault {
     #[error("a NUL byte")]
     Nul,
+    /// A name, a path or a member with bytes that are no text.
+    #[error("a {0} that is no text")]
+    NotText(&'static str),
+    /// Tools end every line; a file that does not end with one may have been cut.
+    #[error("the last line has no end; the file may be cut")]
+    Open,
+    /// A crash can leave a file of no bytes; a system without a single account is none.
+    #[error("there is no entry in it")]
+    Empty,
     #[error("too few fields")]
     Short,
     /// Not an integer, or out of range; names the field.
@@ -89,15 +98,15 @@ pub struct GshadowLine {
 pub fn passwd(bytes: &[u8]) -> Records<PasswdLine> {
     records(bytes, |fields| {
         Ok(PasswdLine {
-            name: fields.text(),
+            name: fields.text("name")?,
             password: PasswordField::new(fields.next()),
             uid: fields.number("uid")?,
             gid: fields.number("gid")?,
             home: {
                 fields.next(); // The comment field holds names and telephone numbers of people.
-                fields.text()
+                fields.text("home directory")?
             },
-            shell: fields.0.to_vec(),
+            shell: text(fields.0, "shell")?.to_vec(),
         })
     })
 }
@@ -105,10 +114,10 @@ pub fn passwd(bytes: &[u8]) -> Records<PasswdLine> {
 pub fn group(bytes: &[u8]) -> Records<GroupLine> {
     records(bytes, |fields| {
         Ok(GroupLine {
-            name: fields.text(),
+            name: fields.text("name")?,
             password: PasswordField::new(fields.next()),
             gid: fields.number("gid")?,
-            members: names(fields.0),
+            members: names(text(fields.0, "member")?),
         })
     })
 }
@@ -116,7 +125,7 @@ pub fn group(bytes: &[u8]) -> Records<GroupLine> {
 pub fn shadow(bytes: &[u8]) -> Records<ShadowLine> {
     records(bytes, |fields| {
         let mut line = ShadowLine {
-            name: fields.text(),
+            name: fields.text("name")?,
             password: PasswordField::new(fields.next()),
             last_change_day: fields.days("day of the last change")?,
             min_days: fields.days("minimum age")?,
@@ -143,10 +152,10 @@ pub fn shadow(bytes: &[u8]) -> Records<ShadowLine> {
 pub fn gshadow(bytes: &[u8]) -> Records<GshadowLine> {
     records(bytes, |fields| {
         Ok(GshadowLine {
-            name: fields.text(),
+            name: fields.text("name")?,
             password: PasswordField::new(fields.next()),
-            administrators: names(fields.next()),
-            members: names(fields.0),
+            administrators: names(text(fields.next(), "administrator")?),
+            members: names(text(fields.0, "member")?),
         })
     })
 }
@@ -165,9 +174,12 @@ pub fn shown(name: &[u8]) -> String {
 
 fn records<T>(bytes: &[u8], parse: impl Fn(&mut Fields<'_>) -> Result<T, Fault>) -> Records<T> {
     let mut records = Records { lines: Vec::new(), legacy: 0, faults: None };
+    let lines = bytes.split(|byte| *byte == b'\n').count();
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
+        let is_open = index + 1 == lines && !line.is_empty();
         let line = &line[line.iter().take_while(|byte| is_space(**byte)).count()..];
         let parsed = match line.first() {
+            _ if is_open => Err(Fault::Open),
             None | Some(b'#') => continue,
             Some(b'+' | b'-') => {
                 records.legacy += 1;
@@ -185,7 +197,20 @@ fn records<T>(bytes: &[u8], parse: impl Fn(&mut Fields<'_>) -> Result<T, Fault>)
             }
         }
     }
+    if records.lines.is_empty() && records.legacy == 0 && records.faults.is_none() {
+        records.faults = Some(Faults { line: 1, first: Fault::Empty, count: 1 });
+    }
     records
+}
+
+/// Tools give names and paths of text. What holds other bytes was damaged, and stands for a name
+/// that nobody knows any more.
+fn text<'a>(field: &'a [u8], name: &'static str) -> Result<&'a [u8], Fault> {
+    let odd = |text: &str| text.contains(|c: char| c.is_control() && c != '\r');
+    match std::str::from_utf8(field) {
+        Ok(text) if !odd(text) => Ok(field),
+        _ => Err(Fault::NotText(name)),
+    }
 }
 
 /// isspace(3) in the C locale.
@@ -207,8 +232,8 @@ impl<'a> Fields<'a> {
         field
     }
 
-    fn text(&mut self) -> Vec<u8> {
-        self.next().to_vec()
+    fn text(&mut self, name: &'static str) -> Result<Vec<u8>, Fault> {
+        text(self.next(), name).map(<[u8]>::to_vec)
     }
 
     fn number(&mut self, name: &'static str) -> Result<u32, Fault> {

@@ -10,20 +10,32 @@
 //! -- /etc/os-release -> ../usr/lib/os-release --
 //! -- /etc/sudoers.d denied --
 //! -- /etc/group io_error --
+//! -- /var/log/lastlog hex --
+//! 292000: 00f1536a 7074732f 30
+//! 292292:
+//! -- own.json --
+//! {"version": "1.2.3", …}
 //! -- expect.json --
 //! {"status":"ok", …}
 //! ```
 //!
 //! Defaults: a file of mode 0644, a directory of mode 0755, owner and group 0, modified at 0.
 //! Directories above a section exist by themselves. A line `live` in the comment makes the machine
-//! answer as the running one.
+//! answer as the running one. `hex` marks a binary file: lines `OFFSET: BYTES`, the offset in
+//! decimal and the bytes in hexadecimal with blanks where one likes. What no line names is zero, and
+//! a line without bytes sets the length, so that a sparse file is short. `own.json` is what the
+//! agent knows about itself ([`Own`]).
 
-use super::{FileKind, Meta, ReadError};
+mod fault;
+
+use super::{FileKind, Meta, Own, ReadError};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Default)]
 pub struct Fixture {
     pub(super) live: bool,
+    /// The section `own.json`, if there is one.
+    pub(super) own: Option<Own>,
     nodes: BTreeMap<String, Node>,
     /// The section `expect.json`, if there is one.
     pub expect: Option<String>,
@@ -32,7 +44,7 @@ pub struct Fixture {
 #[derive(Debug, Clone)]
 struct Node {
     meta: Meta,
-    contents: String,
+    contents: Vec<u8>,
     target: Option<String>,
     error: Option<ReadError>,
 }
@@ -69,13 +81,21 @@ impl Fixture {
             return Ok(());
         }
         let fail = |reason| FixtureError { section: header.clone(), reason };
+        if header == "own.json" {
+            self.own = Some(serde_json::from_str(&contents).map_err(|_| fail("not of its form"))?);
+            return Ok(());
+        }
         let mut words = header.split(' ');
         let path = words.next().filter(|path| path.starts_with('/'));
         let path = path.ok_or(fail("a path begins with /"))?;
-        let mut node = Node::file(contents);
+        let mut node = Node::file(contents.into_bytes());
         let mut mode = None;
         while let Some(word) = words.next() {
             match word.split_once('=').unwrap_or((word, "")) {
+                ("hex", "") => {
+                    node.contents = unhex(&node.contents).ok_or(fail("not OFFSET: BYTES"))?;
+                    node.meta.size_bytes = node.contents.len() as u64;
+                }
                 ("dir", "") => node.meta.kind = FileKind::Directory,
                 ("fifo", "") => node.meta.kind = FileKind::Other,
                 ("denied", "") => node.error = Some(ReadError::Denied),
@@ -102,7 +122,7 @@ impl Fixture {
         match (node.error, node.meta.kind) {
             (Some(error), _) => Err(error),
             (None, FileKind::File) if node.meta.size_bytes > max => Err(ReadError::TooLarge(max)),
-            (None, FileKind::File) => Ok((node.contents.into_bytes(), node.meta)),
+            (None, FileKind::File) => Ok((node.contents, node.meta)),
             (None, _) => Err(ReadError::WrongType),
         }
     }
@@ -138,6 +158,21 @@ impl Fixture {
 
     pub(super) fn link(&self, path: &str) -> Result<String, ReadError> {
         self.find(path, false)?.target.ok_or(ReadError::WrongType)
+    }
+
+    pub(super) fn links(
+        &self,
+        path: &str,
+        visit: &mut dyn FnMut(&str) -> bool,
+    ) -> Result<(), ReadError> {
+        for name in self.list(path)? {
+            match self.link(&format!("{path}/{name}")) {
+                Ok(target) if !visit(&target) => break,
+                Ok(_) | Err(ReadError::WrongType | ReadError::Absent) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     fn find(&self, path: &str, follow: bool) -> Result<Node, ReadError> {
@@ -188,7 +223,7 @@ impl Fixture {
 }
 
 impl Node {
-    fn file(contents: String) -> Self {
+    fn file(contents: Vec<u8>) -> Self {
         let meta = Meta {
             kind: FileKind::File,
             mode: 0,
@@ -201,11 +236,26 @@ impl Node {
     }
 
     fn directory() -> Self {
-        let mut node = Self::file(String::new());
+        let mut node = Self::file(Vec::new());
         node.meta.kind = FileKind::Directory;
         node.meta.mode = 0o755;
         node
     }
+}
+
+/// The bytes that lines `OFFSET: BYTES` stand for.
+fn unhex(text: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for line in std::str::from_utf8(text).ok()?.lines() {
+        let (offset, digits) = line.split_once(':')?;
+        let offset: usize = offset.trim().parse().ok()?;
+        let digits: String = digits.split_whitespace().collect();
+        let part = hex::decode(digits).ok()?;
+        let end = offset.checked_add(part.len()).filter(|end| *end <= 1 << 26)?;
+        bytes.resize(end.max(bytes.len()), 0);
+        bytes[offset..end].copy_from_slice(&part);
+    }
+    Some(bytes)
 }
 
 /// The words of a path, last first.

@@ -1,8 +1,8 @@
 //! One collection of one kind: every read is recorded as a source, every gap as unread.
 
-use super::{Host, MAX_FILE_BYTES, Meta, ReadError};
+use super::{Host, MAX_FILE_BYTES, Meta, Opened, Own, ReadError};
 use crate::secret::Secret;
-use evidence::{Source, Status};
+use evidence::{Digest, Source, Status};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The door as a collector sees it.
@@ -27,7 +27,22 @@ fn status_of(error: ReadError) -> Status {
         ReadError::Absent => Status::Absent,
         ReadError::Denied => Status::Denied,
         ReadError::TooLarge(_) => Status::Truncated,
+        ReadError::NotText => Status::ParseError,
         ReadError::WrongType | ReadError::Io(_) => Status::IoError,
+    }
+}
+
+/// The text, or the line (from 1) with the first byte that text does not hold. Tabs, line ends and
+/// form feeds are text.
+fn text_of(bytes: Vec<u8>) -> Result<String, usize> {
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let good = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+        good.filter(|byte| **byte == b'\n').count() + 1
+    })?;
+    let odd = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\x0c');
+    match text.find(odd) {
+        None => Ok(text),
+        Some(at) => Err(text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1),
     }
 }
 
@@ -58,36 +73,75 @@ impl<'h> Reading<'h> {
         read.map(|(bytes, _)| Secret::new(bytes))
     }
 
-    /// A configuration file as text; its size and modification time go into the manifest. Bytes
-    /// that are not UTF-8 are shown with U+FFFD, and the source says so.
+    /// A configuration file as text; its size and modification time go into the manifest. One
+    /// damaged byte can make another directive, or a comment, of a line: a file with bytes that no
+    /// text holds is refused whole, and the source says where.
     pub fn config(&mut self, path: &str) -> Result<String, ReadError> {
-        let (text, meta) = self.text_and_meta(path, MAX_FILE_BYTES)?;
+        let (bytes, meta) = self.bytes_and_meta(path, MAX_FILE_BYTES)?;
         self.measure(path, &meta);
-        Ok(text)
+        self.strict(path, bytes)
     }
 
-    /// A file that moves by itself (a database, /proc, /sys) as text: path and status only.
+    /// A file that moves by itself (/proc, /sys, a state file) as text, as strictly as
+    /// [`Reading::config`]: path and status only.
     pub fn text(&mut self, path: &str) -> Result<String, ReadError> {
-        self.text_up_to(path, MAX_FILE_BYTES)
+        let (bytes, _) = self.bytes_and_meta(path, MAX_FILE_BYTES)?;
+        self.strict(path, bytes)
     }
 
-    /// [`Reading::text`] with another bound, in bytes.
+    /// A database with free text by many hands in it, of at most `max` bytes. Bytes that are not
+    /// UTF-8 are shown with U+FFFD, and the source says so; the parser refuses them where it reads.
     pub fn text_up_to(&mut self, path: &str, max: u64) -> Result<String, ReadError> {
-        self.text_and_meta(path, max).map(|(text, _)| text)
+        let (bytes, _) = self.bytes_and_meta(path, max)?;
+        Ok(String::from_utf8(bytes).unwrap_or_else(|error| {
+            self.note(path, "not UTF-8: shown with replacement characters");
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        }))
     }
 
-    fn text_and_meta(&mut self, path: &str, max: u64) -> Result<(String, Meta), ReadError> {
+    /// A binary file that moves by itself, of at most `max` bytes: path and status only.
+    pub fn bytes(&mut self, path: &str, max: u64) -> Result<Vec<u8>, ReadError> {
         let read = self.host.read(path, max);
         self.record(path, read.as_ref().err().copied());
-        let (bytes, meta) = read?;
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                self.note(path, "not UTF-8: shown with replacement characters");
-                String::from_utf8_lossy(error.as_bytes()).into_owned()
+        read.map(|(bytes, _)| bytes)
+    }
+
+    /// Opens a binary file of any size that moves by itself: path and status only.
+    pub fn open(&mut self, path: &str) -> Result<Opened, ReadError> {
+        let opened = self.host.open_file(path);
+        self.record(path, opened.as_ref().err().copied());
+        opened
+    }
+
+    /// Says that reading a source failed after it was opened.
+    pub fn failed(&mut self, path: &str, error: ReadError) {
+        self.record(path, Some(error));
+    }
+
+    /// What the agent knows about itself; not recorded.
+    pub fn own(&self) -> &'h Own {
+        self.host.own()
+    }
+
+    /// SHA-256 of the agent's program; `None` where it cannot be read. Not recorded.
+    pub fn program(&self) -> Option<Digest> {
+        self.host.program()
+    }
+
+    fn bytes_and_meta(&mut self, path: &str, max: u64) -> Result<(Vec<u8>, Meta), ReadError> {
+        let read = self.host.read(path, max);
+        self.record(path, read.as_ref().err().copied());
+        read
+    }
+
+    fn strict(&mut self, path: &str, bytes: Vec<u8>) -> Result<String, ReadError> {
+        match text_of(bytes) {
+            Ok(text) => Ok(text),
+            Err(line) => {
+                self.malformed(path, format!("line {line}: bytes that are no text (UTF-8)"));
+                Err(ReadError::NotText)
             }
-        };
-        Ok((text, meta))
+        }
     }
 
     /// Names in a directory, sorted bytewise. The source is the path with a `/` at its end.
@@ -111,6 +165,17 @@ impl<'h> Reading<'h> {
     /// readlink(2); not recorded.
     pub fn link(&self, path: &str) -> Result<String, ReadError> {
         self.host.link(path)
+    }
+
+    /// The targets of the links in a directory; see [`Host::links`]. Not recorded.
+    pub fn links(&self, path: &str, visit: &mut dyn FnMut(&str) -> bool) -> Result<(), ReadError> {
+        self.host.links(path, visit)
+    }
+
+    /// A file of a process, such as `cgroup`. Not recorded: its path changes with every start.
+    pub fn process_text(&self, pid: u32, name: &str) -> Result<String, ReadError> {
+        let (bytes, _) = self.host.read(&format!("/proc/{pid}/{name}"), MAX_FILE_BYTES)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// Says that a source does not follow its format, and where.

@@ -1,6 +1,7 @@
 //! An answer of the collector, read with a bound, and its problem document (RFC 9457).
 
-use evidence::wire::Problem;
+use evidence::Digest;
+use evidence::wire::{Problem, TRUST_HEADER};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::de::DeserializeOwned;
@@ -17,6 +18,8 @@ pub(crate) struct Answer {
     /// What went wrong, if the collector itself said so.
     pub(crate) problem: Option<Problem>,
     pub(crate) retry_after: Option<Duration>,
+    /// Digest of the collector's trust bundle.
+    pub(crate) trust: Option<Digest>,
     body: Vec<u8>,
 }
 
@@ -30,6 +33,8 @@ impl Answer {
         let status = response.status();
         let retry_after = retry_after(response.headers(), now_ms);
         let is_problem = is_problem(response.headers());
+        let trust = response.headers().get(TRUST_HEADER).and_then(|value| value.to_str().ok());
+        let trust = trust.and_then(|text| text.parse().ok());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
@@ -39,7 +44,7 @@ impl Answer {
             }
         }
         let problem = if is_problem { serde_json::from_slice(&body).ok() } else { None };
-        Ok(Self { status, problem, retry_after, body })
+        Ok(Self { status, problem, retry_after, trust, body })
     }
 
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
@@ -89,7 +94,8 @@ mod tests {
             detail: Some("x".repeat(1000)),
         };
         let status = StatusCode::BAD_REQUEST;
-        let mut answer = Answer { status, problem: Some(problem), retry_after: None, body: vec![] };
+        let (retry_after, trust, body) = (None, None, vec![]);
+        let mut answer = Answer { status, problem: Some(problem), retry_after, trust, body };
         let reason = answer.reason();
         assert!(reason.starts_with("no[2J: x") && reason.len() == MAX_REASON_CHARS, "{reason}");
         answer.problem = None;

@@ -30,6 +30,21 @@ pub fn verify(
     facts: Option<&[Digest]>,
     keys: &[LogKey],
 ) -> Result<TreeHead, ReceiptError> {
+    let head = included(receipt, signed, facts, keys)?;
+    if let Some(carried) = signed.check_in.checkpoint {
+        continues(&carried, &head, receipt.consistency.as_deref())?;
+    }
+    Ok(head)
+}
+
+/// [`verify`] without the line from the log that the check-in knew: that log may be gone, if the
+/// collector was restored from an older copy.
+pub(super) fn included(
+    receipt: &Receipt,
+    signed: &SignedCheckIn,
+    facts: Option<&[Digest]>,
+    keys: &[LogKey],
+) -> Result<TreeHead, ReceiptError> {
     if receipt.check_in != signed.id() {
         return Err(ReceiptError::OtherCheckIn);
     }
@@ -37,9 +52,6 @@ pub fn verify(
     let leaf = leaf::hash(&leaf::check_in_leaf(signed));
     proof::verify_inclusion(&leaf, receipt.index, head.size, &receipt.inclusion, &head.root)
         .map_err(ReceiptError::Inclusion)?;
-    if let Some(carried) = signed.check_in.checkpoint {
-        continues(&carried, &head, receipt.consistency.as_deref())?;
-    }
     let named = |id: &Digest| facts.is_none_or(|facts| facts.contains(id));
     let manifest = receipt.want.manifest;
     if manifest.is_some_and(|id| id != signed.check_in.manifest)
@@ -151,6 +163,17 @@ mod tests {
         assert!(matches!(outcome, Err(ReceiptError::Unasked)), "{outcome:?}");
         let own = check(|receipt| receipt.want.manifest = Some(Digest::of(b"manifest")));
         assert!(own.is_ok(), "{own:?}");
+    }
+
+    #[test]
+    fn a_log_that_is_shorter_than_the_one_known_is_refused_whatever_it_proves() {
+        let head = |size| TreeHead { root: Digest::of(b"root"), size };
+        for proof in [None, Some([].as_slice()), Some([Digest::of(b"x")].as_slice())] {
+            let outcome = continues(&head(5), &head(3), proof);
+            let error = outcome.expect_err("shorter").to_string();
+            assert!(error.contains("does not continue the one of 5 leaves"), "{error}");
+        }
+        assert!(continues(&head(5), &head(5), Some(&[])).is_ok());
     }
 
     #[test]

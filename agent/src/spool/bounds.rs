@@ -1,5 +1,6 @@
 //! The spool's bounds: what goes when it is full or old, and the account of it.
 
+use super::kept::ages;
 use super::{Key, Spool, SpoolError, at};
 use evidence::Digest;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use std::time::Duration;
 pub struct Limits {
     /// Check-ins and objects together, in bytes.
     pub max_size: u64,
-    /// Facts that only older check-ins need are dropped.
+    /// Facts that only older check-ins need are dropped. Age counts from the newest check-in.
     pub max_age: Duration,
 }
 
@@ -31,7 +32,7 @@ pub struct Dropped {
 }
 
 impl Dropped {
-    const FILE: &str = "dropped.json";
+    pub(crate) const FILE: &str = "dropped.json";
 
     /// The account in a spool directory. One that cannot be read begins anew.
     pub fn read(spool: &Path) -> Self {
@@ -43,16 +44,21 @@ impl Dropped {
 impl Spool {
     /// Drops facts until the spool is within its bounds, or nothing more may go.
     pub(super) fn bound(&mut self, now_ms: i64) -> Result<(), SpoolError> {
-        let too_old = self.oldest_allowed_ms(now_ms);
-        let over = self.size() > self.limits.max_size;
-        if !over && self.queue.values().all(|entry| entry.at_ms >= too_old) {
+        let most = i64::try_from(self.limits.max_age.as_millis()).unwrap_or(i64::MAX);
+        let too_old: BTreeSet<_> =
+            ages(&self.queue).filter(|(_, age_ms)| *age_ms > most).map(|(key, _)| key).collect();
+        if self.size() <= self.limits.max_size && too_old.is_empty() {
             return Ok(());
         }
         self.collect_garbage()?;
+        // What the collector has already goes first: nothing is lost with it.
+        while self.size() > self.limits.max_size && !self.kept.is_empty() {
+            self.forget(self.kept.len().div_ceil(4))?;
+            self.collect_garbage()?;
+        }
         let before = self.dropped.clone();
         for (id, newest) in self.droppable() {
-            let old = self.queue.get(&newest).is_some_and(|entry| entry.at_ms < too_old);
-            if !old && self.size() <= self.limits.max_size {
+            if !too_old.contains(&newest) && self.size() <= self.limits.max_size {
                 break;
             }
             self.dropped.facts += 1;
@@ -67,7 +73,7 @@ impl Spool {
             tracing::warn!(
                 facts,
                 bytes,
-                "the spool is past its bounds: facts of old check-ins dropped"
+                "the spool is past its bounds: facts of old check-ins dropped; the collector is told with them"
             );
         }
         if self.size() > self.limits.max_size {
@@ -87,13 +93,9 @@ impl Spool {
         self.write(&path, &bytes.map_err(at(&path))?)
     }
 
-    fn oldest_allowed_ms(&self, now_ms: i64) -> i64 {
-        let age = i64::try_from(self.limits.max_age.as_millis()).unwrap_or(i64::MAX);
-        now_ms.saturating_sub(age)
-    }
-
     fn size(&self) -> u64 {
-        self.objects.total() + self.queue.values().map(|entry| entry.length).sum::<u64>()
+        let check_ins = self.queue.values().chain(self.kept.values());
+        self.objects.total() + check_ins.map(|entry| entry.length).sum::<u64>()
     }
 
     /// Facts that may go, each with the newest check-in that needs it; oldest first.

@@ -389,6 +389,7 @@ fn the_checkpoint_moves_on_only_along_a_proven_line() {
 fn garbage_goes_and_what_a_check_in_or_the_current_state_needs_stays() {
     let bench = Bench::new();
     let mut spool = bench.open();
+    spool.keep(Keep { age: Duration::ZERO, size: 0 }).expect("nothing kept");
     let first = bench.put(&mut spool, "one", 1).expect("put");
     bench.put(&mut spool, "two", 2).expect("put");
     spool.collect_garbage().expect("collected");
@@ -439,6 +440,161 @@ fn facts_that_only_old_check_ins_need_are_dropped_by_age() {
     assert!(spool.object(&facts_id("old")).is_none());
     assert!(spool.object(&facts_id("kept")).is_some(), "a younger check-in needs it");
     assert_eq!((spool.dropped().facts, spool.dropped().last_ms), (1, 11_000));
+}
+
+#[test]
+fn a_clock_a_year_ahead_makes_no_waiting_facts_old() {
+    const DAY_MS: i64 = 86_400_000;
+    let bench = Bench::new();
+    let limits = Limits { max_age: Duration::from_secs(30 * 86_400), ..WIDE };
+    let mut spool = bench.open_with(Arc::new(RealDisk), limits).expect("spool");
+    for (day, value) in [(0, "one"), (1, "two"), (366, "ahead"), (2, "back"), (3, "three")] {
+        bench.put(&mut spool, value, day * DAY_MS).expect("put");
+    }
+    assert_eq!(spool.dropped().facts, 0);
+    for day in 4..40 {
+        bench.put(&mut spool, &format!("{day}"), day * DAY_MS).expect("put");
+    }
+    assert!(spool.object(&facts_id("one")).is_none(), "true age still counts");
+    assert!(spool.object(&facts_id("20")).is_some());
+}
+
+/// Puts a state and has it acknowledged.
+fn acknowledged(bench: &Bench, spool: &mut Spool, value: &str, at_ms: i64) -> SignedCheckIn {
+    let signed = bench.put(spool, value, at_ms).expect("put");
+    spool.accept(&signed, head(1)).expect("accepted");
+    spool.remove(&signed).expect("removed");
+    spool.collect_garbage().expect("collected");
+    signed
+}
+
+#[test]
+fn what_was_acknowledged_is_kept_in_order_with_all_it_names() {
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    let made: Vec<_> = ["one", "two", "one"]
+        .iter()
+        .enumerate()
+        .map(|(at, value)| acknowledged(&bench, &mut spool, value, at as i64))
+        .collect();
+    drop(spool);
+    let mut spool = bench.open();
+    assert!(spool.is_empty());
+    spool.collect_garbage().expect("collected");
+    let kept: Vec<_> =
+        spool.kept().into_iter().filter_map(|place| spool.kept_check_in(place)).collect();
+    assert_eq!(kept, made);
+    for signed in &kept {
+        let facts = spool.facts_of(signed).expect("its manifest is here");
+        assert!(facts.iter().all(|id| spool.object(id).is_some()));
+    }
+}
+
+#[test]
+fn the_kept_go_by_their_age_which_no_clock_can_stretch() {
+    const DAY_MS: i64 = 86_400_000;
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    for day in 0..20 {
+        acknowledged(&bench, &mut spool, &format!("{day}"), day * DAY_MS);
+    }
+    assert_eq!(spool.kept().len(), 15, "fourteen days before the newest");
+    // A year ahead and back again: two steps, of a day and of nothing.
+    acknowledged(&bench, &mut spool, "ahead", 400 * DAY_MS);
+    acknowledged(&bench, &mut spool, "back", 20 * DAY_MS);
+    assert_eq!(spool.kept().len(), 16);
+    drop(spool);
+    let mut spool = bench.open();
+    spool.keep(Keep { age: Duration::from_secs(86_400), ..Keep::default() }).expect("less");
+    assert_eq!(spool.kept().len(), 3);
+    spool.keep(Keep { age: Duration::ZERO, ..Keep::default() }).expect("nothing");
+    assert_eq!((spool.kept().len(), bench.names("spool/kept").len()), (0, 0));
+}
+
+#[test]
+fn the_kept_stay_within_their_bytes() {
+    let bench = Bench::new();
+    let mut spool = bench.open();
+    spool.keep(Keep { size: 40_000, ..Keep::default() }).expect("keep");
+    for at in 0..40 {
+        acknowledged(&bench, &mut spool, &format!("state {at}"), at);
+    }
+    let kept = spool.kept();
+    assert!((4..10).contains(&kept.len()), "{}", kept.len());
+    let newest = kept.last().and_then(|place| spool.kept_check_in(*place)).expect("newest");
+    assert_eq!(newest.check_in.seq, 39);
+    // Two objects each, beside those of the current state.
+    assert!(bench.names("spool/objects").len() <= 2 * kept.len() + 2);
+}
+
+#[test]
+fn in_a_full_spool_the_kept_go_before_any_facts_that_wait() {
+    let bench = Bench::new();
+    let limits = Limits { max_size: 12_000, ..WIDE };
+    let mut spool = bench.open_with(Arc::new(RealDisk), limits).expect("spool");
+    for at in 0..10 {
+        acknowledged(&bench, &mut spool, &format!("old {at}"), at);
+    }
+    assert!(!spool.kept().is_empty());
+    let mut waiting = 0;
+    while !spool.kept().is_empty() {
+        waiting += 1;
+        bench.put(&mut spool, &format!("new {waiting}"), 10 + waiting).expect("put");
+        assert_eq!(spool.dropped().facts, 0, "while there is something kept");
+        assert!(waiting < 100);
+    }
+    for _ in 0..100 {
+        waiting += 1;
+        bench.put(&mut spool, &format!("new {waiting}"), 10 + waiting).expect("put");
+    }
+    assert!(spool.dropped().facts > 0);
+    assert_eq!(spool.len() as i64, waiting, "check-ins are never dropped");
+}
+
+/// A check-in is acknowledged while the disk dies: it waits or is kept, one of both, and what it
+/// names is there.
+#[test]
+fn an_acknowledged_check_in_waits_or_is_kept_whatever_the_moment_of_the_crash() {
+    for how in [Death::Before, Death::Torn, Death::After, Death::Once] {
+        for step in 1.. {
+            let bench = Bench::new();
+            let signed = bench.put(&mut bench.open(), "one", 1).expect("put");
+            let disk = DyingDisk::at(step, how);
+            let finished = bench.open_with(disk, WIDE).and_then(|mut spool| {
+                spool.accept(&signed, head(1))?;
+                spool.remove(&signed)?;
+                spool.collect_garbage()
+            });
+            let mut spool = bench.open();
+            let kept: Vec<_> =
+                spool.kept().into_iter().filter_map(|place| spool.kept_check_in(place)).collect();
+            assert_eq!(spool.len() + kept.len(), 1, "{how:?} {step}");
+            spool.collect_garbage().expect("collected");
+            let facts = spool.facts_of(&signed).expect("its manifest is here");
+            assert!(facts.iter().all(|id| spool.object(id).is_some()), "{how:?} {step}");
+            if finished.is_ok() && step > 2 {
+                assert_eq!(kept, [signed], "{how:?} {step}");
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn trouble_is_noted_once_until_it_ends() {
+    let bench = Bench::new();
+    let directory = bench.path("spool");
+    let mut spool = bench.open();
+    spool.note_trouble("no answer", false, 5).expect("noted");
+    spool.note_trouble("no answer", false, 9).expect("no news");
+    drop(spool);
+    let mut spool = bench.open();
+    spool.note_trouble("no answer", false, 11).expect("no news");
+    assert_eq!(Trouble::read(&directory).map(|it| it.since_ms), Some(5));
+    spool.note_trouble("forked", true, 12).expect("noted");
+    assert!(Trouble::read(&directory).is_some_and(|it| it.needs_a_person && it.since_ms == 12));
+    spool.end_trouble().expect("ended");
+    assert_eq!(Trouble::read(&directory), None);
 }
 
 #[test]

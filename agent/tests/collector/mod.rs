@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use evidence::checkpoint::{Checkpoint, LogKey};
 use evidence::key::{PublicKey, SigningKey};
 use evidence::merkle::{self, Frontier, Node};
-use evidence::wire::{EnrollRequest, EnrollResponse, Problem, Token, TrustBundle};
+use evidence::wire::{EnrollRequest, EnrollResponse, Lost, Problem, Token, TrustBundle};
 use evidence::{ChainId, Digest, HostId, Manifest, Receipt, SignedCheckIn, Want, leaf};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType,
@@ -34,6 +34,8 @@ pub(crate) const ORIGIN: &str = "log.example.org/evidence";
 pub(crate) struct Faults {
     /// The server certificate is of the last century's end.
     pub(crate) expired: bool,
+    /// Client certificates must come from another authority than the one that issues them.
+    pub(crate) other_clients: bool,
     pub(crate) forge_inclusion: bool,
     pub(crate) hide_consistency: bool,
     /// Answers to the next check-ins, given before they are looked at.
@@ -58,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) manifests: BTreeMap<Digest, Manifest>,
     pub(crate) facts: BTreeMap<Digest, Vec<u8>>,
     pub(crate) paths: Vec<String>,
+    /// What hosts said is lost.
+    pub(crate) lost: Vec<Lost>,
     /// The last check-in of every chain.
     pub(crate) chains: BTreeMap<ChainId, Digest>,
     leaves: Vec<Digest>,
@@ -110,7 +114,7 @@ impl Collector {
     pub(crate) async fn start_with(faults: Faults) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let (issuer, authority) = authority();
-        let tls = server_config(&issuer, authority.der(), faults.expired);
+        let tls = server_config(&issuer, authority.der(), &faults);
         let (count, requests) = watch::channel(0);
         let secret = "s".repeat(43);
         let token = Token { secret: secret.clone(), authority: Digest::of(authority.der()) };
@@ -121,6 +125,7 @@ impl Collector {
             manifests: BTreeMap::new(),
             facts: BTreeMap::new(),
             paths: vec![],
+            lost: vec![],
             chains: BTreeMap::new(),
             leaves: vec![],
             nodes: HashMap::new(),
@@ -143,6 +148,7 @@ impl Collector {
             .route("/agent/v1/check-ins", post(check_in))
             .route("/agent/v1/manifests/{id}", put(manifest))
             .route("/agent/v1/facts/{id}", put(facts))
+            .route("/agent/v1/lost", post(lost))
             .with_state(inner.clone());
         let service = router.into_make_service_with_connect_info::<Peer>();
         tokio::spawn(async move { axum::serve(listener, service).await });
@@ -169,6 +175,17 @@ impl Inner {
         for leaf in leaves {
             self.append(leaf);
         }
+    }
+
+    /// As after a restore from a copy that was made before any check-in.
+    pub(crate) fn forget(&mut self) {
+        let leaves = self.leaves[..3].to_vec();
+        (self.leaves, self.frontier, self.nodes) = (vec![], Frontier::default(), HashMap::new());
+        for leaf in leaves {
+            self.append(leaf);
+        }
+        (self.accepted, self.chains) = (vec![], BTreeMap::new());
+        (self.manifests, self.facts) = (BTreeMap::new(), BTreeMap::new());
     }
 
     pub(crate) fn log_size(&self) -> u64 {
@@ -297,6 +314,16 @@ async fn facts(
     StatusCode::NO_CONTENT
 }
 
+async fn lost(
+    State(shared): State<Shared>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Json(lost): Json<Lost>,
+) -> StatusCode {
+    assert!(peer.0, "only a host speaks of its objects");
+    shared.lock().expect("lock").lost.push(lost);
+    StatusCode::NO_CONTENT
+}
+
 fn plain(id: &str, headers: &HeaderMap, body: &[u8]) -> Vec<u8> {
     assert_eq!(headers[header::CONTENT_TYPE], evidence::wire::OBJECT_TYPE);
     let bytes = zstd::decode_all(body).expect("zstd");
@@ -327,18 +354,20 @@ fn authority() -> (Issuer<'static, KeyPair>, rcgen::Certificate) {
 fn server_config(
     issuer: &Issuer<'static, KeyPair>,
     authority: &CertificateDer<'static>,
-    expired: bool,
+    faults: &Faults,
 ) -> ServerConfig {
     let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).expect("name");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    if expired {
+    if faults.expired {
         params.not_before = date_time_ymd(1999, 1, 1);
         params.not_after = date_time_ymd(1999, 12, 31);
     }
     let key = KeyPair::generate().expect("key");
     let leaf = params.signed_by(&key, issuer).expect("certificate");
     let mut roots = RootCertStore::empty();
-    roots.add(authority.clone()).expect("root");
+    let clients =
+        if faults.other_clients { self::authority().1.der().clone() } else { authority.clone() };
+    roots.add(clients).expect("root");
     let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated();
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let mut config = ServerConfig::builder()

@@ -5,6 +5,8 @@
 
 mod catalogue;
 mod data;
+mod drifts;
+mod people;
 mod render;
 
 use anyhow::Context;

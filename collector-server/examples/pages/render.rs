@@ -1,9 +1,11 @@
 //! Every page, in the states that matter, from the example's data.
 
 use crate::data::{Data, NOW, empty, full};
+use crate::{drifts, people};
 use anyhow::Context;
 use askama::Template;
 use evidenced_collector::web::hosts::KindCount;
+use evidenced_collector::web::login::Refused;
 use evidenced_collector::web::overview::LogCheck;
 use evidenced_collector::web::page::{Frame, Room};
 use evidenced_collector::web::{
@@ -14,10 +16,26 @@ use evidenced_collector::web::{
 pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
     let full = full()?;
     let mut pages = vec![
-        ("login".to_owned(), login::page(false).render()?),
-        ("login-refused".to_owned(), login::page(true).render()?),
+        ("login".to_owned(), login::page(None).render()?),
+        ("login-refused".to_owned(), login::page(Some(Refused::Link)).render()?),
+        ("login-wait".to_owned(), login::page(Some(Refused::Wait(64))).render()?),
+        ("account".to_owned(), people::account(&full)?),
+        ("account-first".to_owned(), people::first(&full)?),
+        ("people".to_owned(), people::people(&full, true, None)?),
+        ("people-link".to_owned(), people::with_link(&full)?),
+        ("people-viewer".to_owned(), people::people(&full, false, None)?),
+        ("enrolment".to_owned(), people::enrolment(&full)?),
+        ("enrolment-empty".to_owned(), people::enrolment(&empty())?),
+        ("enrolment-token".to_owned(), people::enrolment_with_token(&full)?),
+        ("drift".to_owned(), drifts::list(&full, false)?),
+        ("drift-one".to_owned(), drifts::one(&full)?),
+        ("drift-empty".to_owned(), drifts::list(&empty(), false)?),
+        ("drift-more".to_owned(), drifts::list(&full, true)?),
         ("not-found".to_owned(), nothing::not_found(frame(None, &full), "host `x`").render()?),
-        ("refused".to_owned(), nothing::refused(frame(None, &full)).render()?),
+        (
+            "refused".to_owned(),
+            nothing::refused(frame(None, &full), "Only an administrator may do this.").render()?,
+        ),
         ("failed".to_owned(), nothing::failed(frame(None, &full)).render()?),
         ("overview".to_owned(), overview(&full, held())?),
         ("overview-empty".to_owned(), overview(&empty(), LogCheck::NotYet)?),
@@ -36,13 +54,24 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         let results: Vec<_> = full.results.iter().filter(|r| r.host == row.id).cloned().collect();
         let now = evidenced_collector::web::input::Now { results: &results, ..full.now() };
         let kinds = full.kinds.get(&row.id).map(Vec::as_slice).unwrap_or_default();
-        let page = host::page(frame(Some(Room::Hosts), &full), &now, row, kinds);
+        let page = host::page(frame(Some(Room::Hosts), &full), &now, row, kinds)
+            .with_past(drifts::timeline(&full, row))
+            .with_drifts(&drifts::of_host(&full, row), &full.now());
         pages.push((format!("host-{}", full.file_name(row)), page.render()?));
         for kind in kinds {
             let facts = kind.facts.and_then(|id| full.bodies.get(&id));
             let before = full.before.get(&(row.id, kind.kind.clone()));
-            let previous = before.map(|(row, facts)| (row, facts.as_ref()));
-            let input = facts::Input { now_us: NOW, host: row, row: kind, facts, previous };
+            let history = drifts::history(kind, before);
+            let previous = before.zip(history.get(1));
+            let previous = previous.map(|((_, facts), span)| (span, facts.as_ref()));
+            let input = facts::Input {
+                now_us: NOW,
+                host: row,
+                row: kind,
+                facts,
+                previous,
+                history: &history,
+            };
             let page = facts::page(frame(Some(Room::Hosts), &full), &input).render()?;
             pages.push((format!("facts-{}-{}", full.file_name(row), kind.kind), page));
         }
@@ -50,7 +79,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
     Ok(pages)
 }
 
-fn frame(room: Option<Room>, data: &Data) -> Frame {
+pub(crate) fn frame(room: Option<Room>, data: &Data) -> Frame {
     Frame::inside(room, NOW, data.log).with_sign_out("/logout")
 }
 

@@ -20,8 +20,8 @@ pub(super) struct Assess {
     file: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
-    /// Rules of these profiles judge.
-    #[arg(long = "profile", value_enum, default_values = ["essential", "standard"])]
+    /// Rules of this profile judge; may be given more than once.
+    #[arg(long = "profile", value_enum, default_values = ["essential"])]
     profiles: Vec<Profile>,
     /// Exit 0 although some results are unknown, as long as none failed.
     #[arg(long)]

@@ -7,11 +7,7 @@ use crate::data::DataDir;
 use crate::settings;
 use crate::store::{Person, Store};
 use anyhow::{Context, bail};
-use aws_lc_rs::rand;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evidence::Digest;
-use evidence::wire::Token;
 use std::path::Path;
 use std::time::Duration;
 
@@ -48,26 +44,34 @@ async fn fill(data: &DataDir, name: &str) -> anyhow::Result<String> {
              copy the other's directory to serve the same store"
         );
     }
-    let person = Person {
-        id: ulid::Ulid::generate().to_string(),
-        name: "Administrator".to_owned(),
-        seat: "administrator".to_owned(),
-    };
-    store.create_person(&person, now_us).await?;
+    let person = Person::new("Administrator", "administrator")?;
+    store.create_person(&person, "operator", now_us).await?;
     store.close().await;
     Ok(origin)
 }
 
 pub(super) async fn login_link(data: &DataDir) -> anyhow::Result<()> {
-    let config = data.config(None)?;
     let store = open(data).await?;
     let person = store.administrator().await?.context("this collector has no administrator")?;
-    let secret = secret()?;
-    let expires_us = clock::now_us() + micros(LINK_LIFE);
-    store.create_login_link(Digest::of(secret.as_bytes()), &person.id, expires_us).await?;
+    let link = link(data, &store, &person.id, LINK_LIFE).await?;
     store.close().await;
-    say(&format!("{}/login?link={secret}", people_url(data, &config)));
+    say(&link);
     Ok(())
+}
+
+/// A new login link for this person.
+pub(super) async fn link(
+    data: &DataDir,
+    store: &Store,
+    person: &str,
+    life: Duration,
+) -> anyhow::Result<String> {
+    let config = data.config(None)?;
+    let secret = secret()?;
+    let now_us = clock::now_us();
+    let hash = Digest::of(secret.as_bytes());
+    store.create_login_link(hash, person, now_us + micros(life), "operator", now_us).await?;
+    Ok(format!("{}/login?link={secret}", people_url(data, &config)))
 }
 
 /// Where people reach the pages: as configured, or where the server said it listens.
@@ -80,22 +84,6 @@ fn people_url(data: &DataDir, config: &Config) -> String {
     let address = serving.as_ref().and_then(|serving| serving["people"].as_str());
     let address = address.map_or_else(|| config.people.listen.to_string(), str::to_owned);
     format!("http://{address}")
-}
-
-pub(super) async fn token(
-    data: &DataDir,
-    group: &str,
-    uses: u32,
-    ttl: Duration,
-) -> anyhow::Result<()> {
-    let store = open(data).await?;
-    let token = Token { secret: secret()?, authority: data.authority()?.pin() };
-    let now_us = clock::now_us();
-    let hash = Digest::of(token.secret.as_bytes());
-    store.create_token(hash, group, i64::from(uses), now_us + micros(ttl), now_us).await?;
-    store.close().await;
-    say(&token.to_string());
-    Ok(())
 }
 
 pub(super) async fn api_token(data: &DataDir, seat: &str) -> anyhow::Result<()> {
@@ -112,13 +100,10 @@ pub(super) async fn open(data: &DataDir) -> anyhow::Result<Store> {
     Store::open(&data.store_url(&config)).await.context("cannot open the store")
 }
 
-/// 256 random bits as text.
-fn secret() -> anyhow::Result<String> {
-    let mut bytes = [0; 32];
-    rand::fill(&mut bytes).context("no randomness from the operating system")?;
-    Ok(URL_SAFE_NO_PAD.encode(bytes))
+pub(super) fn secret() -> anyhow::Result<String> {
+    crate::secret::secret().context("no randomness from the operating system")
 }
 
-fn micros(duration: Duration) -> i64 {
+pub(super) fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }

@@ -63,6 +63,20 @@ pub(super) enum Hosts {
         #[command(flatten)]
         why: Why,
     },
+    /// Let a host whose certificate expired renew it. `[certificates] after_expiry = "approve"`.
+    Approve {
+        #[command(flatten)]
+        data: Data,
+        /// Its id, or its name if only one has it.
+        host: String,
+    },
+    /// End a host's identity at once, also on open connections. Its evidence stays.
+    Revoke {
+        #[command(flatten)]
+        data: Data,
+        /// Its id, or its name if only one has it.
+        host: String,
+    },
     /// Put a host into a group. No result of it changes by this, and no drift opens.
     Assign {
         #[command(flatten)]
@@ -138,6 +152,8 @@ impl Hosts {
                 let to = if end { HostState::Active } else { HostState::Maintenance };
                 step(&open(&data).await?, &host, to, why, time).await?;
             }
+            Self::Approve { data, host } => approve(&open(&data).await?, &host).await?,
+            Self::Revoke { data, host } => revoke(&open(&data).await?, &host).await?,
             Self::Assign { data, host, group, since } => {
                 if group.trim().is_empty() || group.chars().any(char::is_control) {
                     bail!("--group: a group has a name of one line");
@@ -171,7 +187,7 @@ async fn open(data: &Data) -> anyhow::Result<Store> {
 /// A host by its id or by its name, if only one has it.
 async fn find(store: &Store, text: &str) -> anyhow::Result<HostRow> {
     let hosts = store.hosts().await?;
-    if let Ok(id) = text.parse::<HostId>() {
+    if let Ok(id) = text.to_uppercase().parse::<HostId>() {
         let host = hosts.into_iter().find(|host| host.id == id);
         return host.with_context(|| format!("no host has the id {id}; see `hosts list`"));
     }
@@ -197,7 +213,7 @@ async fn list(store: &Store, format: Format) -> anyhow::Result<()> {
             json!({
                 "id": host.id, "name": host.name, "group": host.group, "state": host.state,
                 "standing": Standing::of(host, now_us).word(),
-                "last_received_us": host.last_received_us,
+                "last_received_us": host.last_received_us, "revoked_us": host.revoked_us,
                 "judged_index": judged.get(&host.id).map(|(index, _)| index),
             })
         };
@@ -213,6 +229,10 @@ async fn list(store: &Store, format: Format) -> anyhow::Result<()> {
         let state = match host.state {
             HostState::Maintenance => format!("maintenance, {standing}"),
             _ => standing.to_owned(),
+        };
+        let state = match host.revoked_us {
+            Some(_) => format!("{state}, revoked"),
+            None => state,
         };
         table.add_row([
             printable(&host.name),
@@ -239,7 +259,8 @@ async fn show(store: &Store, host: &HostRow, format: Format) -> anyhow::Result<(
         };
         say(&json!({
             "id": host.id, "name": host.name, "group": host.group, "state": host.state,
-            "last_received_us": host.last_received_us, "judged_index": index, "judged_day": day,
+            "last_received_us": host.last_received_us, "revoked_us": host.revoked_us,
+            "judged_index": index, "judged_day": day,
             "spans": spans.iter().map(one).collect::<Vec<_>>(),
         })
         .to_string());
@@ -247,6 +268,9 @@ async fn show(store: &Store, host: &HostRow, format: Format) -> anyhow::Result<(
     }
     say(&format!("{}  {}", printable(&host.name), host.id));
     say(&format!("{} in {}", host.state.as_str(), printable(&host.group)));
+    if let Some(revoked_us) = host.revoked_us {
+        say(&format!("its identity was revoked {}", time(revoked_us)));
+    }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["WHAT", "VALUE", "FROM", "TO", "KNOWN"]);
@@ -281,6 +305,24 @@ async fn step(
     };
     store.change_life(&change).await??;
     tell(&format!("{} is {} now.", printable(&host.name), to.as_str()));
+    Ok(())
+}
+
+async fn approve(store: &Store, host: &str) -> anyhow::Result<()> {
+    let host = find(store, host).await?.id;
+    store.approve_renewal(host, "operator", clock::now_us()).await??;
+    say(&format!("Host {host} gets its certificate when it asks again, within minutes."));
+    Ok(())
+}
+
+async fn revoke(store: &Store, host: &str) -> anyhow::Result<()> {
+    let host = find(store, host).await?.id;
+    let certificates = store.revoke_host(host, "operator", clock::now_us()).await??;
+    say(&format!(
+        "The identity of host {host} is revoked: none of its certificates ({certificates}) works \
+         any more, and it gets no other. Its evidence stays. To let the machine report again, \
+         enrol it with a new token in a new state directory."
+    ));
     Ok(())
 }
 

@@ -7,14 +7,13 @@ use crate::clock;
 use crate::data::DataDir;
 use crate::expected::{Found, Reconciled, reconcile};
 use crate::judge::{RuleSet, Severity};
-use crate::log::LogSigner;
+use crate::keyring::Keyring;
 use crate::overview::{self, Overview};
-use crate::settings;
 use crate::status::EvidenceState;
 use crate::store::model::ResultRow;
 use crate::store::{LogState, Store};
 use crate::verify::verify;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use evidence::checkpoint::Checkpoint;
 use evidence::{leaf, proof};
@@ -142,10 +141,9 @@ async fn included(
     data: &DataDir,
     log: LogState,
 ) -> anyhow::Result<Result<(), String>> {
-    let origin = store.setting(settings::LOG_ORIGIN).await?.context("the log has no name")?;
-    let signer = LogSigner::new(origin, data.log_key()?);
+    let signer = Keyring::load(data, store, crate::clock::now_us()).await?.signer;
     let note = signer.checkpoint(log).note;
-    let checkpoint = match Checkpoint::verify(&note, &[signer.public()]) {
+    let checkpoint = match Checkpoint::verify(&note, &signer.public()) {
         Ok(checkpoint) => checkpoint,
         Err(error) => return Ok(Err(error.to_string())),
     };

@@ -2,15 +2,25 @@
 
 use super::{create, say, tell};
 use crate::data::DataDir;
+use crate::keyring::log_key;
+use crate::settings;
+use crate::store::{KeyState, Sort, Store, TrustKey};
 use crate::verify::{VerifyError, verify};
-use serde_json::json;
+use anyhow::Context;
+use evidence::checkpoint::Checkpoint;
+use serde_json::{Value, json};
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Something in the log does not hold.
 const NOT_VERIFIED: u8 = 4;
 
-pub(super) async fn log(data: &DataDir, as_json: bool) -> anyhow::Result<ExitCode> {
+pub(super) async fn log(
+    data: &DataDir,
+    as_json: bool,
+    checkpoint: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
     let store = create::open(data).await?;
     let watched = std::io::stderr().is_terminal();
     let progress = |read: u64, of: u64| {
@@ -19,14 +29,27 @@ pub(super) async fn log(data: &DataDir, as_json: bool) -> anyhow::Result<ExitCod
         }
     };
     let outcome = verify(&store, progress).await;
+    let (origin, keys) = keys(&store).await?;
+    let kept = match checkpoint {
+        Some(path) => Some(kept(&store, &origin, &keys, path).await?),
+        None => None,
+    };
     store.close().await;
     match outcome {
+        Ok(_) if kept.as_ref().is_some_and(Result::is_err) => {
+            let damage = kept.and_then(Result::err).unwrap_or_default();
+            not_verified(as_json, &damage)
+        }
         Ok(verified) if as_json => {
-            say(&json!({
+            let mut said = json!({
                 "verified": true, "size": verified.size, "root": verified.root,
                 "check_ins": verified.check_ins, "acts": verified.acts, "erased": verified.erased,
-            })
-            .to_string());
+                "keys": keys.iter().map(|key| as_value(&origin, key)).collect::<Vec<_>>(),
+            });
+            if let Some(Ok(size)) = kept {
+                said["checkpoint"] = size.into();
+            }
+            say(&said.to_string());
             Ok(ExitCode::SUCCESS)
         }
         Ok(verified) => {
@@ -38,16 +61,73 @@ pub(super) async fn log(data: &DataDir, as_json: bool) -> anyhow::Result<ExitCod
                 verified.acts,
                 verified.root.map(|root| root.to_string()).unwrap_or_default(),
             ));
+            if let Some(Ok(size)) = kept {
+                say(&format!("The checkpoint is one of this log: its first {size} leaves."));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Err(VerifyError::Store(error)) => Err(error.into()),
-        Err(damage) => {
-            if as_json {
-                say(&json!({"verified": false, "damage": damage.to_string()}).to_string());
-            } else {
-                say(&format!("The log does not hold: {damage}."));
-            }
-            Ok(ExitCode::from(NOT_VERIFIED))
-        }
+        Err(damage) => not_verified(as_json, &damage.to_string()),
     }
+}
+
+fn not_verified(as_json: bool, damage: &str) -> anyhow::Result<ExitCode> {
+    if as_json {
+        say(&json!({"verified": false, "damage": damage}).to_string());
+    } else {
+        say(&format!("The log does not hold: {damage}."));
+    }
+    Ok(ExitCode::from(NOT_VERIFIED))
+}
+
+/// The log's name, and every key it ever signed with.
+async fn keys(store: &Store) -> anyhow::Result<(String, Vec<TrustKey>)> {
+    let origin = store.setting(settings::LOG_ORIGIN).await?.context("the log has no name")?;
+    let mut keys = store.trust_keys().await?;
+    keys.retain(|key| key.sort == Sort::Log && key.state != KeyState::Prepared);
+    keys.sort_by_key(|key| key.from_size);
+    Ok((origin, keys))
+}
+
+/// Verifies a checkpoint that somebody kept: signed by a key that signed at its size, and its root
+/// that of the log's first leaves. Gives its size, or what does not hold.
+async fn kept(
+    store: &Store,
+    origin: &str,
+    keys: &[TrustKey],
+    path: &Path,
+) -> anyhow::Result<Result<u64, String>> {
+    let note = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let public = keys.iter().map(|key| log_key(origin, key)).collect::<Result<Vec<_>, _>>()?;
+    let head = match Checkpoint::verify(&note, &public) {
+        Ok(checkpoint) => checkpoint.head,
+        Err(error) => return Ok(Err(format!("the checkpoint: {error}"))),
+    };
+    // A key proves nothing for sizes at which it did not sign.
+    let signed_then = keys.iter().zip(&public).filter(|(key, _)| signs_at(key, head.size));
+    let signed_then: Vec<_> = signed_then.map(|(_, public)| public.clone()).collect();
+    if Checkpoint::verify(&note, &signed_then).is_err() {
+        let size = head.size;
+        return Ok(Err(format!("the checkpoint: its key did not sign at {size} leaves")));
+    }
+    let size = store.log().await?.size;
+    if head.size > size {
+        return Ok(Err(format!("the checkpoint has {} leaves, the log {size}", head.size)));
+    }
+    let root = store.root_at(head.size).await?;
+    if root != head.root {
+        return Ok(Err(format!("the first {} leaves lead to another root", head.size)));
+    }
+    Ok(Ok(head.size))
+}
+
+fn signs_at(key: &TrustKey, size: u64) -> bool {
+    key.from_size.is_some_and(|from| from <= size) && key.to_size.is_none_or(|to| size <= to)
+}
+
+fn as_value(origin: &str, key: &TrustKey) -> Value {
+    json!({
+        "key": log_key(origin, key).map(|key| key.vkey()).unwrap_or_default(),
+        "state": key.state.as_str(), "from_size": key.from_size, "to_size": key.to_size,
+    })
 }

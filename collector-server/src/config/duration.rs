@@ -30,6 +30,36 @@ impl std::str::FromStr for DurationText {
     }
 }
 
+impl std::fmt::Display for DurationText {
+    /// In the largest unit that says it whole.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.0.as_secs();
+        for (unit, of) in [("d", 86_400), ("h", 3600), ("m", 60)] {
+            if seconds >= of && seconds.is_multiple_of(of) {
+                return write!(f, "{}{unit}", seconds / of);
+            }
+        }
+        write!(f, "{seconds}s")
+    }
+}
+
+impl DurationText {
+    /// Reads one that is not nothing.
+    pub fn positive(text: &str) -> Result<Self, String> {
+        let duration: Self = text.parse()?;
+        if duration.0.is_zero() {
+            return Err(format!("`{text}` is too short: at least 1s"));
+        }
+        Ok(duration)
+    }
+}
+
+pub(super) fn from_1s<'de, D: serde::Deserializer<'de>>(
+    value: D,
+) -> Result<DurationText, D::Error> {
+    DurationText::positive(&String::deserialize(value)?).map_err(serde::de::Error::custom)
+}
+
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
@@ -46,6 +76,11 @@ mod tests {
         assert_eq!(read("90s"), Ok(90));
         assert_eq!(read("1h"), Ok(3600));
         assert_eq!(read("14d"), Ok(14 * 86_400));
+        assert!(DurationText::positive("0h").is_err());
+        let shown = |text: &str| text.parse().map(|d: DurationText| d.to_string());
+        for text in ["90s", "15m", "1h", "30d", "0s"] {
+            assert_eq!(shown(text).as_deref(), Ok(text));
+        }
         for text in ["", "14", "d", "-1d", "1.5h", "1 h", "1w", "99999999999999999999d"] {
             assert!(read(text).is_err(), "{text}");
         }

@@ -122,3 +122,26 @@ fn evidence_ends_a_regression_and_silence_does_not() {
     assert!(ends(drifts(&fail, &pass).0));
     assert!(!ends(drifts(&fail, &gone).0));
 }
+
+#[test]
+fn other_rules_over_the_same_evidence_open_no_drift_and_are_announced() {
+    let before = state(entry(Status::Ok, "a", &[]), &[result("acc", "pass", &[])]);
+    let mut after = state(entry(Status::Ok, "a", &[]), &[result("acc", "fail", &["toor"])]);
+    after.rules = Some(Digest::of(b"other rules"));
+    let (found, _) = drifts(&before, &after);
+    assert!(found.opened.is_empty());
+    assert_eq!(found.announced, [(Cause::RuleChanged, "acc".to_owned())]);
+    // Nothing fails by them: nothing to announce.
+    let mut after = state(entry(Status::Ok, "a", &[]), &[result("acc", "unknown", &[])]);
+    after.rules = Some(Digest::of(b"other rules"));
+    assert!(drifts(&before, &after).0.announced.is_empty());
+}
+
+#[test]
+fn a_regression_names_the_kind_that_changed() {
+    let before = state(entry(Status::Ok, "a", &[]), &[result("acc", "pass", &[])]);
+    let after = state(entry(Status::Ok, "b", &[]), &[result("acc", "fail", &[])]);
+    let (found, _) = drifts(&before, &after);
+    assert_eq!(found.kinds, [("acc".to_owned(), "accounts".to_owned())].into());
+    assert!(found.announced.is_empty());
+}

@@ -13,6 +13,7 @@ fn host(n: u128, name: &str, state: HostState, ago_s: Option<i64>) -> HostRow {
         next_due_s: ago_s.map(|_| 60),
         agent: None,
         manifest: None,
+        revoked_us: None,
     }
 }
 

@@ -3,8 +3,8 @@
 
 use super::problem::Problem;
 use crate::app::App;
-use crate::store::model::{DriftRow, HostRow, ResultRow};
-use crate::store::{DriftFilter, DriftKey, HostKey};
+use crate::store::HostKey;
+use crate::store::model::{HostRow, ResultRow};
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -12,6 +12,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use evidence::checkpoint::LogKey;
 use evidence::{Digest, HostId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -31,8 +32,8 @@ pub fn router() -> Router<App> {
         .route("/api/v1/hosts/{id}/kinds/{kind}", get(kind))
         .route("/api/v1/controls", get(controls))
         .route("/api/v1/results", get(results))
-        .route("/api/v1/drifts", get(drifts))
         .route("/api/v1/log/checkpoint", get(checkpoint))
+        .merge(super::alerts::router())
 }
 
 /// A caller with a bearer token, or a person with a session.
@@ -224,43 +225,27 @@ async fn results(
             && after.as_ref().is_none_or(|(host, rule)| (row.host, &row.rule) > (*host, rule))
     });
     rows.sort_by(|a, b| (a.host, &a.rule).cmp(&(b.host, &b.rule)));
-    Ok(page(rows, limit, |row| (row.host, row.rule.clone()), result_json))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DriftQuery {
-    state: Option<String>,
-    host: Option<String>,
-    cursor: Option<String>,
-    limit: Option<usize>,
-}
-
-async fn drifts(
-    State(app): State<App>,
-    _: Reader,
-    Asked(query): Asked<DriftQuery>,
-) -> Result<Json<List<Value>>, Problem> {
-    let open = match query.state.as_deref() {
-        None => None,
-        Some("open") => Some(true),
-        Some("resolved") => Some(false),
-        Some(_) => return Err(Problem::bad_request("state is open or resolved")),
+    let parents = app.store.silent_hosts().await?;
+    let item = |row: &ResultRow| {
+        let mut value = result_json(row);
+        if row.reason.as_deref() == Some("not_reporting") {
+            // The one drift that stands for all of them; none while its host has time left.
+            value["parent"] = json!(parents.get(&row.host));
+        }
+        value
     };
-    let host = query.host.as_deref().map(host_id).transpose()?;
-    let (limit, after) = (limit(query.limit)?, key::<DriftKey>(query.cursor.as_deref())?);
-    let filter = DriftFilter { host, open, limit: limit as i64 + 1 };
-    let drifts = app.store.drifts_after(filter, after.as_ref()).await?;
-    Ok(page(drifts, limit, DriftKey::of, drift_json))
+    Ok(page(rows, limit, |row| (row.host, row.rule.clone()), item))
 }
 
 /// The log's checkpoint as C2SP text, and its parts.
 async fn checkpoint(State(app): State<App>, _: Reader) -> Result<Json<Value>, Problem> {
     let state = app.store.log().await?;
-    let checkpoint = app.signer.checkpoint(state);
+    let keys = app.keys.now();
+    let checkpoint = keys.signer.checkpoint(state);
+    let vkeys: Vec<_> = keys.signer.public().iter().map(LogKey::vkey).collect();
     Ok(Json(json!({
         "origin": checkpoint.origin, "size": state.size, "root": state.root,
-        "note": checkpoint.note, "key": app.signer.public().vkey(),
+        "note": checkpoint.note, "key": vkeys.first(), "keys": vkeys,
     })))
 }
 
@@ -274,7 +259,7 @@ fn host_json(host: &HostRow, now_us: i64, judged: Option<&(i64, i64)>) -> Value 
     json!({
         "id": host.id, "name": host.name, "group": host.group, "state": host.state,
         "silent": host.is_silent(now_us), "enrolled_us": host.enrolled_us,
-        "last_received_us": host.last_received_us, "next_due_s": host.next_due_s,
+        "last_received_us": host.last_received_us, "revoked_us": host.revoked_us, "next_due_s": host.next_due_s,
         "agent": host.agent, "manifest": host.manifest,
         "judged_index": judged.map(|(index, _)| index), "judged_day": judged.map(|(_, day)| day),
     })
@@ -285,14 +270,5 @@ fn result_json(row: &ResultRow) -> Value {
         "host": row.host, "rule": row.rule, "outcome": row.outcome, "reason": row.reason,
         "offenders": row.offenders, "since_us": row.since_us, "known": row.known,
         "cause": row.cause,
-    })
-}
-
-fn drift_json(row: &DriftRow) -> Value {
-    json!({
-        "id": row.id, "drift": row.drift, "host": row.host, "rule": row.rule, "kind": row.kind,
-        "cause": row.cause, "severity": row.severity, "from": row.from, "to": row.to,
-        "offenders": row.offenders, "opened_us": row.opened_us, "resolved_us": row.resolved_us,
-        "state": if row.resolved_us.is_some() { "resolved" } else { "open" },
     })
 }

@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 use tower::Layer;
 
-use crate::authority::{Authority, AuthorityError, ListenerIdentity};
+use crate::authority::{AuthorityError, ListenerIdentity};
 
 /// The verified client certificate of the connection. None only where enrolment is asked for.
 #[derive(Clone, Debug)]
@@ -26,8 +26,9 @@ pub struct Peer(pub Option<CertificateDer<'static>>);
 pub struct PeerAcceptor(RustlsAcceptor);
 
 impl PeerAcceptor {
-    pub fn new(config: Arc<ServerConfig>) -> Self {
-        Self(RustlsAcceptor::new(RustlsConfig::from_config(config)))
+    /// `config` may be replaced later; connections that are open keep what they began with.
+    pub fn new(config: RustlsConfig) -> Self {
+        Self(RustlsAcceptor::new(config))
     }
 }
 
@@ -54,12 +55,14 @@ where
 /// TLS for the agents' listener. A certificate is optional here because enrolment has none yet;
 /// every other route demands it.
 pub fn agents_tls(
-    authority: &Authority,
+    believed: &[CertificateDer<'static>],
     identity: ListenerIdentity,
 ) -> Result<Arc<ServerConfig>, AuthorityError> {
     let unusable = |error: &dyn std::fmt::Display| AuthorityError::Unusable(error.to_string());
     let mut roots = RootCertStore::empty();
-    roots.add(authority.certificate().clone()).map_err(|error| unusable(&error))?;
+    for certificate in believed {
+        roots.add(certificate.clone()).map_err(|error| unusable(&error))?;
+    }
     let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).allow_unauthenticated().build();
     let mut config = ServerConfig::builder()
         .with_client_cert_verifier(verifier.map_err(|error| unusable(&error))?)

@@ -1,59 +1,84 @@
 //! Pages, for people. Handlers read the store, build a page, and answer.
 
-use super::api;
 use super::problem::Problem;
-use super::session::{LoggedIn, StoredSessions, log_in};
+use super::session::{LoggedIn, StoredSessions};
+use super::{account, api, drift, enrolment, seats};
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
 use crate::metrics::Population;
 use crate::overview::Overview;
 use crate::store::DriftFilter;
-use crate::store::model::KindRow;
 use crate::web::input::{Control, Now, Rule, Severity, Theme};
 use crate::web::marks::State as Mark;
 use crate::web::page::{Frame, Room};
-use crate::web::{self, hosts::KindCount};
+use crate::web::{self, hosts::KindCount, timeline};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
-use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
-use evidence::{Digest, HostId};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use evidence::HostId;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use tower_sessions::cookie::SameSite;
-use tower_sessions::cookie::time::Duration;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
-/// A session ends after this long without a request.
-const IDLE: Duration = Duration::hours(12);
 /// Drifts on the overview.
 const DRIFTS_SHOWN: i64 = 8;
+/// Open drifts on the page of a host.
+const DRIFTS_OF_HOST: i64 = 100;
+/// States of a kind that can be chosen to compare with.
+const STATES_SHOWN: i64 = 100;
 /// Where the form to sign out goes.
 const SIGN_OUT: &str = "/logout";
 
+/// Every address of pages that changes something, and how; the API has its own.
+pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
+    vec![
+        ("/login", post(account::login)),
+        (SIGN_OUT, post(account::logout)),
+        ("/account/password", post(account::set_password)),
+        ("/account/sessions/end", post(account::end_session)),
+        ("/people", post(seats::add)),
+        ("/people/{id}/link", post(seats::link)),
+        ("/people/{id}/disable", post(seats::disable)),
+        ("/people/{id}/enable", post(seats::enable)),
+        ("/enrolment/tokens", post(enrolment::create_token)),
+        ("/enrolment/tokens/{id}/revoke", post(enrolment::revoke_token)),
+        ("/enrolment/renewals/{id}/approve", post(enrolment::approve_renewal)),
+        ("/drift/{id}/acknowledge", post(drift::acknowledge)),
+    ]
+}
+
 pub fn router(app: App) -> Router {
     let (style, _) = web::stylesheet();
-    Router::new()
+    let pages = Router::new()
         .route("/", get(overview_page))
+        .route("/drift", get(drift::list_page))
+        .route("/drift/{id}", get(drift::one_page))
         .route("/controls", get(controls_page))
         .route("/controls/{id}", get(control_page))
         .route("/hosts", get(hosts_page))
         .route("/hosts/{id}", get(host_page))
         .route("/hosts/{id}/kinds/{kind}", get(facts_page))
-        .route("/login", get(login_page))
-        .route(SIGN_OUT, post(logout))
+        .route("/enrolment", get(enrolment::page))
+        .route("/people", get(seats::people_page))
+        .route("/login", get(account::login_page))
+        .route(account::ACCOUNT, get(account::account_page))
         .route("/hosts/{id}/kinds/{kind}/facts.json", get(api::kind))
         .merge(api::router())
+        .fallback(not_found);
+    let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));
+    pages
+        .layer(middleware::from_fn_with_state(app.clone(), in_frame))
         .layer(sessions(&app))
         .route(style, get(stylesheet))
         .route("/favicon.ico", get(icon))
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
-        .fallback(not_found)
         .layer(middleware::from_fn(guard))
         .with_state(app)
 }
@@ -62,12 +87,14 @@ fn sessions(app: &App) -> SessionManagerLayer<StoredSessions> {
     // `__Host-` and `Secure` need HTTPS at the browser's end; on loopback there is none.
     let https =
         app.config.people.behind_proxy || app.config.people.public_url.starts_with("https:");
-    SessionManagerLayer::new(StoredSessions(app.store.clone()))
+    let store = StoredSessions { store: app.store.clone(), clock: app.clock.clone() };
+    SessionManagerLayer::new(store)
         .with_name(if https { "__Host-evidenced" } else { "evidenced" })
         .with_secure(https)
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
-        .with_expiry(Expiry::OnInactivity(IDLE))
+        // The cookie goes with the browser; when a session ends is the store's to say.
+        .with_expiry(Expiry::OnSessionEnd)
 }
 
 /// Headers of every answer, and refusal of what another site makes a browser send.
@@ -108,8 +135,11 @@ fn is_same_origin(headers: &HeaderMap) -> bool {
 }
 
 /// A page could not be shown.
-enum Trouble {
+pub(super) enum Trouble {
+    /// What there is none of.
     NotFound(String),
+    /// Why this person may not.
+    Refused(String),
     Failed(Problem),
 }
 
@@ -119,18 +149,58 @@ impl<E: Into<Problem>> From<E> for Trouble {
     }
 }
 
-impl IntoResponse for Trouble {
-    fn into_response(self) -> Response {
-        let frame = Frame::outside();
-        let (status, page) = match self {
-            Self::NotFound(what) => (StatusCode::NOT_FOUND, web::empty::not_found(frame, &what)),
-            Self::Failed(problem) => (problem.status(), web::empty::failed(frame)),
-        };
-        (status, render(&page)).into_response()
+/// What a page of trouble says; goes with the answer until it is known who reads it.
+#[derive(Clone)]
+enum Told {
+    NotFound(String),
+    Refused(String),
+    Failed,
+}
+
+impl Told {
+    fn page(&self, frame: Frame) -> Response {
+        render(&match self {
+            Self::NotFound(what) => web::empty::not_found(frame, what),
+            Self::Refused(why) => web::empty::refused(frame, why),
+            Self::Failed => web::empty::failed(frame),
+        })
     }
 }
 
-fn render(page: &impl Template) -> Response {
+impl IntoResponse for Trouble {
+    fn into_response(self) -> Response {
+        let (status, told) = match self {
+            Self::NotFound(what) => (StatusCode::NOT_FOUND, Told::NotFound(what)),
+            Self::Refused(why) => (StatusCode::FORBIDDEN, Told::Refused(why)),
+            Self::Failed(problem) => (problem.status(), Told::Failed),
+        };
+        let mut response = (status, told.page(Frame::outside())).into_response();
+        response.extensions_mut().insert(told);
+        response
+    }
+}
+
+/// Puts the navigation around a page of trouble, for those who are logged in.
+async fn in_frame(
+    State(app): State<App>,
+    session: Session,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    let Some(told) = response.extensions_mut().remove::<Told>() else { return response };
+    let Ok(Some(_)) = LoggedIn::of(&session, &app).await else { return response };
+    let Ok(frame) = frame(&app, None).await else { return response };
+    (response.status(), told.page(frame)).into_response()
+}
+
+/// The frame of a page that draws on nothing else.
+pub(super) async fn frame(app: &App, room: Option<Room>) -> Result<Frame, Trouble> {
+    let log = app.store.log().await?;
+    Ok(Frame::inside(room, app.clock.now_us(), log).with_sign_out(SIGN_OUT))
+}
+
+pub(super) fn render(page: &impl Template) -> Response {
     match page.render() {
         Ok(text) => Html(text).into_response(),
         Err(error) => {
@@ -141,16 +211,16 @@ fn render(page: &impl Template) -> Response {
 }
 
 /// What all pages draw from, in the shapes they want.
-struct Ground {
-    now_us: i64,
-    overview: Overview,
+pub(super) struct Ground {
+    pub(super) now_us: i64,
+    pub(super) overview: Overview,
     controls: Vec<Control>,
     rules: Vec<Rule>,
     frame_log: crate::store::LogState,
 }
 
 impl Ground {
-    async fn load(app: &App) -> Result<Self, Trouble> {
+    pub(super) async fn load(app: &App) -> Result<Self, Trouble> {
         let now_us = app.clock.now_us();
         let overview = app.overview(now_us).await?;
         let controls = overview.controls.iter().map(|(control, status)| Control {
@@ -164,23 +234,12 @@ impl Ground {
             state: Mark::from_word(status.state.as_str()).unwrap_or(Mark::None),
             open_deviations: status.open_deviations,
         });
-        let rules = app.judge.rules().rules().iter().map(|rule| Rule {
-            id: rule.id.clone(),
-            title: rule.title.clone(),
-            controls: rule.controls.clone(),
-            // What is only informative is shown last.
-            severity: Severity::from_word(rule.severity.as_str()).unwrap_or(Severity::Low),
-            evidence: rule.evidence.clone(),
-            rationale: rule.rationale.clone(),
-            remediation: rule.remediation.clone(),
-            not_shown: rule.not_shown.clone(),
-            profile: rule.profile.as_str().to_owned(),
-        });
-        let (controls, rules) = (controls.collect(), rules.collect());
+        let controls = controls.collect();
+        let rules = rules(app);
         Ok(Self { now_us, overview, controls, rules, frame_log: app.store.log().await? })
     }
 
-    fn now(&self) -> Now<'_> {
+    pub(super) fn now(&self) -> Now<'_> {
         Now {
             at_us: self.now_us,
             hosts: &self.overview.hosts,
@@ -190,9 +249,26 @@ impl Ground {
         }
     }
 
-    fn frame(&self, room: Room) -> Frame {
+    pub(super) fn frame(&self, room: Room) -> Frame {
         Frame::inside(Some(room), self.now_us, self.frame_log).with_sign_out(SIGN_OUT)
     }
+}
+
+/// The active rules as pages show them.
+pub(super) fn rules(app: &App) -> Vec<Rule> {
+    let rule = |rule: &crate::judge::Rule| Rule {
+        id: rule.id.clone(),
+        title: rule.title.clone(),
+        controls: rule.controls.clone(),
+        // What is only informative is shown last.
+        severity: Severity::from_word(rule.severity.as_str()).unwrap_or(Severity::Low),
+        evidence: rule.evidence.clone(),
+        rationale: rule.rationale.clone(),
+        remediation: rule.remediation.clone(),
+        not_shown: rule.not_shown.clone(),
+        profile: rule.profile.as_str().to_owned(),
+    };
+    app.judge.rules().rules().iter().map(rule).collect()
 }
 
 async fn overview_page(State(app): State<App>, _: LoggedIn) -> Result<Response, Trouble> {
@@ -271,66 +347,54 @@ async fn host_page(
     let host = host.and_then(|id| ground.overview.hosts.iter().find(|host| host.id == id));
     let host = host.ok_or_else(|| Trouble::NotFound(format!("host {id}")))?;
     let kinds = app.store.kind_rows(host.id).await?;
-    Ok(render(&web::host::page(ground.frame(Room::Hosts), &ground.now(), host, &kinds)))
+    let since_us = ground.now_us - timeline::RANGE_US;
+    let spans = app.store.kind_spans(host.id, since_us).await?;
+    let receipts = app.store.receipts(host.id, since_us).await?;
+    let chains = app.store.chains(host.id).await?;
+    let now_us = ground.now_us;
+    let input = timeline::Input { now_us, spans: &spans, receipts: &receipts, chains: &chains };
+    let timeline = timeline::of(&input);
+    let filter = DriftFilter { host: Some(host.id), open: Some(true), limit: DRIFTS_OF_HOST };
+    let drifts = app.store.drifts(filter).await?;
+    let page = web::host::page(ground.frame(Room::Hosts), &ground.now(), host, &kinds);
+    Ok(render(&page.with_past(timeline).with_drifts(&drifts, &ground.now())))
+}
+
+#[derive(Deserialize)]
+struct WithQuery {
+    /// Since when the state held that is compared, microseconds.
+    with: Option<i64>,
 }
 
 async fn facts_page(
     State(app): State<App>,
     _: LoggedIn,
     Path((id, kind)): Path<(String, String)>,
+    Query(query): Query<WithQuery>,
 ) -> Result<Response, Trouble> {
     let missing = || Trouble::NotFound(format!("kind {kind} of host {id}"));
     let host = id.parse::<HostId>().map_err(|_| missing())?;
     let host = app.store.host(host).await?.ok_or_else(missing)?;
     let rows = app.store.kind_rows(host.id).await?;
-    let row: &KindRow = rows.iter().find(|row| row.kind == kind).ok_or_else(missing)?;
-    let facts = match row.facts {
-        Some(id) => app.store.facts_of_host(host.id, id).await?,
+    let row = rows.into_iter().find(|row| row.kind == kind).ok_or_else(missing)?;
+    let history = app.store.kind_history(host.id, &kind, STATES_SHOWN).await?;
+    let earlier = || history.iter().filter(|span| span.row.since_us < row.since_us);
+    let wanted = query.with.and_then(|with| earlier().find(|span| span.row.since_us == with));
+    let before = wanted.or_else(|| earlier().next());
+    let before = match before {
+        Some(span) => Some((span, drift::with_body(&app, span.row.clone()).await?.1)),
         None => None,
     };
-    let previous = app.store.previous_kind_state(host.id, &kind).await?;
-    let previous_facts = match previous.as_ref().and_then(|row| row.facts) {
-        Some(id) => app.store.facts_of_host(host.id, id).await?,
-        None => None,
+    let (row, facts) = drift::with_body(&app, row).await?;
+    let input = web::facts::Input {
+        now_us: app.clock.now_us(),
+        host: &host,
+        row: &row,
+        facts: facts.as_ref(),
+        previous: before.as_ref().map(|(span, facts)| (*span, facts.as_ref())),
+        history: &history,
     };
-    let now_us = app.clock.now_us();
-    let frame = Frame::inside(Some(Room::Hosts), now_us, app.store.log().await?);
-    let previous = previous.as_ref().map(|row| (row, previous_facts.as_ref()));
-    let input = web::facts::Input { now_us, host: &host, row, facts: facts.as_ref(), previous };
-    Ok(render(&web::facts::page(frame.with_sign_out(SIGN_OUT), &input)))
-}
-
-#[derive(Deserialize)]
-struct LoginQuery {
-    link: Option<String>,
-}
-
-async fn login_page(
-    State(app): State<App>,
-    session: Session,
-    Query(query): Query<LoginQuery>,
-) -> Result<Response, Trouble> {
-    let Some(secret) = query.link else { return Ok(render(&web::login::page(false))) };
-    let hash = Digest::of(secret.as_bytes());
-    match app.store.use_login_link(hash, app.clock.now_us()).await? {
-        Ok(person) => {
-            log_in(&session, person).await?;
-            Ok(Redirect::to("/").into_response())
-        }
-        Err(refusal) => {
-            tracing::warn!(%refusal, "login refused");
-            let page = render(&web::login::page(true));
-            Ok((StatusCode::FORBIDDEN, page).into_response())
-        }
-    }
-}
-
-async fn logout(session: Session, _: LoggedIn) -> Response {
-    if let Err(error) = session.flush().await {
-        tracing::error!(%error, "a session could not be ended");
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    }
-    Redirect::to("/login").into_response()
+    Ok(render(&web::facts::page(frame(&app, Some(Room::Hosts)).await?, &input)))
 }
 
 async fn stylesheet() -> impl IntoResponse {

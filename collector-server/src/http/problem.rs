@@ -1,7 +1,7 @@
 //! The one place where an error becomes a status code: RFC 9457 problems.
 
 use crate::ingest::IngestError;
-use crate::store::{EnrolRefusal, ObjectRefusal, Refusal, StoreError};
+use crate::store::{EnrolRefusal, IdentityRefusal, ObjectRefusal, Refusal, StoreError};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -53,7 +53,7 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "/problems/forbidden", title)
     }
 
-    fn busy(retry_after_s: u64) -> Self {
+    pub(super) fn busy(retry_after_s: u64) -> Self {
         let mut problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "/problems/busy",
@@ -105,6 +105,13 @@ impl From<StoreError> for Problem {
     }
 }
 
+impl From<aws_lc_rs::error::Unspecified> for Problem {
+    fn from(_: aws_lc_rs::error::Unspecified) -> Self {
+        tracing::error!("the operating system gave no randomness");
+        Self::busy(15)
+    }
+}
+
 impl From<IngestError> for Problem {
     fn from(error: IngestError) -> Self {
         match error {
@@ -145,6 +152,20 @@ impl From<ObjectRefusal> for Problem {
 impl From<EnrolRefusal> for Problem {
     fn from(refusal: EnrolRefusal) -> Self {
         Self::forbidden("the enrolment token is refused").detail(refusal.to_string())
+    }
+}
+
+impl From<IdentityRefusal> for Problem {
+    fn from(refusal: IdentityRefusal) -> Self {
+        let kind = match refusal {
+            IdentityRefusal::Unknown => "/problems/unknown-certificate",
+            IdentityRefusal::Revoked => "/problems/revoked",
+            IdentityRefusal::Retired => "/problems/retired",
+            IdentityRefusal::Ended => "/problems/ended",
+            IdentityRefusal::Expired | IdentityRefusal::TooLate => "/problems/expired",
+        };
+        Self::new(StatusCode::FORBIDDEN, kind, "this host's certificate is not accepted")
+            .detail(refusal.to_string())
     }
 }
 

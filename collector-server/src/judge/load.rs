@@ -17,10 +17,14 @@ const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
     ("kernel_hardening.toml", include_str!("../../../config/rules/kernel_hardening.toml")),
+    ("listening_ports.toml", include_str!("../../../config/rules/listening_ports.toml")),
     ("logging.toml", include_str!("../../../config/rules/logging.toml")),
+    ("logins.toml", include_str!("../../../config/rules/logins.toml")),
+    ("meta.toml", include_str!("../../../config/rules/meta.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
     ("sudo.toml", include_str!("../../../config/rules/sudo.toml")),
+    ("time_sync.toml", include_str!("../../../config/rules/time_sync.toml")),
 ];
 
 /// Rules that have been checked, with the files they came from.

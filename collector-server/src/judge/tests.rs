@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::sync::{Arc, OnceLock};
 
 const TODAY: i64 = 20_779;
+const KINDS: usize = evidence::kinds::ALL.len();
 
 fn judge() -> &'static Judge {
     static JUDGE: OnceLock<Judge> = OnceLock::new();
@@ -29,15 +30,19 @@ fn state(kind: &str, data: Value) -> KindState {
 }
 
 /// Facts that pass every rule that applies, typed by the contract so that they stay whole.
-fn good_data() -> [(&'static str, Value); 7] {
+fn good_data() -> [(&'static str, Value); KINDS] {
     [
         ("accounts", accounts()),
         ("host_os", host_os()),
         ("kernel_hardening", kernel_hardening()),
+        ("listening_ports", listening_ports()),
         ("logging", logging()),
+        ("logins", logins()),
+        ("meta", meta()),
         ("packages", packages()),
         ("ssh_server", ssh_server()),
         ("sudo", sudo()),
+        ("time_sync", time_sync()),
     ]
 }
 
@@ -76,6 +81,17 @@ fn kernel_hardening() -> Value {
             "net.ipv4.tcp_syncookies": 1},
         "mismatches": [], "modules_unsigned": [], "modules_out_of_tree": [],
         "usb_storage": {"blocked": true, "loaded": false, "builtin": false}})
+}
+
+fn listening_ports() -> Value {
+    let socket = |key: &str, port: i64, scope: &str, program: &str| {
+        json!({"key": key, "port": port, "ip": "v4", "scope": scope, "uids": [0],
+            "programs": [program], "units": []})
+    };
+    json!({"tcp": [socket("tcp/22", 22, "any", "/usr/sbin/sshd"),
+            socket("tcp/5432", 5432, "loopback", "/usr/bin/postgres")],
+        "udp": [socket("udp/323", 323, "loopback", "/usr/sbin/chronyd")],
+        "udp_not_listed": [{"first": 32768, "last": 60999}]})
 }
 
 fn logging() -> Value {
@@ -123,6 +139,31 @@ fn sudo() -> Value {
             "log_output": false, "targetpw": false},
         "resolved_principals": ["ada"], "unresolved": [], "ldap_source": false,
         "files": [{"path": "/etc/sudoers", "uid": 0, "group_write": false, "other_write": false}]})
+}
+
+fn time_sync() -> Value {
+    json!({"clients": [{"name": "chrony", "enabled": true, "active": true}],
+        "synchronised": true, "last_sync_age": "under_3h",
+        "sources": [{"client": "chrony", "form": "pool", "address": "2.debian.pool.ntp.org",
+            "nts": true, "noselect": false}],
+        "timezone": "Etc/UTC", "hardware_clock": "utc"})
+}
+
+fn logins() -> Value {
+    json!({"records": [
+            {"format": "lastlog", "per_account": true, "holds_logins": true, "newest_day": TODAY - 1},
+            {"format": "wtmp", "per_account": false, "holds_logins": true, "newest_day": TODAY - 1,
+                "oldest_day": TODAY - 100}],
+        "last_logins": [{"name": "ada", "day": TODAY - 1, "proof": "lastlog"}],
+        "unseen": ["root"]})
+}
+
+fn meta() -> Value {
+    json!({"agent_version": "1.2.3", "agent_sha256": "0".repeat(64),
+        "config_sha256": "1".repeat(64), "kinds_off": [], "uid": 990,
+        "capabilities": ["CAP_DAC_READ_SEARCH"], "capabilities_missing": [],
+        "confinement": {"no_new_privs": true, "seccomp": "filter"},
+        "spool": {"state": "empty", "has_dropped": false}})
 }
 
 fn host(data: impl IntoIterator<Item = (&'static str, Value)>) -> HostState {
@@ -371,7 +412,7 @@ proptest! {
     /// Evidence that is taken away leaves a result as it was, or makes it unknown.
     #[test]
     fn removing_facts_never_changes_a_result_but_to_unknown(
-        kind in 0..7usize,
+        kind in 0..KINDS,
         spoil in spoil(),
         removed in prop::collection::vec(any::<prop::sample::Index>(), 1..6),
     ) {
@@ -394,7 +435,7 @@ proptest! {
     /// that was not proven by another kind.
     #[test]
     fn denying_a_kind_never_gives_a_pass(
-        kind in 0..7usize,
+        kind in 0..KINDS,
         spoil in spoil(),
         status in prop::sample::select(vec![Status::Absent, Status::Denied, Status::ParseError,
             Status::Unsupported, Status::Timeout, Status::Truncated, Status::IoError]),
@@ -424,7 +465,7 @@ proptest! {
 
     /// Paths that were not read turn every rule that reads them, or below or above them, unknown.
     #[test]
-    fn what_is_unread_never_passes(kind in 0..7usize, unread in any::<prop::sample::Index>()) {
+    fn what_is_unread_never_passes(kind in 0..KINDS, unread in any::<prop::sample::Index>()) {
         let (name, data) = good_data()[kind].clone();
         let mut found = Vec::new();
         keys(&data, "", &mut found);

@@ -5,6 +5,7 @@ use super::StoreError;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction};
+use std::fmt::Write as _;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -66,7 +67,85 @@ macro_rules! read {
     ($db:expr, one, $($rest:tt)*) => { read!(@ fetch_one, $db, $($rest)*) };
 }
 
-pub(super) use {execute, fetch, read};
+/// Runs one statement for many rows, in as few runs as their number allows:
+/// `execute_rows!(tx, "INSERT … VALUES ", COLUMNS, " ON CONFLICT …", rows, |row| binds…)`.
+macro_rules! execute_rows {
+    ($tx:expr, $before:expr, $columns:expr, $after:expr, $rows:expr,
+     |$row:ident| $($bind:expr),+ $(,)?) => {
+        let rows = $rows;
+        for run in $crate::store::db::runs(&rows) {
+            let sql = $crate::store::db::rows_sql($before, $columns, run.len(), $after);
+            let sql = sqlx::AssertSqlSafe(sql);
+            match $tx {
+                $crate::store::db::Tx::Sqlite(t) => {
+                    let mut query = sqlx::query(sql);
+                    for $row in run { query = query$(.bind($bind))+; }
+                    query.execute(&mut **t).await?;
+                }
+                $crate::store::db::Tx::Postgres(t) => {
+                    let mut query = sqlx::query(sql);
+                    for $row in run { query = query$(.bind($bind))+; }
+                    query.execute(&mut **t).await?;
+                }
+            }
+        }
+    };
+}
+
+/// [`execute_rows`] for a query; what it gives is added to `found`.
+macro_rules! fetch_rows {
+    ($tx:expr, $type:ty, $before:expr, $columns:expr, $after:expr, $rows:expr, $found:expr,
+     |$row:ident| $($bind:expr),+ $(,)?) => {
+        for run in $crate::store::db::runs($rows) {
+            let sql = $crate::store::db::rows_sql($before, $columns, run.len(), $after);
+            let sql = sqlx::AssertSqlSafe(sql);
+            match $tx {
+                $crate::store::db::Tx::Sqlite(t) => {
+                    let mut query = sqlx::query_as::<_, $type>(sql);
+                    for $row in run { query = query$(.bind($bind))+; }
+                    $found.extend(query.fetch_all(&mut **t).await?);
+                }
+                $crate::store::db::Tx::Postgres(t) => {
+                    let mut query = sqlx::query_as::<_, $type>(sql);
+                    for $row in run { query = query$(.bind($bind))+; }
+                    $found.extend(query.fetch_all(&mut **t).await?);
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {execute, execute_rows, fetch, fetch_rows, read};
+
+/// Rows of one statement. Few sizes, so that few statements have to be prepared and kept.
+const RUNS: [usize; 4] = [64, 16, 4, 1];
+
+/// The rows in order, in runs of [`RUNS`], longest first.
+pub(super) fn runs<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let length = RUNS.into_iter().find(|length| *length <= rest.len())?;
+        let (run, after) = rest.split_at(length);
+        rest = after;
+        Some(run)
+    })
+}
+
+/// `before ($1, $2), ($3, $4) after`.
+pub(super) fn rows_sql(before: &str, columns: usize, rows: usize, after: &str) -> String {
+    let mut sql = String::with_capacity(before.len() + after.len() + rows * columns * 6);
+    sql.push_str(before);
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 1..=columns {
+            let comma = if column == 1 { "" } else { ", " };
+            let _ = write!(sql, "{comma}${}", row * columns + column);
+        }
+        sql.push(')');
+    }
+    sql.push_str(after);
+    sql
+}
 
 impl Db {
     /// Opens `sqlite:PATH` or `postgres://…` and brings its tables up to date.
@@ -88,10 +167,11 @@ impl Db {
             .foreign_keys(true)
             // The command line writes beside a running server.
             .busy_timeout(Duration::from_secs(15));
-        let write = SqlitePoolOptions::new().max_connections(1);
+        let write = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
         let write = write.connect_with(options.clone()).await?;
         sqlx::migrate!("migrations/sqlite").run(&write).await?;
-        let read = SqlitePoolOptions::new().max_connections(4);
+        // A file answers or fails; asking it first whether it will costs as much as the query.
+        let read = SqlitePoolOptions::new().max_connections(4).test_before_acquire(false);
         let read = read.connect_with(options.read_only(true)).await?;
         Ok(Self::Sqlite { write, read })
     }
@@ -131,5 +211,25 @@ impl Tx {
             Self::Postgres(t) => t.commit().await?,
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_go_in_runs_of_few_sizes_and_none_is_left_out() {
+        for count in [0, 1, 3, 4, 63, 64, 150, 512] {
+            let rows: Vec<_> = (0..count).collect();
+            let found: Vec<_> = runs(&rows).collect();
+            assert_eq!(found.concat(), rows);
+            assert!(found.iter().all(|run| RUNS.contains(&run.len())), "{count}");
+        }
+    }
+
+    #[test]
+    fn the_parameters_of_all_rows_are_numbered_through() {
+        assert_eq!(rows_sql("a ", 2, 2, " b"), "a ($1, $2), ($3, $4) b");
     }
 }

@@ -44,7 +44,7 @@ impl Store {
         let sql = "SELECT name_key, entry, known_from FROM expected_host WHERE to_us IS NULL";
         let rows = fetch!(&mut tx, all, (String, String, i64), sql)?;
         let mut held: BTreeMap<_, _> = rows.into_iter().map(|r| (r.0, (r.1, r.2))).collect();
-        let known = signed(log.next_index());
+        let known = signed(log.size());
         let (mut added, mut changed, mut unchanged) = (0, 0, 0);
         let mut ended = vec![];
         for entry in entries {

@@ -1,14 +1,16 @@
-//! Hosts: tokens, enrolment, certificates.
+//! Hosts: enrolment, and where they stand.
 
 use super::acts::{self, Act};
-use super::db::{Tx, execute, fetch, read};
+use super::db::{Tx, execute, read};
 use super::host_spans::{Said, say_of_host};
 use super::log::{Appender, LogState, signed};
 use super::model::{HostRow, HostState};
+use super::tokens::{EnrolRefusal, spend};
 use super::{Store, StoreError};
 use evidence::key::PublicKey;
 use evidence::{Digest, HostId};
 use serde_json::json;
+use std::net::IpAddr;
 
 /// A host that asks to be enrolled; its certificate was made, and counts once this is stored.
 #[derive(Debug, Clone)]
@@ -22,25 +24,13 @@ pub struct Enrolment {
     pub serial: String,
     /// End of the certificate, seconds since the epoch.
     pub not_after_s: i64,
+    /// The authority that signed it.
+    pub authority: Digest,
+    /// Digest of the trust bundle that goes with it.
+    pub trust: Digest,
+    /// Address the request came from.
+    pub peer: IpAddr,
     pub at_us: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EnrolRefusal {
-    #[error("this token is not known here; create one with `evidenced-collector token create`")]
-    UnknownToken,
-    #[error("this token has expired; create a new one")]
-    Expired,
-    #[error("this token has been used as often as it may; create a new one")]
-    UsedUp,
-}
-
-/// Whose certificate it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Holder {
-    pub host: HostId,
-    /// The key that must have signed its check-ins; none if the host is not in service.
-    pub evidence_key: Option<PublicKey>,
 }
 
 #[derive(sqlx::FromRow)]
@@ -54,35 +44,10 @@ pub(super) struct HostColumns {
     next_due_s: Option<i64>,
     agent: Option<String>,
     manifest: Option<Vec<u8>>,
+    revoked_us: Option<i64>,
 }
 
 impl Store {
-    /// Makes a token known. Only its hash is kept; the act is logged.
-    pub async fn create_token(
-        &self,
-        hash: Digest,
-        group: &str,
-        uses: i64,
-        expires_us: i64,
-        now_us: i64,
-    ) -> Result<LogState, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let mut log = Appender::lock(&mut tx).await?;
-        let sql =
-            "INSERT INTO token (hash, host_group, uses_left, expires_us) VALUES ($1, $2, $3, $4)";
-        execute!(&mut tx, sql, hash.0.to_vec(), group.to_owned(), uses, expires_us)?;
-        let act = Act {
-            at_us: now_us,
-            actor: "operator".to_owned(),
-            act: "token_created".to_owned(),
-            detail: json!({"group": group, "uses": uses, "expires_us": expires_us}),
-        };
-        acts::append(&mut tx, &mut log, &act).await?;
-        let state = log.finish(&mut tx).await?;
-        tx.commit().await?;
-        Ok(state)
-    }
-
     /// Spends one use of the token and makes the host known, or does neither.
     pub async fn enrol(
         &self,
@@ -90,8 +55,9 @@ impl Store {
     ) -> Result<Result<LogState, EnrolRefusal>, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
-        let group = match spend(&mut tx, enrolment).await? {
-            Ok(group) => group,
+        let (token, peer) = (&enrolment.token, enrolment.peer);
+        let (group, token) = match spend(&mut tx, token, peer, enrolment.at_us).await? {
+            Ok(spent) => spent,
             Err(refusal) => return Ok(Err(refusal)),
         };
         insert(&mut tx, enrolment, &group).await?;
@@ -102,6 +68,7 @@ impl Store {
             detail: json!({
                 "host": enrolment.host, "name": enrolment.name, "group": group,
                 "evidence_key": enrolment.evidence_key, "certificate": enrolment.serial,
+                "token": token, "from": enrolment.peer.to_canonical(),
             }),
         };
         let index = acts::append(&mut tx, &mut log, &act).await?;
@@ -126,56 +93,26 @@ impl Store {
             .collect()
     }
 
-    /// The host a certificate belongs to; none if it is unknown or revoked.
-    pub async fn certificate_holder(&self, serial: &str) -> Result<Option<Holder>, StoreError> {
-        let sql =
-            "SELECT h.id, h.evidence_key, h.state FROM certificate c JOIN host h ON h.id = c.host
-                   WHERE c.serial = $1 AND c.revoked_us IS NULL";
-        let row = read!(&self.db, optional, (String, Vec<u8>, String), sql, serial.to_owned())?;
-        let Some((host, key, state)) = row else { return Ok(None) };
-        let key = PublicKey::from_slice(&key).ok_or_else(|| StoreError::corrupt("an evidence key"));
-        let in_service = ["enrolling", "active", "maintenance"].contains(&state.as_str());
-        let evidence_key = in_service.then_some(key?);
-        Ok(Some(Holder { host: host_id(&host)?, evidence_key }))
-    }
-
     /// All hosts, by name.
     pub async fn hosts(&self) -> Result<Vec<HostRow>, StoreError> {
         let sql = "SELECT id, name, host_group, state, enrolled_us, last_received_us, next_due_s,
-                   agent, manifest FROM host ORDER BY name, id";
+                   agent, manifest, revoked_us FROM host ORDER BY name, id";
         let rows = read!(&self.db, all, HostColumns, sql)?;
         rows.into_iter().map(row).collect()
     }
 
     pub async fn host(&self, id: HostId) -> Result<Option<HostRow>, StoreError> {
         let sql = "SELECT id, name, host_group, state, enrolled_us, last_received_us, next_due_s,
-                   agent, manifest FROM host WHERE id = $1";
+                   agent, manifest, revoked_us FROM host WHERE id = $1";
         read!(&self.db, optional, HostColumns, sql, id.to_string())?.map(row).transpose()
     }
-}
-
-async fn spend(
-    tx: &mut Tx,
-    enrolment: &Enrolment,
-) -> Result<Result<String, EnrolRefusal>, StoreError> {
-    let hash = enrolment.token.0.to_vec();
-    let sql = "SELECT host_group, uses_left, expires_us FROM token WHERE hash = $1";
-    let row = fetch!(tx, optional, (String, i64, i64), sql, hash.clone())?;
-    let Some((group, uses, expires_us)) = row else { return Ok(Err(EnrolRefusal::UnknownToken)) };
-    if expires_us <= enrolment.at_us {
-        return Ok(Err(EnrolRefusal::Expired));
-    }
-    if uses <= 0 {
-        return Ok(Err(EnrolRefusal::UsedUp));
-    }
-    execute!(tx, "UPDATE token SET uses_left = uses_left - 1 WHERE hash = $1", hash.clone())?;
-    Ok(Ok(group))
 }
 
 async fn insert(tx: &mut Tx, enrolment: &Enrolment, group: &str) -> Result<(), StoreError> {
     let host = enrolment.host.to_string();
     let sql = "INSERT INTO host (id, name, machine, host_group, state, evidence_key, enrolled_us,
-               manifest_complete, judged_index) VALUES ($1, $2, $3, $4, 'enrolling', $5, $6, $7, -1)";
+               manifest_complete, judged_index, trust)
+               VALUES ($1, $2, $3, $4, 'enrolling', $5, $6, $7, -1, $8)";
     execute!(
         tx,
         sql,
@@ -186,9 +123,19 @@ async fn insert(tx: &mut Tx, enrolment: &Enrolment, group: &str) -> Result<(), S
         enrolment.evidence_key.0.to_vec(),
         enrolment.at_us,
         false,
+        enrolment.trust.0.to_vec(),
     )?;
-    let sql = "INSERT INTO certificate (serial, host, not_after_s) VALUES ($1, $2, $3)";
-    execute!(tx, sql, enrolment.serial.clone(), host.clone(), enrolment.not_after_s)?;
+    let sql = "INSERT INTO certificate (serial, host, not_after_s, issued_us, authority)
+               VALUES ($1, $2, $3, $4, $5)";
+    execute!(
+        tx,
+        sql,
+        enrolment.serial.clone(),
+        host.clone(),
+        enrolment.not_after_s,
+        enrolment.at_us,
+        enrolment.authority.0.to_vec()
+    )?;
     Ok(())
 }
 
@@ -215,5 +162,6 @@ pub(super) fn row(columns: HostColumns) -> Result<HostRow, StoreError> {
         next_due_s: columns.next_due_s,
         agent: columns.agent,
         manifest: columns.manifest.as_deref().and_then(Digest::from_slice),
+        revoked_us: columns.revoked_us,
     })
 }

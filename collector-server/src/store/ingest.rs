@@ -1,12 +1,15 @@
 //! Check-ins become durable: chain, log and host row in one transaction.
 
+use super::anomaly::{self, Anomaly};
 use super::db::{Tx, execute, fetch, read};
+use super::group::{ChainRow, CheckInRow, Group, HostBefore, HostChange};
 use super::host_spans::{Said, say_of_host};
-use super::log::{Appender, LogState, signed};
+use super::log::{Appender, FreshTiles, LogState, signed};
 use super::packed::{pack, plain, unpack};
 use super::{Store, StoreError};
 use crate::clock::day_of;
 use evidence::{CheckIn, Digest, SignedCheckIn, Want, leaf};
+use std::net::IpAddr;
 
 /// Most objects a receipt asks for at once; the rest is asked for next time.
 const MAX_WANTED: usize = 256;
@@ -16,6 +19,8 @@ const MAX_WANTED: usize = 256;
 pub struct Incoming {
     pub signed: SignedCheckIn,
     pub received_us: i64,
+    /// Address it came from.
+    pub peer: Option<IpAddr>,
 }
 
 /// It is in the log.
@@ -44,15 +49,27 @@ impl Store {
         &self,
         batch: &[Incoming],
     ) -> Result<(Vec<Result<Accepted, Refusal>>, LogState), StoreError> {
+        self.accept_with_tiles(batch).await.map(|(answers, state, _)| (answers, state))
+    }
+
+    /// [`Store::accept`], with the log's tiles that the commit wrote, for proofs.
+    pub(crate) async fn accept_with_tiles(
+        &self,
+        batch: &[Incoming],
+    ) -> Result<(Vec<Result<Accepted, Refusal>>, LogState, FreshTiles), StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
+        let mut group = Group::read(&mut tx, batch).await?;
         let mut answers = Vec::with_capacity(batch.len());
         for incoming in batch {
-            answers.push(accept_one(&mut tx, &mut log, incoming).await?);
+            answers.push(accept_one(&mut tx, &mut log, &mut group, incoming).await?);
         }
-        let state = log.finish(&mut tx).await?;
+        group.write(&mut tx).await?;
+        let now_us = batch.iter().map(|incoming| incoming.received_us).max().unwrap_or_default();
+        anomaly::settle(&mut tx, now_us).await?;
+        let (state, tiles) = log.finish_with_tiles(&mut tx).await?;
         tx.commit().await?;
-        Ok((answers, state))
+        Ok((answers, state, tiles))
     }
 
     /// The newest check-in among the first `size` leaves.
@@ -74,36 +91,15 @@ impl Store {
     }
 }
 
-/// What the rows of the host and of the chain say before this check-in.
-#[derive(sqlx::FromRow)]
-struct HostBefore {
-    state: String,
-    enrolled_us: i64,
-    last_observed_us: Option<i64>,
-    last_index: Option<i64>,
-    manifest: Option<Vec<u8>>,
-    manifest_complete: bool,
-    judged_index: i64,
-    judged_day: i64,
-    /// Log index of the chain's first check-in: its name in the rows of check-ins. None, as the two
-    /// below, for a chain that begins.
-    first_index: Option<i64>,
-    next_seq: Option<i64>,
-    last_id: Option<Vec<u8>>,
-}
-
 async fn accept_one(
     tx: &mut Tx,
     log: &mut Appender,
+    group: &mut Group,
     incoming: &Incoming,
 ) -> Result<Result<Accepted, Refusal>, StoreError> {
     let check_in = &incoming.signed.check_in;
     let host = check_in.host.to_string();
-    let sql = "SELECT h.state, h.enrolled_us, h.last_observed_us, h.last_index, h.manifest,
-                      h.manifest_complete, h.judged_index, h.judged_day, c.first_index, c.next_seq, c.last_id
-               FROM host h LEFT JOIN chain c ON c.host = h.id AND c.chain = $2 WHERE h.id = $1";
-    let chain = check_in.chain.to_string();
-    let Some(before) = fetch!(tx, optional, HostBefore, sql, host.clone(), chain.clone())? else {
+    let Some(before) = group.before(tx, incoming).await? else {
         return Ok(Err(Refusal::UnknownHost));
     };
     if before.state == "retired" || before.state == "ended" {
@@ -111,7 +107,10 @@ async fn accept_one(
     }
     let place = match follow(tx, &incoming.signed, &before).await? {
         Ok(place) => place,
-        Err(refusal) => return Ok(Err(refusal)),
+        Err(refusal) => {
+            does_not_follow(tx, log, incoming, &refusal).await?;
+            return Ok(Err(refusal));
+        }
     };
     // What was complete stays complete.
     let unchanged = before.manifest_complete
@@ -129,9 +128,24 @@ async fn accept_one(
         return Ok(Ok(Accepted { index, want, duplicate: true }));
     }
     let index = log.append(tx, &leaf::check_in_leaf(&incoming.signed)).await?;
-    write(tx, incoming, index, &before, complete).await?;
-    if let Place::NewChain { resumed: true } = place {
-        anomaly(tx, incoming, index).await?;
+    write(tx, group, incoming, index, &before, complete).await?;
+    if let Place::NewChain { resumed } = place {
+        let sql = "UPDATE host SET newest_chain = $2 WHERE id = $1";
+        execute!(tx, sql, host.clone(), signed(index))?;
+        if resumed {
+            new_chain(tx, incoming, index).await?;
+        }
+    } else if let (Some(first), Some(newest)) = (before.first_index, before.newest_chain)
+        && first < newest
+    {
+        two_machines(tx, incoming, index, newest).await?;
+    }
+    if let Some(jump) = clock_jump(incoming, &before) {
+        let host = check_in.host;
+        let at_us = incoming.received_us;
+        let from = "a clock in step";
+        let jumped = Anomaly { host, subject: anomaly::CLOCK, from, to: &jump, at_us, index };
+        anomaly::open(tx, jumped).await?;
     }
     Ok(Ok(Accepted { index, want, duplicate: false }))
 }
@@ -186,6 +200,7 @@ async fn follow(
 
 async fn write(
     tx: &mut Tx,
+    group: &mut Group,
     incoming: &Incoming,
     index: u64,
     before: &HostBefore,
@@ -196,17 +211,6 @@ async fn write(
     let observed = observed_us(check_in, incoming.received_us, before);
     let at = signed(index);
     let first = before.first_index.unwrap_or(at);
-    let sql = "INSERT INTO check_in (log_index, first_index, seq, observed_us, received_us, packed)
-               VALUES ($1, $2, $3, $4, $5, $6)";
-    let row = pack(&incoming.signed);
-    let received = incoming.received_us;
-    execute!(tx, sql, at, first, check_in.seq, observed, received, row.clone())?;
-    let sql = "INSERT INTO chain (host, chain, first_index, next_seq, last_id)
-               VALUES ($1, $2, $3, $4, $5) ON CONFLICT (host, chain) DO UPDATE
-               SET next_seq = excluded.next_seq, last_id = excluded.last_id";
-    let id = incoming.signed.id().0.to_vec();
-    execute!(tx, sql, host.clone(), chain.clone(), first, check_in.seq + 1, id.clone())?;
-
     let manifest = check_in.manifest.0.to_vec();
     let same = before.manifest.as_ref() == Some(&manifest) && before.manifest_complete;
     let same_day = before.judged_day == day_of(observed);
@@ -218,23 +222,37 @@ async fn write(
         let change = Said { property: "state", value: "active", cause: None, from_us: observed };
         say_of_host(tx, &host, change, at).await?;
     }
-    let sql = "UPDATE host SET state = CASE state WHEN 'maintenance' THEN state ELSE 'active' END,
-               agent = $2, last_received_us = $3,
-               last_observed_us = $4, last_index = $5, next_due_s = $6, manifest = $7,
-               manifest_complete = $8, judged_index = $9 WHERE id = $1";
-    execute!(
-        tx,
-        sql,
-        host.clone(),
-        check_in.agent.clone(),
-        incoming.received_us,
-        observed,
-        at,
-        check_in.next_due_s,
-        manifest.clone(),
-        complete,
-        judged,
-    )?;
+    let received_us = incoming.received_us;
+    group.add(
+        CheckInRow {
+            log_index: at,
+            first_index: first,
+            seq: check_in.seq,
+            observed_us: observed,
+            received_us,
+            packed: pack(&incoming.signed),
+        },
+        ChainRow {
+            host: host.clone(),
+            chain,
+            first_index: first,
+            next_seq: check_in.seq + 1,
+            last_id: incoming.signed.id().0.to_vec(),
+            peer: incoming.peer.map(|peer| peer.to_canonical().to_string()),
+            received_us,
+        },
+        HostChange {
+            host: host.clone(),
+            agent: check_in.agent.clone(),
+            received_us,
+            observed_us: observed,
+            last_index: at,
+            next_due_s: check_in.next_due_s,
+            manifest,
+            manifest_complete: complete,
+            judged_index: judged,
+        },
+    );
     // A check-in before this one that waits is judged now, even if its objects never came: else
     // the last state that was whole would stand for as long as none is whole again.
     if (complete && !skip) || !caught_up {
@@ -252,7 +270,7 @@ fn observed_us(check_in: &CheckIn, received_us: i64, before: &HostBefore) -> i64
 
 /// Asks for judgement. A job that is there grows a generation, so that whoever works on it now
 /// does not take it away.
-async fn enqueue(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
+pub(super) async fn enqueue(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
     let sql = "INSERT INTO judge_job (host, queued_us, generation) VALUES ($1, $2, 0)
                ON CONFLICT (host) DO UPDATE SET generation = judge_job.generation + 1";
     execute!(tx, sql, host.to_owned(), now_us)?;
@@ -278,29 +296,89 @@ async fn want(tx: &mut Tx, check_in: &CheckIn) -> Result<Want, StoreError> {
 }
 
 /// A host that had a chain begins another: often a restored machine, sometimes a copy.
-async fn anomaly(tx: &mut Tx, incoming: &Incoming, index: u64) -> Result<(), StoreError> {
+async fn new_chain(tx: &mut Tx, incoming: &Incoming, index: u64) -> Result<(), StoreError> {
     let check_in = &incoming.signed.check_in;
     let to = match check_in.resumes {
         Some(last) => format!("new chain, after check-in {last}"),
         None => "new chain that names no earlier check-in".to_owned(),
     };
-    let sql = "INSERT INTO drift (id, drift, host, subject, cause, severity, from_state, to_state,
-               offenders, opened_us, opened_index)
-               VALUES ($1, 'integrity_anomaly', $2, $3, 'host_changed', 'high', 'one chain', $4,
-               '[]', $5, $6) ON CONFLICT DO NOTHING";
-    let id = ulid::Ulid::generate().to_string();
-    let (host, chain) = (check_in.host.to_string(), check_in.chain.to_string());
-    execute!(
-        tx,
-        sql,
-        id.clone(),
-        host.clone(),
-        chain.clone(),
-        to.clone(),
-        incoming.received_us,
-        signed(index)
-    )?;
-    Ok(())
+    let anomaly = Anomaly {
+        host: check_in.host,
+        subject: &check_in.chain.to_string(),
+        from: "one chain",
+        to: &to,
+        at_us: incoming.received_us,
+        index,
+    };
+    anomaly::open(tx, anomaly).await
+}
+
+/// A check-in that cannot be taken: the host went back to an earlier state, or sent something that
+/// never arrived.
+async fn does_not_follow(
+    tx: &mut Tx,
+    log: &Appender,
+    incoming: &Incoming,
+    refusal: &Refusal,
+) -> Result<(), StoreError> {
+    let Refusal::Conflict { chain, .. } = refusal else { return Ok(()) };
+    let to = format!("{refusal}; often a restored machine");
+    let anomaly = Anomaly {
+        host: incoming.signed.check_in.host,
+        subject: chain,
+        from: anomaly::REFUSED,
+        to: &to,
+        at_us: incoming.received_us,
+        index: log.size(),
+    };
+    anomaly::open(tx, anomaly).await
+}
+
+/// How far a host's clock is from what it can be, if that is more than a day: it says a time that
+/// has not come yet, or one long before its last check-in. A check-in that only comes late is
+/// neither.
+fn clock_jump(incoming: &Incoming, before: &HostBefore) -> Option<String> {
+    let at_us = incoming.signed.check_in.at_ms.saturating_mul(1000);
+    let ahead = day_of(at_us.saturating_sub(incoming.received_us));
+    let back = before.last_observed_us.map_or(0, |last| day_of(last.saturating_sub(at_us)));
+    let says = |days, where_to| format!("the host's clock is {days} days {where_to}");
+    match (ahead, back) {
+        (1.., _) => Some(says(ahead, "ahead")),
+        (_, 1..) => Some(says(back, "behind its last check-in")),
+        _ => None,
+    }
+}
+
+/// A chain goes on although a newer one had begun. An agent ships its older chain first and never
+/// returns to it, so two machines hold the same state directory. This explains the new chain, and
+/// takes the place of the anomaly that it was.
+async fn two_machines(
+    tx: &mut Tx,
+    incoming: &Incoming,
+    index: u64,
+    newest: i64,
+) -> Result<(), StoreError> {
+    let (host, older) = (incoming.signed.check_in.host, incoming.signed.check_in.chain);
+    let sql = "SELECT chain, peer, last_received_us FROM chain WHERE first_index = $1";
+    let row = fetch!(tx, optional, (String, Option<String>, Option<i64>), sql, newest)?;
+    let Some((newer, peer, at_us)) = row else { return Ok(()) };
+    let here = incoming.peer.map(|peer| peer.to_canonical().to_string());
+    let seen = |chain: &str, peer: Option<String>, at_us: Option<i64>| {
+        let at = at_us.and_then(|at_us| jiff::Timestamp::from_microsecond(at_us).ok());
+        let at = at.map(|at| format!(" at {at:.0}")).unwrap_or_default();
+        format!("chain {chain}, last seen from {}{at}", peer.as_deref().unwrap_or("somewhere"))
+    };
+    let to = format!(
+        "two machines report as this host, because its state directory was copied: {}; and {}. \
+         Enrol one of them anew",
+        seen(&older.to_string(), here, Some(incoming.received_us)),
+        seen(&newer, peer, at_us)
+    );
+    let subject = format!("{older} {newer}");
+    let at_us = incoming.received_us;
+    let anomaly = Anomaly { host, subject: &subject, from: "one machine", to: &to, at_us, index };
+    anomaly::explain(tx, host, &newer, at_us).await?;
+    anomaly::open(tx, anomaly).await
 }
 
 impl Store {

@@ -5,10 +5,11 @@ use super::db::{Tx, execute, fetch, read};
 use super::hosts::host_id;
 use super::model::{DriftRow, ResultRow};
 use super::packed::unpack;
-use super::{Store, StoreError};
+use super::{Store, StoreError, alerts, life};
+use crate::alert;
 use crate::span::{Change, Span, assert_over};
 use evidence::{Digest, HostId, KindEntry};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Check-ins of one host that were not judged yet, oldest first.
 #[derive(Debug, Clone)]
@@ -27,7 +28,7 @@ pub struct Statement {
     pub index: u64,
     pub observed_us: i64,
     pub manifest: Digest,
-    /// Every object it names has arrived.
+    /// Every object it names has arrived, or the host said that it never will.
     pub complete: bool,
 }
 
@@ -54,6 +55,32 @@ pub struct Judgement {
     pub opened: Vec<DriftRow>,
     /// Drifts that this evidence ends: `(drift, subject)`.
     pub resolved: Vec<(String, String)>,
+    pub notice: Notice,
+}
+
+/// What alerts need to know of a judgement.
+#[derive(Debug, Clone, Default)]
+pub struct Notice {
+    pub now_us: i64,
+    /// Nothing newer of the host waits or is likely on its way: what is open now is alerted.
+    pub settled: bool,
+    /// The kind that changed, by rule.
+    pub kinds: BTreeMap<String, String>,
+    /// Rules whose failure a later check-in must confirm.
+    pub confirm: BTreeSet<String>,
+    /// What one alert for all hosts tells.
+    pub summaries: Vec<Summary>,
+}
+
+/// Rules that fail on this host for a cause that is not of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    pub cause: String,
+    /// What it was that changed: the rule set, the agent's version.
+    pub what: String,
+    pub rules: BTreeSet<String>,
+    /// Of the worst.
+    pub severity: String,
 }
 
 /// Results of a day that is over; they hold until then and open no drift.
@@ -118,9 +145,9 @@ impl Store {
     async fn is_complete(&self, host: HostId, manifest: Digest) -> Result<bool, StoreError> {
         let sql = "SELECT (SELECT COUNT(*) FROM host_object WHERE host = $1 AND object = $2),
                    (SELECT COUNT(*) FROM wanted WHERE host = $1 AND manifest = $2)";
-        let manifest = manifest.0.to_vec();
+        let (lost, manifest) = (manifest, manifest.0.to_vec());
         let (has, missing) = read!(&self.db, one, (i64, i64), sql, host.to_string(), manifest)?;
-        Ok(has > 0 && missing == 0)
+        Ok((has > 0 && missing == 0) || self.lost.has(host, lost))
     }
 
     /// The last check-in that was judged, for a judgement that is repeated.
@@ -153,7 +180,19 @@ impl Store {
         write_kinds(&mut tx, judgement).await?;
         write_results(&mut tx, judgement).await?;
         write_drifts(&mut tx, judgement).await?;
+        if !judgement.opened.is_empty() {
+            // Its last words may be judged after its end.
+            life::close_drifts(&mut tx, &host, judgement.at_us).await?;
+        }
+        let notice = &judgement.notice;
+        if notice.settled {
+            alerts::settle(&mut tx, &host, Some(index), notice.now_us).await?;
+        }
+        for summary in &notice.summaries {
+            alerts::announce(&mut tx, judgement.host, summary, notice.now_us).await?;
+        }
         tx.commit().await?;
+        self.lost.judged(judgement.host, judgement.statement.manifest);
         Ok(true)
     }
 
@@ -415,29 +454,55 @@ async fn write_drifts(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreErr
                    WHERE host = $1 AND drift = $2 AND subject = $3 AND resolved_us IS NULL";
         execute!(tx, sql, host.clone(), drift.clone(), subject.clone(), at)?;
     }
+    let notice = &judgement.notice;
     for drift in &judgement.opened {
-        open_drift(tx, drift, judgement.known).await?;
+        let rule = drift.rule.as_deref().unwrap_or_default();
+        let confirm = notice.confirm.contains(rule);
+        let wait = if confirm { alert::CONFIRM_US } else { alert::HOLD_US };
+        let grouping = notice.kinds.get(rule).cloned().or(drift.kind.clone());
+        let about = About {
+            subject: drift.rule.clone().or(drift.kind.clone()).unwrap_or_default(),
+            grouping: grouping.unwrap_or_default(),
+            known_us: notice.now_us,
+            confirm,
+            alert_after_us: notice.now_us + wait,
+        };
+        open_drift(tx, drift, &about, judgement.known).await?;
     }
     Ok(())
 }
 
-/// Opens a drift unless the same one is open already.
-async fn open_drift(tx: &mut Tx, drift: &DriftRow, index: i64) -> Result<(), StoreError> {
-    let subject = drift.rule.clone().or(drift.kind.clone()).unwrap_or_default();
+/// What a drift's row holds beside the drift.
+pub(super) struct About {
+    pub subject: String,
+    pub grouping: String,
+    pub known_us: i64,
+    pub confirm: bool,
+    pub alert_after_us: i64,
+}
+
+/// Opens a drift unless the same one is open already. True if it did.
+pub(super) async fn open_drift(
+    tx: &mut Tx,
+    drift: &DriftRow,
+    about: &About,
+    index: i64,
+) -> Result<bool, StoreError> {
     let offenders =
         serde_json::to_string(&drift.offenders).map_err(|e| StoreError::corrupt(e.to_string()))?;
     let sql = "INSERT INTO drift (id, drift, host, subject, cause, severity, from_state, to_state,
-               offenders, opened_us, opened_index)
-               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11 WHERE NOT EXISTS
+               offenders, opened_us, opened_index, grouping, known_us, confirm, alert_after_us)
+               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+               WHERE NOT EXISTS
                (SELECT 1 FROM drift WHERE drift = $2 AND host = $3 AND subject = $4
                 AND resolved_us IS NULL) ON CONFLICT DO NOTHING";
-    execute!(
+    let rows = execute!(
         tx,
         sql,
         drift.id.clone(),
         drift.drift.clone(),
         drift.host.to_string(),
-        subject.clone(),
+        about.subject.clone(),
         drift.cause.clone(),
         drift.severity.clone(),
         drift.from.clone(),
@@ -445,6 +510,10 @@ async fn open_drift(tx: &mut Tx, drift: &DriftRow, index: i64) -> Result<(), Sto
         offenders.clone(),
         drift.opened_us,
         index,
+        about.grouping.clone(),
+        about.known_us,
+        about.confirm,
+        about.alert_after_us,
     )?;
-    Ok(())
+    Ok(rows > 0)
 }

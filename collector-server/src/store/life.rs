@@ -2,14 +2,15 @@
 //! in the log, and its evidence stays.
 
 use super::acts::{self, Act};
+use super::certificates::end_certificates;
 use super::db::{Tx, execute, fetch, read};
 use super::host_spans::{Said, say_of_host};
 use super::hosts::host_id;
 use super::log::{Appender, LogState, signed};
 use super::model::HostState;
-use super::{Store, StoreError};
+use super::{Store, StoreError, alerts};
 use evidence::HostId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A step in the life of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,43 +45,16 @@ pub enum LifeRefusal {
 }
 
 impl Store {
-    /// Takes one step, or refuses. A host that ends or retires loses its certificates in the same
-    /// commit.
+    /// Takes one step, or refuses. A host that ends or retires loses its certificates and its open
+    /// drifts in the same commit.
     pub async fn change_life(
         &self,
         change: &LifeChange,
     ) -> Result<Result<LogState, LifeRefusal>, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
-        let host = change.host.to_string();
-        let sql = "SELECT state, COALESCE(last_received_us, enrolled_us) FROM host WHERE id = $1";
-        let row = fetch!(&mut tx, optional, (String, i64), sql, host.clone())?;
-        let Some((before, heard_us)) = row else {
-            return Ok(Err(LifeRefusal::UnknownHost(change.host)));
-        };
-        if change.unheard_since_us.is_some_and(|since| heard_us > since) {
-            return Ok(Err(LifeRefusal::Heard));
-        }
-        if let Some(refusal) = refuse(&before, change.to) {
+        if let Err(refusal) = take(&mut tx, &mut log, change, None).await? {
             return Ok(Err(refusal));
-        }
-        let act = Act {
-            at_us: change.now_us,
-            actor: change.actor.clone(),
-            act: act_of(&before, change.to).to_owned(),
-            detail: json!({
-                "host": change.host, "from": before, "to": change.to, "reason": change.reason,
-                "from_us": change.from_us, "until_us": change.until_us,
-            }),
-        };
-        let known = signed(acts::append(&mut tx, &mut log, &act).await?);
-        let word = change.to.as_str();
-        let said = Said { property: "state", value: word, cause: None, from_us: change.from_us };
-        say_of_host(&mut tx, &host, said, known).await?;
-        let sql = "UPDATE host SET state = $2, maintenance_until_us = $3 WHERE id = $1";
-        execute!(&mut tx, sql, host.clone(), word.to_owned(), change.until_us)?;
-        if !change.to.is_in_service() {
-            leave(&mut tx, &host, change.now_us).await?;
         }
         let state = log.finish(&mut tx).await?;
         tx.commit().await?;
@@ -109,6 +83,59 @@ impl Store {
     }
 }
 
+/// Takes one step within a transaction that holds the log; `statement` is what the host said.
+pub(super) async fn take(
+    tx: &mut Tx,
+    log: &mut Appender,
+    change: &LifeChange,
+    statement: Option<&Value>,
+) -> Result<Result<(), LifeRefusal>, StoreError> {
+    let host = change.host.to_string();
+    let sql = "SELECT state, COALESCE(last_received_us, enrolled_us) FROM host WHERE id = $1";
+    let row = fetch!(tx, optional, (String, i64), sql, host.clone())?;
+    let Some((before, heard_us)) = row else {
+        return Ok(Err(LifeRefusal::UnknownHost(change.host)));
+    };
+    if change.unheard_since_us.is_some_and(|since| heard_us > since) {
+        return Ok(Err(LifeRefusal::Heard));
+    }
+    if let Some(refusal) = refuse(&before, change.to) {
+        return Ok(Err(refusal));
+    }
+    let mut detail = json!({
+        "host": change.host, "from": before, "to": change.to, "reason": change.reason,
+        "from_us": change.from_us, "until_us": change.until_us,
+    });
+    if let Some(statement) = statement {
+        detail["statement"] = statement.clone();
+    }
+    let (at_us, actor) = (change.now_us, change.actor.clone());
+    let act = Act { at_us, actor, act: act_of(&before, change.to).to_owned(), detail };
+    let known = signed(acts::append(tx, log, &act).await?);
+    let word = change.to.as_str();
+    let said = Said { property: "state", value: word, cause: None, from_us: change.from_us };
+    say_of_host(tx, &host, said, known).await?;
+    let sql = "UPDATE host SET state = $2, maintenance_until_us = $3 WHERE id = $1";
+    execute!(tx, sql, host.clone(), word.to_owned(), change.until_us)?;
+    if !change.to.is_in_service() {
+        end_certificates(tx, change.host, change.now_us).await?;
+        close_drifts(tx, &host, change.from_us).await?;
+        alerts::settle(tx, &host, None, change.now_us).await?;
+    }
+    Ok(Ok(()))
+}
+
+/// Resolves the open drifts of a host that is out of service: nothing of it can regress or be late
+/// any more. What it did stays for a person to take on, so that a copied identity does not clear
+/// itself by leaving.
+pub(super) async fn close_drifts(tx: &mut Tx, host: &str, at_us: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE drift SET resolved_us = CASE WHEN opened_us > $2 THEN opened_us ELSE $2 END
+               WHERE host = $1 AND resolved_us IS NULL AND drift <> 'integrity_anomaly'
+                 AND EXISTS (SELECT 1 FROM host WHERE id = $1 AND state IN ('ended', 'retired'))";
+    execute!(tx, sql, host.to_owned(), at_us)?;
+    Ok(())
+}
+
 fn refuse(before: &str, to: HostState) -> Option<LifeRefusal> {
     let before = match before {
         "ended" => return Some(LifeRefusal::Final("ended")),
@@ -131,11 +158,4 @@ fn act_of(before: &str, to: HostState) -> &'static str {
         HostState::Active if before == "maintenance" => "host_maintenance_ended",
         _ => "host_maintenance_began",
     }
-}
-
-/// What a host out of service may not do any more.
-async fn leave(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
-    let sql = "UPDATE certificate SET revoked_us = $2 WHERE host = $1 AND revoked_us IS NULL";
-    execute!(tx, sql, host.to_owned(), now_us)?;
-    Ok(())
 }

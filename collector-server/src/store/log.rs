@@ -5,6 +5,7 @@ use super::{Store, StoreError};
 use evidence::Digest;
 use evidence::checkpoint::TreeHead;
 use evidence::merkle::{self, Frontier, Node, Plan};
+use std::cell::RefCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -47,8 +48,8 @@ impl Appender {
         Ok(Self { frontier: frontier(row)?, tiles: BTreeMap::new() })
     }
 
-    /// The index of the leaf that is appended next.
-    pub(super) fn next_index(&self) -> u64 {
+    /// How many leaves there are.
+    pub(super) fn size(&self) -> u64 {
         self.frontier.size()
     }
 
@@ -80,10 +81,18 @@ impl Appender {
 
     /// Writes head and tiles; the caller commits.
     pub(super) async fn finish(self, tx: &mut Tx) -> Result<LogState, StoreError> {
-        for ((level, index), hashes) in self.tiles {
+        self.finish_with_tiles(tx).await.map(|(state, _)| state)
+    }
+
+    /// [`Appender::finish`], with the tiles as they are once the caller has committed.
+    pub(super) async fn finish_with_tiles(
+        self,
+        tx: &mut Tx,
+    ) -> Result<(LogState, FreshTiles), StoreError> {
+        for ((level, index), hashes) in &self.tiles {
             let sql = "INSERT INTO log_tile (level, idx, hashes) VALUES ($1, $2, $3)
                        ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes";
-            execute!(tx, sql, i64::from(level), signed(index), hashes.clone())?;
+            execute!(tx, sql, i64::from(*level), signed(*index), hashes.clone())?;
         }
         let peaks: Vec<u8> = self.frontier.peaks().iter().flat_map(|peak| peak.0).collect();
         let size = signed(self.frontier.size());
@@ -93,7 +102,8 @@ impl Appender {
             size,
             peaks.clone()
         )?;
-        Ok(LogState { size: self.frontier.size(), root: self.frontier.root() })
+        let state = LogState { size: self.frontier.size(), root: self.frontier.root() };
+        Ok((state, FreshTiles(self.tiles)))
     }
 }
 
@@ -155,17 +165,28 @@ impl Store {
         root.ok_or_else(|| StoreError::corrupt("the log's tiles do not reach its size"))
     }
 
-    /// Computes several plans with each tile read once.
+    /// Computes several plans with each tile read once and each node hashed once.
     pub async fn prove(&self, plans: &[Option<Plan>]) -> Result<Vec<Vec<Digest>>, StoreError> {
+        self.prove_with(FreshTiles::default(), plans).await
+    }
+
+    /// [`Store::prove`], with the tiles that a transaction wrote and committed.
+    pub(crate) async fn prove_with(
+        &self,
+        fresh: FreshTiles,
+        plans: &[Option<Plan>],
+    ) -> Result<Vec<Vec<Digest>>, StoreError> {
         let needed: BTreeSet<TileId> =
             plans.iter().flatten().flat_map(Plan::nodes).map(|node| tile_of(node).0).collect();
-        let mut tiles = HashMap::new();
+        let mut tiles = fresh.0;
         for id in needed {
-            tiles.insert(id, tile(&self.db, id).await?);
+            if !tiles.contains_key(&id) {
+                tiles.insert(id, tile(&self.db, id).await?);
+            }
         }
-        let node = |node| node_in(&tiles, node);
+        let nodes = Nodes { tiles, hashed: RefCell::default() };
         let proof = |plan: &Option<Plan>| match plan {
-            Some(plan) => plan.resolve(node),
+            Some(plan) => plan.resolve(|node| nodes.hash(node)),
             None => None,
         };
         let missing = || StoreError::corrupt("a node of the log is missing from its tiles");
@@ -187,14 +208,32 @@ fn tile_of(node: Node) -> (TileId, std::ops::Range<usize>) {
     ((node.level / TILE_HEIGHT, first / TILE_WIDTH), offset..offset + (1 << rise))
 }
 
-fn node_in(tiles: &HashMap<TileId, Vec<u8>>, node: Node) -> Option<Digest> {
-    let (id, range) = tile_of(node);
-    let bytes = tiles.get(&id)?.get(range.start * 32..range.end * 32)?;
-    let mut hashes: Vec<_> = bytes.chunks(32).filter_map(Digest::from_slice).collect();
-    while hashes.len() > 1 {
-        hashes = hashes.chunks(2).map(|pair| merkle::node_hash(&pair[0], &pair[1])).collect();
+/// Tiles as a transaction left them: what was committed, not what may come to be.
+#[derive(Debug, Default)]
+pub(crate) struct FreshTiles(BTreeMap<TileId, Vec<u8>>);
+
+/// Nodes of the tiles at hand. Proofs of one commit share nearly all of theirs.
+struct Nodes {
+    tiles: BTreeMap<TileId, Vec<u8>>,
+    /// Those between the levels that tiles hold.
+    hashed: RefCell<HashMap<Node, Digest>>,
+}
+
+impl Nodes {
+    fn hash(&self, node: Node) -> Option<Digest> {
+        if node.level.is_multiple_of(TILE_HEIGHT) {
+            let (id, range) = tile_of(node);
+            let bytes = self.tiles.get(&id)?.get(range.start * 32..range.end * 32)?;
+            return Digest::from_slice(bytes);
+        }
+        if let Some(hash) = self.hashed.borrow().get(&node) {
+            return Some(*hash);
+        }
+        let child = |index| self.hash(Node { level: node.level - 1, index });
+        let hash = merkle::node_hash(&child(node.index * 2)?, &child(node.index * 2 + 1)?);
+        self.hashed.borrow_mut().insert(node, hash);
+        Some(hash)
     }
-    hashes.pop()
 }
 
 /// A leaf as its row holds it.

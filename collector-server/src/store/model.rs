@@ -23,6 +23,8 @@ pub struct HostRow {
     pub agent: Option<String>,
     /// Manifest that holds now.
     pub manifest: Option<Digest>,
+    /// When a person ended its identity, if one did: none of its certificates works since.
+    pub revoked_us: Option<i64>,
 }
 
 /// Life of a host.
@@ -141,4 +143,48 @@ pub struct GroupRow {
     pub ttl_s: Option<i64>,
     /// Its hosts in service.
     pub hosts: i64,
+}
+
+/// Drifts of one cause, and where a person stands with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertRow {
+    pub id: String,
+    /// One line for people.
+    pub title: String,
+    /// The sort of its drifts: `regression`, `evidence_lost`, `not_reporting`,
+    /// `integrity_anomaly`; `change` for what concerns rules or agents and no single host;
+    /// `collector_silence` for the collector's own trouble.
+    pub drift: String,
+    pub cause: String,
+    /// The kind of evidence that changed; `chain`, `clock`, `log` for an integrity anomaly.
+    pub grouping: Option<String>,
+    /// Rules, kinds or chains, in order.
+    pub subjects: Vec<String>,
+    pub severity: String,
+    /// `page` or `queue`.
+    pub lane: String,
+    /// `open`, `acknowledged`, `resolved`.
+    pub state: String,
+    pub hosts: i64,
+    /// It comes and goes: it stays open until it was quiet for hours.
+    pub flapping: bool,
+    pub opened_us: i64,
+    /// When the last host joined it.
+    pub gained_us: i64,
+    pub acknowledged_us: Option<i64>,
+    pub acknowledged_by: Option<String>,
+    pub note: Option<String>,
+    pub resolved_us: Option<i64>,
+    /// The alert that took it over.
+    pub merged_into: Option<String>,
+}
+
+/// A step in an alert's life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertEvent {
+    pub id: String,
+    pub at_us: i64,
+    /// `opened`, `acknowledged`, `resolved`, `reopened`, `grew` (more hosts), `flapping`, `went`
+    /// and `returned` (while it flaps), `stable` (it flaps no more and is still wrong), `merged`.
+    pub event: String,
 }

@@ -1,8 +1,11 @@
 //! Manifests and facts: stored once each, and counted per host.
 
 use super::db::{Tx, execute, fetch, read};
+use super::ingest::enqueue;
 use super::{Store, StoreError};
 use evidence::{Digest, Facts, HostId, Manifest};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// zstd level of stored objects: they are written once and read often.
 const LEVEL: i32 = 6;
@@ -17,7 +20,53 @@ pub enum ObjectRefusal {
     Malformed(String),
 }
 
+/// Manifests that hosts said will never be whole, until they are judged so. In memory alone: a
+/// collector that forgets them, or another one, judges with the host's next check-in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lost(Arc<Mutex<BTreeSet<(HostId, Digest)>>>);
+
+impl Lost {
+    pub(super) fn has(&self, host: HostId, manifest: Digest) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&(host, manifest))
+    }
+
+    pub(super) fn judged(&self, host: HostId, manifest: Digest) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&(host, manifest));
+    }
+
+    fn note(&self, host: HostId, manifests: impl Iterator<Item = Digest>) {
+        let mut lost = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lost.extend(manifests.map(|manifest| (host, manifest)));
+    }
+}
+
 impl Store {
+    /// Notes that a host will never send these objects, and queues it for judgement. What nobody
+    /// asked it for changes nothing. They stay wanted: if they turn up after all, they are taken.
+    /// Returns how many of them were wanted.
+    pub async fn note_lost(
+        &self,
+        host: HostId,
+        objects: &[Digest],
+        now_us: i64,
+    ) -> Result<usize, StoreError> {
+        let name = host.to_string();
+        let mut tx = self.db.begin().await?;
+        let (mut manifests, mut wanted) = (BTreeSet::new(), 0);
+        for object in objects {
+            let sql = "SELECT manifest FROM wanted WHERE host = $1 AND object = $2";
+            let rows = fetch!(&mut tx, all, (Vec<u8>,), sql, name.clone(), object.0.to_vec())?;
+            wanted += usize::from(!rows.is_empty());
+            manifests.extend(rows.iter().filter_map(|(id,)| Digest::from_slice(id)));
+        }
+        if wanted > 0 {
+            enqueue(&mut tx, &name, now_us).await?;
+            self.lost.note(host, manifests.into_iter());
+            tx.commit().await?;
+        }
+        Ok(wanted)
+    }
+
     /// Keeps a manifest that a receipt asked for, and notes which of its facts are missing.
     pub async fn put_manifest(
         &self,

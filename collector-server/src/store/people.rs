@@ -1,11 +1,12 @@
-//! People, login links, sessions, API tokens. Secrets are kept as SHA-256 only.
+//! People, passwords, login links, API tokens. Secrets of ours are kept as SHA-256 only, passwords
+//! of people as argon2id.
 
 use super::acts::{self, Act};
-use super::db::{execute, fetch, read};
+use super::db::{Tx, execute, fetch, read};
 use super::log::Appender;
 use super::{Store, StoreError};
 use evidence::Digest;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
@@ -13,6 +14,62 @@ pub struct Person {
     pub name: String,
     /// What the person may do: `administrator`, `viewer` …
     pub seat: String,
+}
+
+/// What is wrong with a person who was to be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PersonError {
+    #[error("a name has 1 to 64 characters, on one line")]
+    Name,
+    #[error("a seat is administrator or viewer")]
+    Seat,
+}
+
+/// The seats there are.
+pub const SEATS: [&str; 2] = ["administrator", "viewer"];
+
+impl Person {
+    /// A new person under a new id.
+    pub fn new(name: &str, seat: &str) -> Result<Self, PersonError> {
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
+            return Err(PersonError::Name);
+        }
+        if !SEATS.contains(&seat) {
+            return Err(PersonError::Seat);
+        }
+        let id = ulid::Ulid::generate().to_string();
+        Ok(Self { id, name: name.to_owned(), seat: seat.to_owned() })
+    }
+}
+
+/// A person as the list of people shows one.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct PersonRow {
+    pub id: String,
+    pub name: String,
+    pub seat: String,
+    pub created_us: i64,
+    /// False until the first one is set through a login link.
+    pub has_password: bool,
+    pub disabled_us: Option<i64>,
+}
+
+/// What a login with a password is checked against.
+#[derive(Clone)]
+pub struct Credentials {
+    pub person: Person,
+    /// argon2id, PHC form.
+    pub password: Option<String>,
+    pub disabled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DisableRefusal {
+    #[error("there is no such person")]
+    Unknown,
+    #[error("this is the last administrator; make another one first")]
+    LastAdministrator,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -24,25 +81,111 @@ pub enum LoginRefusal {
 }
 
 impl Store {
-    pub async fn create_person(&self, person: &Person, now_us: i64) -> Result<(), StoreError> {
+    /// Makes a person known, who has no password yet; false if somebody has that name.
+    pub async fn create_person(
+        &self,
+        person: &Person,
+        actor: &str,
+        now_us: i64,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
-        let sql = "INSERT INTO person (id, name, seat, created_us) VALUES ($1, $2, $3, $4)";
-        execute!(
-            &mut tx,
+        let sql = "INSERT INTO person (id, name, login, seat, created_us)
+                   VALUES ($1, $2, $3, $4, $5) ON CONFLICT (login) DO NOTHING";
+        let (id, name, seat) = (person.id.clone(), person.name.clone(), person.seat.clone());
+        if execute!(&mut tx, sql, id.clone(), name.clone(), login(&name), seat.clone(), now_us)?
+            == 0
+        {
+            return Ok(false);
+        }
+        let detail = json!({"person": person.id, "seat": person.seat});
+        append(&mut tx, &mut log, actor, "person_created", detail, now_us).await?;
+        log.finish(&mut tx).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// All people, by name.
+    pub async fn people(&self) -> Result<Vec<PersonRow>, StoreError> {
+        let sql = "SELECT id, name, seat, created_us, password IS NOT NULL AS has_password,
+                   disabled_us FROM person ORDER BY login";
+        Ok(read!(&self.db, all, PersonRow, sql)?)
+    }
+
+    /// The person of this user name, in any case, with what a login is checked against.
+    pub async fn credentials(&self, name: &str) -> Result<Option<Credentials>, StoreError> {
+        let sql = "SELECT id, name, seat, password, disabled_us FROM person WHERE login = $1";
+        let row = read!(
+            &self.db,
+            optional,
+            (String, String, String, Option<String>, Option<i64>),
             sql,
-            person.id.clone(),
-            person.name.clone(),
-            person.seat.clone(),
-            now_us
+            login(name)
         )?;
-        let act = Act {
-            at_us: now_us,
-            actor: "operator".to_owned(),
-            act: "person_created".to_owned(),
-            detail: json!({"person": person.id, "seat": person.seat}),
-        };
-        acts::append(&mut tx, &mut log, &act).await?;
+        Ok(row.map(|(id, name, seat, password, disabled_us)| Credentials {
+            person: Person { id, name, seat },
+            password,
+            disabled: disabled_us.is_some(),
+        }))
+    }
+
+    /// Sets the password (argon2id, PHC form) and ends every session and login link of the person.
+    pub async fn set_password(
+        &self,
+        person: &str,
+        phc: &str,
+        now_us: i64,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let mut log = Appender::lock(&mut tx).await?;
+        let sql = "UPDATE person SET password = $1 WHERE id = $2";
+        execute!(&mut tx, sql, phc.to_owned(), person.to_owned())?;
+        shut_out(&mut tx, person).await?;
+        let detail = json!({"person": person});
+        append(&mut tx, &mut log, person, "password_set", detail, now_us).await?;
+        log.finish(&mut tx).await?;
+        tx.commit().await
+    }
+
+    /// Takes a person's way in, or gives it back. Disabling ends every session and login link.
+    pub async fn set_disabled(
+        &self,
+        person: &str,
+        disabled: bool,
+        actor: &str,
+        now_us: i64,
+    ) -> Result<Result<(), DisableRefusal>, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let mut log = Appender::lock(&mut tx).await?;
+        let sql = "SELECT seat, disabled_us FROM person WHERE id = $1";
+        let row = fetch!(&mut tx, optional, (String, Option<i64>), sql, person.to_owned())?;
+        let Some((seat, was)) = row else { return Ok(Err(DisableRefusal::Unknown)) };
+        if was.is_some() == disabled {
+            return Ok(Ok(()));
+        }
+        if disabled {
+            let sql = "SELECT COUNT(*) FROM person
+                       WHERE seat = 'administrator' AND disabled_us IS NULL AND id <> $1";
+            let (others,) = fetch!(&mut tx, one, (i64,), sql, person.to_owned())?;
+            if seat == "administrator" && others == 0 {
+                return Ok(Err(DisableRefusal::LastAdministrator));
+            }
+            shut_out(&mut tx, person).await?;
+        }
+        let sql = "UPDATE person SET disabled_us = $1 WHERE id = $2";
+        execute!(&mut tx, sql, disabled.then_some(now_us), person.to_owned())?;
+        let act = if disabled { "person_disabled" } else { "person_enabled" };
+        append(&mut tx, &mut log, actor, act, json!({"person": person}), now_us).await?;
+        log.finish(&mut tx).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// Logs that a person signed in with a password.
+    pub async fn logged_in(&self, person: &str, now_us: i64) -> Result<(), StoreError> {
+        let mut tx = self.db.begin().await?;
+        let mut log = Appender::lock(&mut tx).await?;
+        append(&mut tx, &mut log, person, "logged_in", json!({"by": "password"}), now_us).await?;
         log.finish(&mut tx).await?;
         tx.commit().await
     }
@@ -50,21 +193,28 @@ impl Store {
     /// The first administrator.
     pub async fn administrator(&self) -> Result<Option<Person>, StoreError> {
         let sql = "SELECT id, name, seat FROM person WHERE seat = 'administrator'
-                   ORDER BY created_us LIMIT 1";
+                   AND disabled_us IS NULL ORDER BY created_us LIMIT 1";
         let row = read!(&self.db, optional, (String, String, String), sql)?;
         Ok(row.map(|(id, name, seat)| Person { id, name, seat }))
     }
 
-    /// Keeps a login link that works once.
+    /// Keeps a login link that works once, in place of any other of this person.
     pub async fn create_login_link(
         &self,
         hash: Digest,
         person: &str,
         expires_us: i64,
+        actor: &str,
+        now_us: i64,
     ) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
+        let mut log = Appender::lock(&mut tx).await?;
+        execute!(&mut tx, "DELETE FROM login_link WHERE expires_us <= $1", now_us)?;
         let sql = "INSERT INTO login_link (hash, person, expires_us) VALUES ($1, $2, $3)";
         execute!(&mut tx, sql, hash.0.to_vec(), person.to_owned(), expires_us)?;
+        let detail = json!({"person": person, "expires_us": expires_us});
+        append(&mut tx, &mut log, actor, "login_link_created", detail, now_us).await?;
+        log.finish(&mut tx).await?;
         tx.commit().await
     }
 
@@ -83,15 +233,10 @@ impl Store {
             tx.commit().await?;
             return Ok(Err(LoginRefusal::Expired));
         }
-        let sql = "SELECT id, name, seat FROM person WHERE id = $1";
-        let (id, name, seat) = fetch!(&mut tx, one, (String, String, String), sql, id.clone())?;
-        let act = Act {
-            at_us: now_us,
-            actor: id.clone(),
-            act: "logged_in".to_owned(),
-            detail: json!({"by": "login_link"}),
-        };
-        acts::append(&mut tx, &mut log, &act).await?;
+        let sql = "SELECT id, name, seat FROM person WHERE id = $1 AND disabled_us IS NULL";
+        let row = fetch!(&mut tx, optional, (String, String, String), sql, id.clone())?;
+        let Some((id, name, seat)) = row else { return Ok(Err(LoginRefusal::Unknown)) };
+        append(&mut tx, &mut log, &id, "logged_in", json!({"by": "login_link"}), now_us).await?;
         log.finish(&mut tx).await?;
         tx.commit().await?;
         Ok(Ok(Person { id, name, seat }))
@@ -107,13 +252,8 @@ impl Store {
         let mut log = Appender::lock(&mut tx).await?;
         let sql = "INSERT INTO api_token (hash, seat, created_us) VALUES ($1, $2, $3)";
         execute!(&mut tx, sql, hash.0.to_vec(), seat.to_owned(), now_us)?;
-        let act = Act {
-            at_us: now_us,
-            actor: "operator".to_owned(),
-            act: "api_token_created".to_owned(),
-            detail: json!({"seat": seat}),
-        };
-        acts::append(&mut tx, &mut log, &act).await?;
+        append(&mut tx, &mut log, "operator", "api_token_created", json!({"seat": seat}), now_us)
+            .await?;
         log.finish(&mut tx).await?;
         tx.commit().await
     }
@@ -124,32 +264,30 @@ impl Store {
         let row = read!(&self.db, optional, (String,), sql, hash.0.to_vec())?;
         Ok(row.map(|(seat,)| seat))
     }
+}
 
-    /// Writes a session; `expires_s` is seconds since the epoch.
-    pub async fn save_session(
-        &self,
-        id: &str,
-        record: &str,
-        expires_s: i64,
-    ) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
-        let sql = "INSERT INTO session (id, record, expires_s) VALUES ($1, $2, $3)
-                   ON CONFLICT (id) DO UPDATE
-                   SET record = excluded.record, expires_s = excluded.expires_s";
-        execute!(&mut tx, sql, id.to_owned(), record.to_owned(), expires_s)?;
-        tx.commit().await
-    }
+/// Names are told apart without regard to case.
+fn login(name: &str) -> String {
+    name.trim().to_lowercase()
+}
 
-    /// The record of a session that has not expired.
-    pub async fn session(&self, id: &str, now_s: i64) -> Result<Option<String>, StoreError> {
-        let sql = "SELECT record FROM session WHERE id = $1 AND expires_s > $2";
-        let row = read!(&self.db, optional, (String,), sql, id.to_owned(), now_s)?;
-        Ok(row.map(|(record,)| record))
-    }
+/// Ends all that lets a person in without a password.
+async fn shut_out(tx: &mut Tx, person: &str) -> Result<(), StoreError> {
+    execute!(tx, "DELETE FROM session WHERE person = $1", person.to_owned())?;
+    execute!(tx, "DELETE FROM login_link WHERE person = $1", person.to_owned())?;
+    Ok(())
+}
 
-    pub async fn end_session(&self, id: &str) -> Result<(), StoreError> {
-        let mut tx = self.db.begin().await?;
-        execute!(&mut tx, "DELETE FROM session WHERE id = $1", id.to_owned())?;
-        tx.commit().await
-    }
+/// Appends an act of `actor` within a transaction that holds the log.
+pub(super) async fn append(
+    tx: &mut Tx,
+    log: &mut Appender,
+    actor: &str,
+    act: &str,
+    detail: Value,
+    at_us: i64,
+) -> Result<(), StoreError> {
+    let act = Act { at_us, actor: actor.to_owned(), act: act.to_owned(), detail };
+    acts::append(tx, log, &act).await?;
+    Ok(())
 }

@@ -59,27 +59,6 @@ impl Store {
             .collect()
     }
 
-    /// The state of a kind before the one that holds; none if there was no other.
-    pub async fn previous_kind_state(
-        &self,
-        host: HostId,
-        kind: &str,
-    ) -> Result<Option<KindRow>, StoreError> {
-        let sql = "SELECT kind, entry, observed_from_us FROM kind_span
-                   WHERE host = $1 AND kind = $2 AND superseded_known IS NULL
-                     AND observed_to_us IS NOT NULL ORDER BY observed_from_us DESC LIMIT 1";
-        let row = read!(
-            &self.db,
-            optional,
-            (String, String, i64),
-            sql,
-            host.to_string(),
-            kind.to_owned()
-        )?;
-        row.map(|(kind, entry, since)| kind_row(host, kind, &entry, since, &BTreeMap::new()))
-            .transpose()
-    }
-
     /// When each kind was last collected, as the last check-ins say.
     async fn collected(&self, host: HostId) -> Result<BTreeMap<String, i64>, StoreError> {
         let sql = "SELECT c.observed_us, c.packed
@@ -97,10 +76,24 @@ impl Store {
 
     /// Drifts, newest first, and those of one check-in by urgency.
     pub async fn drifts(&self, filter: DriftFilter) -> Result<Vec<DriftRow>, StoreError> {
+        self.drifts_after(filter, None).await
+    }
+
+    /// [`Store::drifts`] after one of them: when it was opened, its urgency (0 is critical), its id.
+    pub async fn drifts_after(
+        &self,
+        filter: DriftFilter,
+        after: Option<(i64, i64, String)>,
+    ) -> Result<Vec<DriftRow>, StoreError> {
         let sql = "SELECT id, drift, host, subject, cause, severity, from_state, to_state, offenders,
                    opened_us, resolved_us FROM drift
                    WHERE ($1 = '' OR host = $1)
                      AND ($2 = 0 OR ($2 = 1 AND resolved_us IS NULL) OR ($2 = 2 AND resolved_us IS NOT NULL))
+                     AND (opened_us < $4 OR (opened_us = $4
+                          AND (CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1
+                               WHEN 'medium' THEN 2 ELSE 3 END > $5
+                               OR (CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1
+                                   WHEN 'medium' THEN 2 ELSE 3 END = $5 AND id < $6))))
                    ORDER BY opened_us DESC, CASE severity WHEN 'critical' THEN 0 WHEN 'high' THEN 1
                      WHEN 'medium' THEN 2 ELSE 3 END, id DESC LIMIT $3";
         let host = filter.host.map(|host| host.to_string()).unwrap_or_default();
@@ -109,12 +102,25 @@ impl Store {
             Some(true) => 1,
             Some(false) => 2,
         };
-        let rows = read!(&self.db, all, DriftColumns, sql, host.clone(), state, filter.limit)?;
+        let (at, rank, id) = after.unwrap_or((i64::MAX, 0, String::new()));
+        let limit = filter.limit;
+        let rows = read!(
+            &self.db,
+            all,
+            DriftColumns,
+            sql,
+            host.clone(),
+            state,
+            limit,
+            at,
+            rank,
+            id.clone()
+        )?;
         rows.into_iter().map(drift_row).collect()
     }
 }
 
-fn kind_row(
+pub(super) fn kind_row(
     host: HostId,
     kind: String,
     entry: &str,

@@ -4,6 +4,8 @@
 //! one change and not a change of every row. Members that carry a name are compared by it.
 
 use super::flatten::{cut, inline, spaced};
+use super::page::When;
+use crate::store::model::KindRow;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -34,6 +36,32 @@ pub fn changes(before: &Value, after: &Value) -> Vec<Change> {
     let mut changes = Vec::new();
     compare("", before, after, &mut changes);
     changes
+}
+
+/// Differences in how two states of a kind were read: what is unread, and of every source its
+/// status, size, modification and note.
+pub fn of_reading(before: &KindRow, after: &KindRow) -> Vec<Change> {
+    changes(&reading(before), &reading(after))
+}
+
+fn reading(row: &KindRow) -> Value {
+    let source = |source: &evidence::Source| {
+        let mut members = Map::new();
+        members.insert("path".to_owned(), source.path.clone().into());
+        members.insert("status".to_owned(), source.status.as_str().into());
+        let modified = source.modified_s.map(|s| When::of(s.saturating_mul(1_000_000)).text);
+        let optional = [
+            ("bytes", source.size_bytes.map(Value::from)),
+            ("modified", modified.map(Value::from)),
+            ("note", source.note.clone().map(Value::from)),
+        ];
+        for (name, value) in optional {
+            members.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        Value::Object(members)
+    };
+    let sources: Vec<Value> = row.sources.iter().map(source).collect();
+    serde_json::json!({"sources": sources, "unread": row.unread})
 }
 
 fn compare(path: &str, before: &Value, after: &Value, changes: &mut Vec<Change>) {
@@ -153,6 +181,44 @@ mod tests {
             ["~ changed a.b \"no\"|\"yes\"", "− gone a.c 1|", "+ added a.d |true"]
         );
         assert_eq!(check(json!({"a": 1}), json!({"a": 1})), [""; 0]);
+    }
+
+    #[test]
+    fn how_it_was_read_is_compared_source_by_source() {
+        let source = |path: &str, bytes: i64, status| evidence::Source {
+            path: path.into(),
+            status,
+            size_bytes: Some(bytes),
+            modified_s: Some(1_795_423_320),
+            note: None,
+        };
+        let row = |sources, unread: &[&str]| KindRow {
+            host: crate::web::testing::id(1),
+            kind: "accounts".into(),
+            status: evidence::Status::Ok,
+            facts: None,
+            sources,
+            unread: unread.iter().map(|path| (*path).to_owned()).collect(),
+            since_us: 0,
+            collected_us: None,
+        };
+        use evidence::Status::{Denied, Ok};
+        let before = row(vec![source("/a", 1, Ok), source("/b", 2, Ok)], &[]);
+        let after = row(vec![source("/b", 3, Denied), source("/a", 1, Ok)], &["users.password"]);
+        let found: Vec<_> = of_reading(&before, &after)
+            .into_iter()
+            .map(|change| (change.path, change.before, change.after))
+            .collect();
+        let text = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            found,
+            [
+                ("sources[/b].bytes".to_owned(), text("2"), text("3")),
+                ("sources[/b].status".to_owned(), text("\"ok\""), text("\"denied\"")),
+                ("unread[]".to_owned(), None, text("\"users.password\"")),
+            ]
+        );
+        assert!(of_reading(&before, &before.clone()).is_empty());
     }
 
     #[test]

@@ -35,11 +35,6 @@ pub fn failed(frame: Frame) -> EmptyPage {
 }
 
 /// The session may not do this.
-pub fn refused(frame: Frame) -> EmptyPage {
-    EmptyPage {
-        frame,
-        title: "Not allowed",
-        says: "This request was refused.".to_owned(),
-        remedy: "Open the page again from its address, or sign in with a new link.",
-    }
+pub fn refused(frame: Frame, why: &str) -> EmptyPage {
+    EmptyPage { frame, title: "Not allowed", says: why.to_owned(), remedy: "Nothing was changed." }
 }

@@ -4,6 +4,7 @@ use super::difference::{self, Change};
 use super::flatten::{self, Group};
 use super::marks::{self, Mark};
 use super::page::{Frame, Pair, When, age, count, facts_path, host_path, plural};
+use crate::store::KindSpan;
 use crate::store::model::{HostRow, KindRow};
 use askama::Template;
 use evidence::{Facts, Status, kinds};
@@ -22,8 +23,10 @@ pub struct Input<'a> {
     pub row: &'a KindRow,
     /// The body, when the store has it.
     pub facts: Option<&'a Facts>,
-    /// The state before this one, with its body when the store has it.
-    pub previous: Option<(&'a KindRow, Option<&'a Facts>)>,
+    /// The earlier state it is compared with, with its body when the store has it.
+    pub previous: Option<(&'a KindSpan, Option<&'a Facts>)>,
+    /// States there were, the latest first, the one that holds included.
+    pub history: &'a [KindSpan],
 }
 
 #[derive(Template)]
@@ -56,7 +59,7 @@ pub struct SourceLine {
     pub note: String,
 }
 
-/// What is different from the state before.
+/// What is different from an earlier state.
 pub struct Changed {
     /// `held 2026-11-01 02:10 to 2026-11-23 06:11`.
     pub held: String,
@@ -66,6 +69,19 @@ pub struct Changed {
     /// Why there are no rows.
     pub empty: &'static str,
     pub more: Option<String>,
+    /// Differences in sources and in what is unread.
+    pub reading: Vec<Change>,
+    pub reading_more: Option<String>,
+    /// Earlier states to compare with.
+    pub choices: Vec<StateChoice>,
+}
+
+pub struct StateChoice {
+    /// Since when it held, microseconds.
+    pub value: i64,
+    /// `2026-11-01 02:10 to 2026-11-23 06:11, ok`.
+    pub word: String,
+    pub chosen: bool,
 }
 
 /// The rows of the facts: open, folded, and left to the JSON.
@@ -162,28 +178,54 @@ fn sources_say(row: &KindRow) -> String {
 }
 
 fn changed(input: &Input<'_>) -> Option<Changed> {
-    let (row, body) = input.previous?;
+    let (span, body) = input.previous?;
+    let row = &span.row;
     let mut rows = match (body, input.facts) {
         (Some(before), Some(after)) => difference::changes(&before.data, &after.data),
         _ => Vec::new(),
     };
-    let more = rows.len().saturating_sub(MAX_CHANGES);
-    rows.truncate(MAX_CHANGES);
+    let more = shorten(&mut rows);
+    let mut reading = difference::of_reading(row, input.row);
+    let reading_more = shorten(&mut reading);
     Some(Changed {
-        held: format!(
-            "held {} to {}",
-            When::cell(row.since_us).text,
-            When::of(input.row.since_us).text
-        ),
+        held: format!("held {}", held(span)),
         status: (row.status != input.row.status).then(|| marks::of_status(row.status)),
         empty: match (row.facts, body, input.facts) {
             (None, ..) => "There were no facts before.",
-            (Some(_), Some(_), Some(_)) => "The facts are the same; how they were read differs.",
+            (Some(_), Some(_), Some(_)) => "The facts are the same.",
             _ => "One of the two bodies is not here, so the facts cannot be compared.",
         },
         rows,
-        more: (more > 0).then(|| plural(more, "more difference")),
+        more,
+        reading,
+        reading_more,
+        choices: choices(input, span),
     })
+}
+
+/// Cuts the list to what is shown; says what is left out.
+fn shorten(rows: &mut Vec<Change>) -> Option<String> {
+    let more = rows.len().saturating_sub(MAX_CHANGES);
+    rows.truncate(MAX_CHANGES);
+    (more > 0).then(|| plural(more, "more difference"))
+}
+
+fn held(span: &KindSpan) -> String {
+    let from = When::cell(span.row.since_us).text;
+    match span.to_us {
+        Some(to_us) => format!("{from} to {}", When::of(to_us).text),
+        None => format!("since {from} UTC"),
+    }
+}
+
+fn choices(input: &Input<'_>, chosen: &KindSpan) -> Vec<StateChoice> {
+    let earlier = input.history.iter().filter(|span| span.row.since_us < input.row.since_us);
+    let choice = |span: &KindSpan| StateChoice {
+        value: span.row.since_us,
+        word: format!("{}, {}", held(span), span.row.status),
+        chosen: span.row.since_us == chosen.row.since_us,
+    };
+    earlier.map(choice).collect()
 }
 
 fn tables(input: &Input<'_>) -> FactTables {

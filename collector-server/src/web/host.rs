@@ -4,8 +4,9 @@ use super::control::{Offenders, why_unknown};
 use super::counts::{Ledger, Standing};
 use super::input::{Now, Rule};
 use super::marks::{self, Mark, Outcome};
-use super::page::{Frame, Pair, When, age, control_path, count, facts_path, plural};
-use crate::store::model::{HostRow, KindRow, ResultRow};
+use super::page::{Frame, Pair, When, age, control_path, count, drift_path, facts_path, plural};
+use super::timeline::Timeline;
+use crate::store::model::{DriftRow, HostRow, KindRow, ResultRow};
 use askama::Template;
 use evidence::{Status, kinds};
 
@@ -27,6 +28,18 @@ pub struct HostPage {
     pub not_applicable: Vec<QuietLine>,
     /// Denominator of the results.
     pub rules: usize,
+    pub timeline: Option<Timeline>,
+    /// Open ones, the latest first.
+    pub drifts: Vec<DriftLine>,
+}
+
+pub struct DriftLine {
+    pub path: String,
+    pub what: String,
+    pub severity: String,
+    pub cause: String,
+    pub since: When,
+    pub age: String,
 }
 
 pub struct KindLine {
@@ -70,6 +83,28 @@ pub struct QuietLine {
     pub since: When,
 }
 
+impl HostPage {
+    /// With what was in the last days.
+    #[must_use]
+    pub fn with_past(self, timeline: Timeline) -> Self {
+        Self { timeline: Some(timeline), ..self }
+    }
+
+    /// With its open drifts.
+    #[must_use]
+    pub fn with_drifts(self, drifts: &[DriftRow], now: &Now<'_>) -> Self {
+        let line = |row: &DriftRow| DriftLine {
+            path: drift_path(&row.id),
+            what: super::drift::what_of(row, now.rules),
+            severity: row.severity.clone(),
+            cause: row.cause.clone(),
+            since: When::cell(row.opened_us),
+            age: age(row.opened_us, now.at_us),
+        };
+        Self { drifts: drifts.iter().map(line).collect(), ..self }
+    }
+}
+
 /// `now.results` are those of this host.
 pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> HostPage {
     let hosts = std::slice::from_ref(host);
@@ -90,6 +125,8 @@ pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> H
         pass: vec![],
         not_applicable: vec![],
         rules: now.rules.len(),
+        timeline: None,
+        drifts: vec![],
     };
     if standing.is_enrolled() {
         judge(&mut page, &now, host, standing);

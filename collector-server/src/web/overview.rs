@@ -5,7 +5,7 @@ pub use crate::log_check::LogCheck;
 use super::counts::{Counts, Ledger, Population, Standing};
 use super::hosts::expected_says;
 use super::input::{Control, Now, Rule, Severity, Theme};
-use super::page::{Frame, Pair, When, age, control_path, count, host_path, plural};
+use super::page::{Frame, Pair, When, age, control_path, count, drift_path, host_path, plural};
 use super::picture::{self, Tally, ThemeRow};
 use crate::expected::{Found, Reconciled};
 use crate::store::model::{DriftRow, LogHead};
@@ -316,6 +316,8 @@ fn failing_rule(rule: &Rule, counts: &Counts, enrolled: usize, now_us: i64) -> F
 /// A change that deserves a person.
 pub struct Drift {
     pub what: String,
+    /// Where its cause is shown.
+    pub cause: String,
     pub host: String,
     pub path: String,
     /// `regression, high; host_changed`: kind, severity, cause.
@@ -334,21 +336,14 @@ fn drifts(input: &Input<'_>) -> Vec<Drift> {
     rows.truncate(MAX_DRIFTS);
     rows.into_iter()
         .map(|row| Drift {
-            what: what(row, &input.now),
+            what: super::drift::what_of(row, input.now.rules),
+            cause: drift_path(&row.id),
             host: names.get(&row.host).map_or_else(|| row.host.to_string(), |n| (*n).to_owned()),
             path: host_path(row.host),
             kind: format!("{}, {}; {}", row.drift.replace('_', " "), row.severity, row.cause),
             since: When::cell(row.opened_us),
         })
         .collect()
-}
-
-fn what(row: &DriftRow, now: &Now<'_>) -> String {
-    match (&row.rule, &row.kind) {
-        (Some(rule), _) => now.rule(rule).map_or_else(|| rule.clone(), |rule| rule.title.clone()),
-        (None, Some(kind)) => format!("{kind}: {} → {}", row.from, row.to),
-        (None, None) => format!("{}: {} → {}", row.drift.replace('_', " "), row.from, row.to),
-    }
 }
 
 fn drifts_say(input: &Input<'_>) -> String {

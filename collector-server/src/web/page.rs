@@ -11,26 +11,36 @@ use std::fmt::Write;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
     Overview,
+    Drift,
     Controls,
     Hosts,
+    Enrolment,
+    People,
 }
 
 impl Room {
-    pub const ALL: [Self; 3] = [Self::Overview, Self::Controls, Self::Hosts];
+    pub const ALL: [Self; 6] =
+        [Self::Overview, Self::Drift, Self::Controls, Self::Hosts, Self::Enrolment, Self::People];
 
     pub fn word(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
+            Self::Drift => "Drift",
             Self::Controls => "Controls",
             Self::Hosts => "Hosts",
+            Self::Enrolment => "Enrolment",
+            Self::People => "People",
         }
     }
 
     pub fn path(self) -> &'static str {
         match self {
             Self::Overview => "/",
+            Self::Drift => "/drift",
             Self::Controls => "/controls",
             Self::Hosts => "/hosts",
+            Self::Enrolment => "/enrolment",
+            Self::People => "/people",
         }
     }
 }
@@ -186,6 +196,10 @@ pub fn segment(text: &str) -> String {
 
 pub fn control_path(id: &str) -> String {
     format!("/controls/{}", segment(id))
+}
+
+pub fn drift_path(id: &str) -> String {
+    format!("/drift/{}", segment(id))
 }
 
 pub fn host_path(id: evidence::HostId) -> String {

@@ -1,8 +1,11 @@
 //! What both backends must do.
 
 mod fleet;
+mod people;
 
+pub(crate) use crate::identity::*;
 pub(crate) use fleet::*;
+pub(crate) use people::*;
 
 use evidence::check_in::Clock;
 use evidence::checkpoint::TreeHead;
@@ -11,27 +14,29 @@ use evidence::proof::{verify_consistency, verify_inclusion};
 use evidence::{CheckIn, Digest, Facts, HostId, KindEntry, Manifest, SignedCheckIn, Status, leaf};
 use evidenced_collector::store::model::ResultRow;
 use evidenced_collector::store::{
-    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, ObjectRefusal,
-    Person, Refusal, Store,
+    Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, NewToken,
+    Notice, ObjectRefusal, Person, Refusal, Store,
 };
 use evidenced_collector::verify::{VerifyError, verify};
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
 
-const SECOND: i64 = 1_000_000;
+pub(crate) const SECOND: i64 = 1_000_000;
+pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// A host with a key, and where its chain is.
-struct Agent {
-    host: HostId,
-    key: SigningKey,
-    chain: evidence::ChainId,
-    seq: i64,
-    prev: Option<Digest>,
-    checkpoint: Option<TreeHead>,
+pub(crate) struct Agent {
+    pub(crate) host: HostId,
+    pub(crate) key: SigningKey,
+    pub(crate) chain: evidence::ChainId,
+    pub(crate) seq: i64,
+    pub(crate) prev: Option<Digest>,
+    pub(crate) checkpoint: Option<TreeHead>,
 }
 
 impl Agent {
-    async fn enrolled(store: &Store) -> Self {
+    pub(crate) async fn enrolled(store: &Store) -> Self {
         let (key, _) = SigningKey::generate().expect("key");
         let token = token(store, 1).await;
         let host = HostId::generate();
@@ -40,7 +45,7 @@ impl Agent {
         Self { host, key, chain, seq: 0, prev: None, checkpoint: None }
     }
 
-    fn incoming(&mut self, manifest: Digest, at_s: i64) -> Incoming {
+    pub(crate) fn incoming(&mut self, manifest: Digest, at_s: i64) -> Incoming {
         let check_in = CheckIn {
             agent: "0.1.0".into(),
             at_ms: at_s * 1000,
@@ -58,11 +63,16 @@ impl Agent {
         let signed = SignedCheckIn::sign(check_in, &self.key).expect("signed");
         self.seq += 1;
         self.prev = Some(signed.id());
-        Incoming { signed, received_us: at_s * SECOND + 5 }
+        Incoming { signed, received_us: at_s * SECOND + 5, peer: Some(PEER) }
     }
 
     /// Sends a state whole: check-in, manifest, facts, check-in again.
-    async fn report(&mut self, store: &Store, data: serde_json::Value, at_s: i64) -> Accepted {
+    pub(crate) async fn report(
+        &mut self,
+        store: &Store,
+        data: serde_json::Value,
+        at_s: i64,
+    ) -> Accepted {
         let (manifest, facts) = state(data);
         let bytes = manifest.to_bytes().expect("manifest");
         let incoming = self.incoming(Digest::of(&bytes), at_s);
@@ -82,14 +92,14 @@ impl Agent {
     }
 }
 
-fn state(data: serde_json::Value) -> (Manifest, Facts) {
+pub(crate) fn state(data: serde_json::Value) -> (Manifest, Facts) {
     let facts = Facts::new("accounts", 1, data).expect("facts");
     let entry =
         KindEntry { status: Status::Ok, facts: Some(facts.id()), sources: vec![], unread: vec![] };
     (Manifest { kinds: [("accounts".to_owned(), entry)].into() }, facts)
 }
 
-fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrolment {
+pub(crate) fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrolment {
     Enrolment {
         host,
         name: "web-01.example.org".into(),
@@ -98,17 +108,29 @@ fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i64) -> Enrol
         token,
         serial: host.to_string().to_lowercase(),
         not_after_s: 2_000_000_000,
+        authority: Digest::of(b"authority"),
+        trust: Digest::of(b"bundle"),
+        peer: PEER,
         at_us,
     }
 }
 
 async fn token(store: &Store, uses: i64) -> Digest {
     let hash = Digest::of(HostId::generate().to_string().as_bytes());
-    store.create_token(hash, "default", uses, 1000, 0).await.expect("token");
+    let new = NewToken {
+        hash,
+        group: "default".into(),
+        uses,
+        expires_us: 1000,
+        cidrs: vec![],
+        actor: "operator".into(),
+        at_us: 0,
+    };
+    store.create_token(&new).await.expect("token");
     hash
 }
 
-async fn accept(store: &Store, incoming: &Incoming) -> Result<Accepted, Refusal> {
+pub(crate) async fn accept(store: &Store, incoming: &Incoming) -> Result<Accepted, Refusal> {
     let (mut answers, _) = store.accept(std::slice::from_ref(incoming)).await.expect("store");
     answers.pop().expect("one answer")
 }
@@ -147,6 +169,33 @@ pub(crate) async fn a_repeated_check_in_is_answered_and_not_logged_again(store: 
     let later = agent.incoming(Digest::of(b"m"), 2);
     accept(store, &later).await.expect("accepted");
     assert_eq!(accept(store, &incoming).await.expect("old repetition").index, first.index);
+}
+
+/// More hosts than one statement has rows, each of them with two check-ins.
+pub(crate) async fn a_large_group_keeps_its_order_and_a_host_may_be_in_it_more_than_once(
+    store: &Store,
+) {
+    let mut agents = Vec::new();
+    for _ in 0..70 {
+        agents.push(Agent::enrolled(store).await);
+    }
+    let before = store.log().await.expect("log").size;
+    let mut batch = Vec::new();
+    for at in 1..=2 {
+        batch.extend(agents.iter_mut().map(|agent| agent.incoming(Digest::of(b"m"), at)));
+    }
+    let (answers, state) = store.accept(&batch).await.expect("store");
+    assert_eq!(state.size, before + 140);
+    for ((incoming, answer), index) in batch.iter().zip(answers).zip(before..) {
+        assert_eq!(answer.expect("accepted").index, index);
+        let kept = store.check_in(index).await.expect("store").expect("a row");
+        assert_eq!(kept.id(), incoming.signed.id());
+    }
+    // What the rows say of a host afterwards is what its last check-in left.
+    let third: Vec<_> = agents.iter_mut().map(|a| a.incoming(Digest::of(b"m"), 3)).collect();
+    let (answers, _) = store.accept(&third).await.expect("store");
+    assert!(answers.iter().all(Result::is_ok));
+    verify(store, |_, _| {}).await.expect("the log holds");
 }
 
 pub(crate) async fn what_does_not_follow_is_refused_and_the_rest_of_the_batch_counts(
@@ -296,6 +345,7 @@ pub(crate) async fn a_judgement_counts_once_whoever_computed_it(store: &Store) {
         results: vec![result(agent.host, "pass", statement.observed_us, statement.index as i64)],
         opened: vec![],
         resolved: vec![],
+        notice: Notice::default(),
     };
     assert!(store.record(&judgement).await.expect("store"));
     assert!(!store.record(&judgement).await.expect("store"), "the second one comes too late");
@@ -355,10 +405,10 @@ pub(crate) async fn the_past_is_answered_as_it_was_known_then(store: &Store) {
 pub(crate) async fn a_login_link_works_once(store: &Store) {
     let person =
         Person { id: "p".into(), name: "Administrator".into(), seat: "administrator".into() };
-    store.create_person(&person, 1).await.expect("person");
+    assert!(store.create_person(&person, "operator", 1).await.expect("person"));
     let (hash, late) = (Digest::of(b"link"), Digest::of(b"late"));
-    store.create_login_link(hash, "p", 10).await.expect("link");
-    store.create_login_link(late, "p", 10).await.expect("link");
+    store.create_login_link(hash, "p", 10, "operator", 1).await.expect("link");
+    store.create_login_link(late, "p", 10, "operator", 1).await.expect("link");
     assert_eq!(store.use_login_link(hash, 5).await.expect("store"), Ok(person));
     assert!(store.use_login_link(hash, 5).await.expect("store").is_err());
     assert!(store.use_login_link(late, 10).await.expect("store").is_err());
@@ -470,6 +520,39 @@ pub(crate) async fn a_host_whose_objects_never_come_is_judged_all_the_same(store
     assert_eq!(store.hosts_to_judge(1).await.expect("jobs").len(), 1);
 }
 
+pub(crate) async fn objects_that_a_host_says_are_lost_are_waited_for_no_longer_and_still_taken(
+    store: &Store,
+) {
+    let mut agent = Agent::enrolled(store).await;
+    let (manifest, facts) = state(json!({"users": ["b"]}));
+    let bytes = manifest.to_bytes().expect("manifest");
+    let incoming = agent.incoming(Digest::of(&bytes), 2);
+    accept(store, &incoming).await.expect("accepted");
+    store.put_manifest(agent.host, Digest::of(&bytes), &bytes).await.expect("store").expect("put");
+    let host = agent.host;
+    let waits = async || {
+        let pending = store.pending(host, 10).await.expect("store").expect("host");
+        !pending.statements[0].complete
+    };
+    let strange = [Digest::of(b"never asked for")];
+    assert_eq!(store.note_lost(agent.host, &strange, 3).await.expect("store"), 0);
+    let other = Agent::enrolled(store).await.host;
+    assert_eq!(store.note_lost(other, &[facts.id()], 3).await.expect("store"), 0);
+    assert!(waits().await && store.hosts_to_judge(1).await.expect("jobs").is_empty());
+
+    assert_eq!(store.note_lost(agent.host, &[facts.id()], 3).await.expect("store"), 1);
+    assert!(!waits().await);
+    assert_eq!(store.hosts_to_judge(1).await.expect("jobs")[0].0, agent.host);
+    assert!(store.record(&judgement(store, &agent, "unknown").await).await.expect("store"));
+    // The same state again: its facts are asked for again, and taken.
+    let again = accept(store, &agent.incoming(Digest::of(&bytes), 4)).await.expect("accepted");
+    assert_eq!(again.want.facts, [facts.id()]);
+    assert!(waits().await, "said once is not said for ever");
+    let put = store.put_facts(agent.host, facts.id(), facts.bytes().to_vec()).await;
+    put.expect("store").expect("taken");
+    assert!(!waits().await);
+}
+
 pub(crate) async fn a_rule_that_judges_no_more_holds_no_result(store: &Store) {
     let mut agent = Agent::enrolled(store).await;
     agent.report(store, json!({"users": ["a"]}), 1).await;
@@ -504,6 +587,7 @@ async fn judgement(store: &Store, agent: &Agent, outcome: &str) -> Judgement {
         results: vec![result(agent.host, outcome, statement.observed_us, statement.index as i64)],
         opened: vec![],
         resolved: vec![],
+        notice: Notice::default(),
     }
 }
 

@@ -1,29 +1,31 @@
 //! One suite for both backends: every case runs on SQLite and on PostgreSQL, as tests of their own.
 
+mod alerts;
 mod cases;
+mod identity;
 
 use evidenced_collector::store::Store;
 
 /// Runs a case on a fresh store.
 macro_rules! conformance {
-    ($($case:ident),* $(,)?) => {
-        mod sqlite {
+    ($cases:ident, $sqlite:ident, $postgres:ident: $($case:ident),* $(,)?) => {
+        mod $sqlite {
             $(#[tokio::test]
             async fn $case() {
                 let directory = tempfile::tempdir().expect("directory");
                 let url = format!("sqlite:{}", directory.path().join("evidence.db").display());
                 let store = crate::open(&url).await;
-                crate::cases::$case(&store).await;
+                crate::$cases::$case(&store).await;
                 store.close().await;
             })*
         }
-        mod postgres_15 {
+        mod $postgres {
             $(#[tokio::test]
             async fn $case() {
                 let database = tokio::task::spawn_blocking(evidenced_tests::postgres::database);
                 let url = database.await.expect("database");
                 let store = crate::open(&url).await;
-                crate::cases::$case(&store).await;
+                crate::$cases::$case(&store).await;
                 store.close().await;
             })*
         }
@@ -35,9 +37,11 @@ async fn open(url: &str) -> Store {
 }
 
 conformance!(
+    cases, sqlite, postgres_15:
     a_check_in_is_in_the_log_with_proofs_that_verify,
     a_repeated_check_in_is_answered_and_not_logged_again,
     what_does_not_follow_is_refused_and_the_rest_of_the_batch_counts,
+    a_large_group_keeps_its_order_and_a_host_may_be_in_it_more_than_once,
     a_new_chain_is_accepted_and_noticed,
     nothing_is_asked_for_twice_and_nothing_unasked_is_taken,
     one_host_learns_nothing_of_what_another_sent,
@@ -52,8 +56,22 @@ conformance!(
     a_wrong_clock_moves_nothing_into_the_future_or_before_enrolment,
     facts_that_never_come_do_not_hide_that_they_are_missing,
     a_host_whose_objects_never_come_is_judged_all_the_same,
+    objects_that_a_host_says_are_lost_are_waited_for_no_longer_and_still_taken,
     a_rule_that_judges_no_more_holds_no_result,
     a_check_in_judged_again_supersedes_and_rewrites_nothing,
+    a_session_ends_when_it_is_idle_and_after_its_longest_time,
+    a_new_password_ends_every_session_and_link_of_its_person_and_of_no_other,
+    a_disabled_person_is_out_at_once_and_the_last_administrator_cannot_be_disabled,
+    names_of_people_are_told_apart_without_regard_to_case,
+    drifts_of_one_cause_are_one_line_and_pages_of_them_add_up,
+    what_was_is_told_for_the_timeline,
+    a_token_works_from_its_networks_until_it_is_revoked,
+    a_renewed_certificate_follows_the_last_and_a_lost_answer_is_no_copy,
+    a_renewal_that_waits_is_approved_for_the_key_that_asked,
+    a_revoked_host_has_no_certificate_and_gets_none,
+    a_host_that_left_is_ended_once,
+    keys_rotate_in_order_and_nothing_is_skipped,
+    an_older_chain_that_goes_on_is_a_second_machine,
     a_day_that_turns_is_judged_though_a_host_sends_nothing_new,
     a_late_check_in_of_yesterday_brings_no_yesterday_back,
     a_silent_host_gets_no_verdict_of_a_new_day,
@@ -67,6 +85,25 @@ conformance!(
     lists_in_pages_have_every_item_once_whatever_comes_between,
     a_queue_takes_what_it_has_room_for_and_refuses_the_rest,
     a_check_in_that_meets_a_damaged_row_holds_up_no_other,
+);
+
+conformance!(
+    alerts, alerts_sqlite, alerts_postgres_15:
+    an_alert_lives_from_its_drift_to_the_evidence_that_ends_it,
+    the_same_change_on_three_hosts_is_one_alert,
+    what_flaps_is_told_once_and_shown_as_wrong_until_it_is_quiet,
+    what_came_and_went_before_the_last_check_in_is_history_and_no_alert,
+    a_live_kind_is_alerted_when_a_second_check_in_agrees,
+    other_rules_are_one_alert_for_all_hosts_and_acknowledging_closes_it,
+    a_silent_host_is_one_drift_until_it_reports_again,
+    a_fleet_that_falls_silent_is_the_collectors_trouble_first,
+    a_collector_that_was_away_gives_hosts_their_time_again,
+    a_host_that_never_reports_has_a_day,
+    a_restored_machine_is_one_anomaly_from_refusal_to_new_chain,
+    a_clock_that_jumps_is_said_once_and_ends_when_it_is_right,
+    a_host_that_saw_another_log_is_one_anomaly,
+    a_message_is_made_once_and_tried_until_it_arrives,
+    lists_are_read_page_by_page,
 );
 
 #[tokio::test]

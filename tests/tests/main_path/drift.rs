@@ -18,9 +18,8 @@ fn expected() -> BTreeSet<Drift> {
         // `PermitRootLogin no` further down does not. A rule of the form `passes` has no offenders.
         ("ssh-no-root-password-login", vec![]),
         // Not: acc-weak-hash (yescrypt), acc-no-empty-password (a hash is set), acc-shadowed (it
-        // is in shadow), acc-unique-name, acc-home-private and acc-shared-names (no person),
-        // acc-no-shadow-orphans (passwd has the name), ssh-no-password (PasswordAuthentication is
-        // still `no`), ssh-no-root-login-any (profile `hardened`, not active).
+        // is in shadow), acc-unique-name, acc-home-private (no person), acc-dormant (unknown before
+        // and after), ssh-no-password and ssh-no-root-login-any (other profiles, not active).
     ]
     .into_iter()
     .map(|(rule, offenders)| {
@@ -74,13 +73,7 @@ async fn a_changed_host_opens_exactly_the_drifts_of_its_changes_on_postgresql() 
 
 /// Rules that need shadow, legacy-plus for the lines of shadow that begin with +; the others judge
 /// what passwd and group say.
-const NEED_SHADOW: [&str; 5] = [
-    "acc-legacy-plus",
-    "acc-no-empty-password",
-    "acc-no-shadow-orphans",
-    "acc-shared-names",
-    "acc-weak-hash",
-];
+const NEED_SHADOW: [&str; 3] = ["acc-legacy-plus", "acc-no-empty-password", "acc-weak-hash"];
 
 #[tokio::test]
 async fn without_shadow_rules_about_passwords_are_unknown_and_one_drift_says_so() {

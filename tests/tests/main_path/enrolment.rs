@@ -1,8 +1,8 @@
 //! Who is let in, and what one who is not gets to read.
 
-use evidenced_tests::{Agent, Collector, Ended, Store};
+use evidenced_tests::{Agent, Collector, Ended, Store, holds};
 
-fn refused(ended: &Ended, words: &[&str]) {
+pub(crate) fn refused(ended: &Ended, words: &[&str]) {
     assert_ne!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stderr.trim_end().lines().count(), 1, "one line: {}", ended.stderr);
     for words in words {
@@ -40,7 +40,12 @@ async fn a_token_of_several_uses_lets_that_many_in() {
 async fn an_expired_token_and_a_garbled_one_are_refused_in_words() {
     let collector = Collector::start(Store::Sqlite).await;
     let agent = Agent::new();
-    let dead = collector.cli(&["token", "create", "--ttl", "0s"]).await.out();
+    let dead = collector.cli(&["token", "create", "--ttl", "1s"]).await.out();
+    holds("the end of the token", async || {
+        let list = collector.cli(&["token", "list"]).await.out();
+        list.contains("expired")
+    })
+    .await;
     let expired = agent.enroll(&collector.server(), &dead).await;
     refused(&expired, &["the collector refused", "expired"]);
     let token = collector.token().await;

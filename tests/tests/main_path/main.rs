@@ -1,10 +1,12 @@
 //! The main path with the real programs: enrol, ship, judge, drift, and what happens when a part
 //! of it fails.
 
+mod alerts;
 mod configuration;
 mod drift;
 mod enrolment;
 mod fleet;
+mod identity;
 mod interface;
 mod judging;
 mod outages;

@@ -119,6 +119,12 @@ impl Browser {
         .await;
     }
 
+    /// Types into the field of this name.
+    pub(crate) async fn fill(&self, name: &str, text: &str) {
+        let field = self.driver.find(By::Css(format!("[name='{name}']"))).await;
+        field.expect(name).send_keys(text).await.expect("typed");
+    }
+
     pub(crate) async fn path(&self) -> String {
         let url = self.driver.current_url().await.expect("an address");
         url.path().to_owned()

@@ -4,6 +4,7 @@
 //! The tests run on two threads each: a browser that goes out of scope is told so, which needs a
 //! thread that is not busy waiting for it.
 
+mod accounts;
 mod browser;
 mod walk;
 
@@ -37,6 +38,7 @@ impl Scene {
     async fn browser(&self) -> Browser {
         let browser = Browser::start(&self.collector).await;
         browser.goto(&self.collector.login_link().await).await;
+        browser.goto("/").await;
         assert_eq!(browser.heading().await, "Overview");
         browser
     }
@@ -50,7 +52,8 @@ async fn a_login_link_logs_in_once() {
     first.goto("/hosts").await;
     assert_eq!(first.path().await, "/login", "pages are for those who are logged in");
     first.goto(&link).await;
-    assert_eq!((first.path().await.as_str(), first.heading().await.as_str()), ("/", "Overview"));
+    let arrived = (first.path().await, first.heading().await);
+    assert_eq!(arrived, ("/account".to_owned(), "Administrator".to_owned()), "to set a password");
 
     let second = Browser::start(&collector).await;
     second.goto(&link).await;
@@ -100,6 +103,56 @@ async fn links_lead_from_the_overview_to_a_control_to_a_host_to_its_facts() {
     browser.click(By::LinkText("Hosts")).await;
     assert_eq!(browser.heading().await, "Hosts");
     browser.clean("").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_person_signs_in_with_a_password_and_walks_from_drift_to_facts() {
+    let scene = Scene::with_a_drifted_host().await;
+    let browser = Browser::start(&scene.collector).await;
+    browser.goto(&scene.collector.login_link().await).await;
+    browser.fill("new", "four words do well").await;
+    browser.fill("again", "four words do well").await;
+    browser.click(By::XPath("//button[.='Set password']")).await;
+    assert!(browser.text("main").await.contains("Your password is set"));
+    browser.click(By::XPath("//button[.='Sign out']")).await;
+    browser.fill("name", "administrator").await;
+    browser.fill("password", "four words do well").await;
+    browser.click(By::XPath("//button[.='Sign in']")).await;
+    assert_eq!(browser.heading().await, "Overview");
+
+    browser.click(By::LinkText("Drift")).await;
+    let main = browser.text("main").await;
+    for words in ["Only root has UID 0", "Evidence of accounts", "Critical", "No cause chosen"] {
+        assert!(main.contains(words), "{words}: {main}");
+    }
+    let cause = "//a[contains(@class, 'cause')][contains(., 'Only root has UID 0')]";
+    browser.click(By::XPath(cause)).await;
+    let main = browser.text("main").await;
+    for words in ["pass", "fail", "toor", "users[toor]", "A.8.2", "What to do", "How it ends"] {
+        assert!(main.contains(words), "{words}: {main}");
+    }
+    browser.click(By::LinkText("whole comparison")).await;
+    let main = browser.text("main").await;
+    for words in ["Compared with an earlier state", "users[toor]", "sources[/etc/nsswitch.conf]"] {
+        assert!(main.contains(words), "{words}: {main}");
+    }
+    browser.click(By::LinkText("Hosts")).await;
+    let host = format!("main table a[href='/hosts/{}']", scene.agent.host());
+    browser.click(By::Css(host)).await;
+    let main = browser.text("main").await;
+    for words in ["Timeline", "2 check-ins received, 0 gaps", "Open drift"] {
+        assert!(main.contains(words), "{words}: {main}");
+    }
+    browser.clean("").await;
+
+    // The same filters without a script: a form that asks.
+    browser.goto("/drift?severity=low&host=nowhere").await;
+    assert!(browser.text("main").await.contains("No open drift fits these filters."));
+    browser.goto("/drift/nothing").await;
+    assert_eq!(browser.heading().await, "Not found");
+    browser.click(By::LinkText("Drift")).await;
+    assert_eq!(browser.path().await, "/drift", "a page that is not there leads on");
+    browser.clean("404").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

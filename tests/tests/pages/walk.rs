@@ -22,7 +22,13 @@ pub(crate) async fn pages(browser: &Browser) -> Vec<String> {
             }
         }
     }
-    for path in ["/controls/A.8.2", "/controls/A.5.1", "/login", "/nothing-here"] {
+    for path in [
+        "/controls/A.8.2",
+        "/controls/A.5.1",
+        "/drift?state=any&severity=low&host=none",
+        "/login",
+        "/nothing-here",
+    ] {
         if !seen.iter().any(|known| known == path) {
             seen.push(path.to_owned());
         }

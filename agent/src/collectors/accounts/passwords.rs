@@ -42,7 +42,7 @@ impl Shadow {
         Self { legacy: records.legacy, first, records }
     }
 
-    fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self) -> bool {
         self.records.faults.is_none()
     }
 

@@ -1,9 +1,8 @@
 //! Log files: who may read them, how long they are kept, and whether they are still written to.
 
-use super::{Failure, ReadError, Reading, systemd};
+use super::{Failure, ReadError, Reading, kernel_clock, systemd};
 use crate::formats::logrotate::{self, Item, Kept, Policy};
 use crate::host::FileKind;
-use evidence::Status;
 use evidence::kinds::logging::{Age, LogFile};
 
 const LOGS: &str = "/var/log";
@@ -187,7 +186,7 @@ pub(super) fn last_entry_age(reading: &mut Reading<'_>) -> Result<Option<Age>, F
     if !reading.is_live() {
         return Ok(None);
     }
-    let now = now(reading)?;
+    let now = kernel_clock::now(reading)?;
     let mut last = None;
     for path in journals(reading)?.into_iter().chain(STEMS.map(|stem| format!("{LOGS}/{stem}"))) {
         match reading.stat(&path) {
@@ -214,14 +213,4 @@ fn journals(reading: &mut Reading<'_>) -> Result<Vec<String>, ReadError> {
         paths.extend(machines.iter().map(|name| format!("{directory}/{name}/system.journal")));
     }
     Ok(paths)
-}
-
-/// Seconds since the epoch by the kernel's clock: when it started, and for how long it runs.
-fn now(reading: &mut Reading<'_>) -> Result<i64, Failure> {
-    let stat = reading.text("/proc/stat")?;
-    let uptime = reading.text("/proc/uptime")?;
-    let started = stat.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse().ok());
-    let runs = uptime.split('.').next().and_then(|seconds| seconds.parse::<i64>().ok());
-    let unclear = Failure(Status::ParseError);
-    started.zip(runs).map(|(started, runs): (i64, i64)| started + runs).ok_or(unclear)
 }

@@ -34,7 +34,10 @@ fn rsyslog_targets(
     reading: &mut Reading<'_>,
     journald: Option<&Journald>,
 ) -> Result<Vec<RemoteTarget>, Failure> {
-    refuse_other_commands(reading)?;
+    // Another command may name another file.
+    if systemd::has_other_command(reading, RSYSLOG_UNIT)? {
+        return Err(Failure(Status::Unsupported));
+    }
     let text = reading.config(RSYSLOG)?;
     let mut include = |name: &str, optional: bool| included(reading, name, optional);
     match rsyslog::forwards(RSYSLOG, &text, &mut include) {
@@ -44,27 +47,6 @@ fn rsyslog_targets(
             reading.malformed(&fault.path, fault.to_string());
             Err(Failure(Status::ParseError))
         }
-    }
-}
-
-/// A unit under /etc may start rsyslogd with another file.
-fn refuse_other_commands(reading: &mut Reading<'_>) -> Result<(), Failure> {
-    let local = systemd::unit(reading, RSYSLOG_UNIT)? == systemd::Unit::There { local: true };
-    let mut others = local;
-    for directory in ["/etc/systemd/system", "/run/systemd/system"] {
-        let directory = format!("{directory}/{RSYSLOG_UNIT}.d");
-        let names = match reading.list(&directory) {
-            Err(ReadError::Absent) => continue,
-            other => other?,
-        };
-        for name in names.iter().filter(|name| name.ends_with(".conf")) {
-            let text = reading.config(&format!("{directory}/{name}"))?;
-            others |= text.lines().any(|line| line.trim().starts_with("ExecStart"));
-        }
-    }
-    match others {
-        true => Err(Failure(Status::Unsupported)),
-        false => Ok(()),
     }
 }
 

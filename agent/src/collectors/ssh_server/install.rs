@@ -59,6 +59,10 @@ fn find_package(text: &str) -> Result<Option<String>, String> {
         let (Some(name), Some(status)) = (field("Package"), field("Status")) else {
             return Err(format!("record {}: no name or no status", packages + 1));
         };
+        let odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+        if name.contains(odd) || status.contains(odd) {
+            return Err(format!("record {}: name or status is no text", packages + 1));
+        }
         packages += 1;
         let state = status.split(' ').nth(2).unwrap_or_default();
         // Unpacked, half-configured and the like leave the program on the disk.
@@ -69,7 +73,7 @@ fn find_package(text: &str) -> Result<Option<String>, String> {
     }
     match packages {
         0 => Err("no package".to_owned()),
-        _ if !text.ends_with('\n') => Err("the last record is cut off".to_owned()),
+        _ if !text.ends_with("\n\n") => Err("the last record is cut off".to_owned()),
         _ => Ok(found),
     }
 }
@@ -101,15 +105,27 @@ fn listens(reading: &mut Reading<'_>, ports: &[i64]) -> Result<bool, Failure> {
             Err(ReadError::Absent) if path == TCP[1] => continue,
             other => other?,
         };
-        found |= text.lines().skip(1).any(|line| {
-            let mut columns = line.split_ascii_whitespace().skip(1);
-            let port = columns.next().and_then(|local| local.rsplit_once(':'));
-            let port = port.and_then(|(_, hex)| i64::from_str_radix(hex, 16).ok());
-            // 0A is LISTEN.
-            columns.nth(1) == Some("0A") && port.is_some_and(|port| ports.contains(&port))
-        });
+        for line in text.lines().skip(1) {
+            let Some((port, state)) = socket(line) else {
+                reading.malformed(path, "a line that is not understood");
+                return Err(Failure(Status::ParseError));
+            };
+            found |= state == LISTEN && ports.contains(&port);
+        }
     }
     Ok(found)
+}
+
+/// The state LISTEN (include/net/tcp_states.h).
+const LISTEN: i64 = 0x0A;
+
+/// Local port and state of a line of /proc/net/tcp (proc_net_tcp(5)).
+fn socket(line: &str) -> Option<(i64, i64)> {
+    let mut columns = line.split_ascii_whitespace().skip(1);
+    let (_, port) = columns.next()?.rsplit_once(':')?;
+    let state = columns.nth(1)?;
+    let number = |hex| i64::from_str_radix(hex, 16).ok();
+    Some((number(port)?, number(state)?))
 }
 
 /// Whether an sshd runs and somebody listens on one of its ports. The sessions of a stopped server

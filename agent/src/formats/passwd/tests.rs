@@ -16,7 +16,8 @@ fn a_uid_that_the_library_takes_for_zero_is_zero() {
 
 #[test]
 fn missing_last_fields_are_empty_and_a_shell_keeps_its_colons() {
-    let records = passwd(b"short:x:0:0\n  lead:x:1:2::/home/lead:/bin/a:b\nlast:x:3:4::/:/bin/sh");
+    let records =
+        passwd(b"short:x:0:0\n  lead:x:1:2::/home/lead:/bin/a:b\nlast:x:3:4::/:/bin/sh\n");
     let seen: Vec<_> = records.lines.iter().map(|l| (shown(&l.home), shown(&l.shell))).collect();
     let want = [("", ""), ("/home/lead", "/bin/a:b"), ("/", "/bin/sh")];
     assert_eq!(seen, want.map(|(home, shell)| (home.to_owned(), shell.to_owned())));
@@ -54,7 +55,7 @@ fn ageing_is_absent_when_off_and_carriage_returns_break_a_shadow_line() {
     ];
     assert_eq!(days, want);
     for line in ["a:*:1:2:3:4:5:6:\r", "a:*:1:2:3:4:5:2147483648:", "a:*: :2:3:4:5:6:"] {
-        assert!(shadow(line.as_bytes()).lines.is_empty(), "{line:?}");
+        assert!(shadow(format!("{line}\n").as_bytes()).lines.is_empty(), "{line:?}");
     }
 }
 
@@ -72,8 +73,23 @@ fn members_are_names_between_commas() {
 }
 
 #[test]
-fn names_that_are_not_text_stay_apart() {
-    let records = passwd(b"\xFF:x:1:1::/:\n\xFE:x:2:2::/:\n");
-    let names: Vec<_> = records.lines.iter().map(|line| shown(&line.name)).collect();
-    assert_eq!(names, ["\\xFF", "\\xFE"]);
+fn names_and_paths_that_are_no_text_are_faults_and_a_comment_field_may_hold_anything() {
+    let fault = |bytes: &[u8]| passwd(bytes).faults.map(|faults| faults.first);
+    assert_eq!(fault(b"\xFF:x:1:1::/:\n"), Some(Fault::NotText("name")));
+    assert_eq!(fault(b"a\x07:x:1:1::/:\n"), Some(Fault::NotText("name")));
+    assert_eq!(fault(b"a:x:1:1::/h\xE9:\n"), Some(Fault::NotText("home directory")));
+    assert_eq!(fault(b"a:x:1:1::/:/bin/\x01\n"), Some(Fault::NotText("shell")));
+    assert_eq!(fault("\u{e9}:x:1:1:M\u{fc}ller:/:\n".as_bytes()), None);
+    assert_eq!(fault(b"a:x:1:1:M\xFCller:/:\n"), None);
+    let faults = group(b"sudo:x:27:al\xE9ce\n").faults.expect("fault");
+    assert_eq!(faults.first, Fault::NotText("member"));
+}
+
+#[test]
+fn a_file_that_was_cut_is_a_fault() {
+    let faults = passwd(b"a:x:1:1::/:\nb:x:0:0::/:/bin/s").faults.expect("fault");
+    assert_eq!((faults.line, faults.first), (2, Fault::Open));
+    assert!(passwd(b"a:x:1:1::/:\n").faults.is_none());
+    assert_eq!(passwd(b"").faults.expect("fault").to_string(), "line 1: there is no entry in it");
+    assert_eq!(shadow(b"# nobody\n").faults.map(|faults| faults.first), Some(Fault::Empty));
 }

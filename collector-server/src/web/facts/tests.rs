@@ -28,7 +28,7 @@ fn row(status: Status, facts: Option<Digest>) -> KindRow {
 
 fn check(row: &KindRow, facts: Option<&Facts>) -> FactsPage {
     let host = host(1, HostState::Active, Some(NOW));
-    let input = Input { now_us: NOW, host: &host, row, facts, previous: None };
+    let input = Input { now_us: NOW, host: &host, row, facts, previous: None, history: &[] };
     page(Frame::inside(None, NOW, log()), &input)
 }
 
@@ -91,10 +91,12 @@ fn the_state_before_is_compared_and_a_missing_body_is_not_no_change() {
     let (old, new) = (facts("yes"), facts("no"));
     let host = host(1, HostState::Active, Some(NOW));
     let before = KindRow { since_us: NOW - 9 * HOUR, ..row(Status::Partial, Some(old.id())) };
+    let before = KindSpan { row: before, to_us: Some(NOW - HOUR) };
     let now = row(Status::Ok, Some(new.id()));
     let check = |body| {
         let previous = Some((&before, body));
-        let input = Input { now_us: NOW, host: &host, row: &now, facts: Some(&new), previous };
+        let facts = Some(&new);
+        let input = Input { now_us: NOW, host: &host, row: &now, facts, previous, history: &[] };
         page(Frame::inside(None, NOW, log()), &input).changed.expect("changed")
     };
     let changed = check(Some(&old));
@@ -102,4 +104,27 @@ fn the_state_before_is_compared_and_a_missing_body_is_not_no_change() {
     assert_eq!(changed.status.map(|mark| mark.word), Some("partial"));
     let erased = check(None);
     assert!(erased.rows.is_empty() && erased.empty.contains("cannot be compared"));
+}
+
+#[test]
+fn any_earlier_state_can_be_chosen_and_the_one_that_is_compared_is_marked() {
+    let host = host(1, HostState::Active, Some(NOW));
+    let span = |hours: i64, to: Option<i64>| KindSpan {
+        row: KindRow { since_us: NOW - hours * HOUR, ..row(Status::Ok, None) },
+        to_us: to.map(|hours| NOW - hours * HOUR),
+    };
+    let history = [span(1, None), span(9, Some(1)), span(30, Some(9))];
+    let input = Input {
+        now_us: NOW,
+        host: &host,
+        row: &history[0].row,
+        facts: None,
+        previous: Some((&history[2], None)),
+        history: &history,
+    };
+    let changed = page(Frame::inside(None, NOW, log()), &input).changed.expect("changed");
+    let choices: Vec<_> =
+        changed.choices.iter().map(|choice| (choice.value, choice.chosen)).collect();
+    assert_eq!(choices, [(NOW - 9 * HOUR, false), (NOW - 30 * HOUR, true)]);
+    assert!(changed.held.starts_with("held 2026-11-22 02:42 to "), "{}", changed.held);
 }

@@ -120,7 +120,7 @@ fn resolved_drift_is_not_open_and_the_latest_comes_first() {
     assert_eq!(page.drifts_say, "9 open; the latest 8");
     assert_eq!(page.drifts.len(), 8);
     assert_eq!(page.drifts[0].since, When::cell(NOW - 2 * HOUR));
-    assert_eq!(page.drifts[0].what, "accounts: ok → denied");
+    assert_eq!(page.drifts[0].what, "Evidence of accounts: ok → denied");
 }
 
 #[test]

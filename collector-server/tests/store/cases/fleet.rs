@@ -10,7 +10,7 @@ use evidenced_collector::judgement::Worker;
 use evidenced_collector::life::{end_what_is_over, service_us};
 use evidenced_collector::log::LogSigner;
 use evidenced_collector::store::model::{GroupRow, HostState};
-use evidenced_collector::store::{DriftKey, HostKey, LifeChange, LifeRefusal, Saying};
+use evidenced_collector::store::{HostKey, IdentityRefusal, LifeChange, LifeRefusal, Saying};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -239,9 +239,10 @@ pub(crate) async fn a_retired_host_is_refused_and_its_evidence_stays(store: &Sto
     report(store, &mut agent, DAY, at(DAY, 1), 0).await;
     work(store, at(DAY, 1)).await;
     let serial = agent.host.to_string().to_lowercase();
-    assert!(store.certificate_holder(&serial).await.expect("store").is_some());
+    assert!(store.certificate_holder(&serial).await.expect("store").is_ok());
     retire(store, &agent, at(DAY, 2)).await.expect("retired");
-    assert_eq!(store.certificate_holder(&serial).await.expect("store"), None);
+    let holder = store.certificate_holder(&serial).await.expect("store");
+    assert_eq!(holder, Err(IdentityRefusal::Retired));
     let refused = accept(store, &agent.incoming(Digest::of(b"m"), at(DAY, 3))).await;
     assert_eq!(refused, Err(Refusal::UnknownHost));
     assert_eq!(holds(store, &agent).await.0, "pass");
@@ -415,9 +416,10 @@ pub(crate) async fn lists_in_pages_have_every_item_once_whatever_comes_between(s
     let all = store.drifts(DriftFilter { limit: 99, ..filter }).await.expect("drifts");
     let (mut drifts, mut after) = (vec![], None);
     loop {
-        let page = store.drifts_after(filter, after.as_ref()).await.expect("drifts");
+        let page = store.drifts_after(filter, after).await.expect("drifts");
         let Some(last) = page.last() else { break };
-        after = Some(DriftKey::of(last));
+        let rank = evidenced_collector::alert::rank(&last.severity).min(3);
+        after = Some((last.opened_us, rank as i64, last.id.clone()));
         drifts.extend(page);
         anomaly(&mut agents[0], 3 + drifts.len() as i64).await; // Newer ones come first, elsewhere.
     }

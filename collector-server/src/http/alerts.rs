@@ -1,0 +1,271 @@
+//! `/api/v1/drifts`, `/api/v1/alerts` and `/api/v1/deliveries`: lists with a cursor, newest first,
+//! and the acknowledgement of an alert.
+
+use super::api::{Asked, Reader, host_id};
+use super::problem::Problem;
+use super::session::LoggedIn;
+use crate::app::App;
+use crate::store::model::{AlertRow, DriftRow};
+use crate::store::{AcknowledgeRefusal, AlertFilter, DeliveryFilter, DeliveryRow, DriftFilter};
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use evidence::Digest;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Items of a page, unless asked otherwise, and at most.
+const PAGE: usize = 1000;
+/// Longest note, in characters.
+const MAX_NOTE: usize = 2000;
+
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/api/v1/drifts", get(drifts))
+        .route("/api/v1/alerts", get(alerts))
+        .route("/api/v1/alerts/{id}", get(alert))
+        .route("/api/v1/alerts/{id}/acknowledge", post(acknowledge))
+        .route("/api/v1/deliveries", get(deliveries))
+}
+
+/// A page of a list: one more than `limit` was asked for, so that it is known whether more follow.
+fn page<T>(
+    mut rows: Vec<T>,
+    limit: usize,
+    cursor: impl Fn(&T) -> String,
+    item: impl Fn(&T) -> Value,
+) -> Json<Value> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(cursor);
+    Json(json!({"items": rows.iter().map(item).collect::<Vec<_>>(), "next": next}))
+}
+
+fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    let limit = asked.unwrap_or(PAGE);
+    if (1..=PAGE).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::bad_request(format!("limit is 1 to {PAGE}")))
+}
+
+/// A cursor in `N` parts, the first of which is a time.
+fn cursor<const N: usize>(text: Option<&str>) -> Result<Option<(i64, [String; N])>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let wrong = || Problem::bad_request("cursor is the `next` of the page before");
+    let mut parts = text.split('~');
+    let at = parts.next().and_then(|part| part.parse().ok()).ok_or_else(wrong)?;
+    let rest: Vec<_> = parts.map(str::to_owned).collect();
+    Ok(Some((at, rest.try_into().map_err(|_| wrong())?)))
+}
+
+fn one_of(name: &str, asked: Option<String>, known: &[&str]) -> Result<Option<String>, Problem> {
+    match asked {
+        Some(word) if !known.contains(&word.as_str()) => {
+            Err(Problem::bad_request(format!("{name} is one of {}", known.join(", "))))
+        }
+        asked => Ok(asked),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DriftQuery {
+    state: Option<String>,
+    host: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn drifts(
+    State(app): State<App>,
+    _: Reader,
+    Asked(query): Asked<DriftQuery>,
+) -> Result<Json<Value>, Problem> {
+    let open = match query.state.as_deref() {
+        None => None,
+        Some("open") => Some(true),
+        Some("resolved") => Some(false),
+        Some(_) => return Err(Problem::bad_request("state is open or resolved")),
+    };
+    let host = query.host.as_deref().map(host_id).transpose()?;
+    let limit = limit(query.limit)?;
+    let after = cursor::<2>(query.cursor.as_deref())?;
+    let after = after.map(|(at, [rank, id])| (at, rank.parse().unwrap_or_default(), id));
+    let filter = DriftFilter { host, open, limit: limit as i64 + 1 };
+    let rows = app.store.drifts_after(filter, after).await?;
+    let next = |row: &DriftRow| {
+        // As the store orders them.
+        let rank = crate::alert::rank(&row.severity).min(3);
+        format!("{}~{rank}~{}", row.opened_us, row.id)
+    };
+    Ok(page(rows, limit, next, drift_json))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlertQuery {
+    state: Option<String>,
+    lane: Option<String>,
+    host: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn alerts(
+    State(app): State<App>,
+    _: Reader,
+    Asked(query): Asked<AlertQuery>,
+) -> Result<Json<Value>, Problem> {
+    let limit = limit(query.limit)?;
+    let states = ["open", "acknowledged", "resolved", "live"];
+    let filter = AlertFilter {
+        state: one_of("state", query.state, &states)?,
+        lane: one_of("lane", query.lane, &["page", "queue"])?,
+        host: query.host.as_deref().map(host_id).transpose()?,
+        after: cursor::<1>(query.cursor.as_deref())?.map(|(at, [id])| (at, id)),
+        limit: limit as i64 + 1,
+    };
+    let rows = app.store.alerts(&filter).await?;
+    let next = |row: &AlertRow| format!("{}~{}", row.opened_us, row.id);
+    Ok(page(rows, limit, next, alert_json))
+}
+
+async fn alert(
+    State(app): State<App>,
+    _: Reader,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let whole = app.store.alert(&id).await?.ok_or(Problem::not_found("no such alert"))?;
+    let mut value = alert_json(&whole.alert);
+    value["host_ids"] = json!(whole.hosts);
+    value["drifts"] = whole.drifts.iter().map(drift_json).collect();
+    let event = |event: &crate::store::model::AlertEvent| json!({"id": event.id, "at_us": event.at_us, "event": event.event});
+    value["events"] = whole.events.iter().map(event).collect();
+    Ok(Json(value))
+}
+
+/// Who may change something: a person who is signed in, or a token whose seat is more than to
+/// look.
+struct Actor(String);
+
+impl FromRequestParts<App> for Actor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let refused = || Problem::bearer_needed("a bearer token is needed");
+        let only_looks = || Problem::forbidden("this seat may look and change nothing");
+        let Some(header) = parts.headers.get(AUTHORIZATION) else {
+            let person = LoggedIn::from_request_parts(parts, app).await.map_err(|_| refused())?;
+            return if person.seat == "administrator" {
+                Ok(Self(person.id))
+            } else {
+                Err(only_looks())
+            };
+        };
+        let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
+        let hash = Digest::of(token.ok_or_else(refused)?.as_bytes());
+        match app.store.api_seat(hash).await?.as_deref() {
+            None => Err(Problem::bearer_needed("this bearer token is not known")),
+            // The log names the token by the beginning of its hash.
+            Some("operator") => Ok(Self(format!("token {}", &hash.to_string()[..12]))),
+            Some(_) => Err(only_looks()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Acknowledgement {
+    note: String,
+}
+
+async fn acknowledge(
+    State(app): State<App>,
+    Actor(actor): Actor,
+    Path(id): Path<String>,
+    body: Result<Json<Acknowledgement>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Json(Acknowledgement { note }) =
+        body.map_err(|error| Problem::bad_request(error.body_text()))?;
+    if note.trim().is_empty() || note.chars().count() > MAX_NOTE {
+        let wanted = format!("note says what will be done, in 1 to {MAX_NOTE} characters");
+        return Err(Problem::bad_request(wanted));
+    }
+    let done = app.store.acknowledge(&id, &actor, note.trim(), app.clock.now_us()).await?;
+    match done {
+        Ok(()) => {}
+        Err(AcknowledgeRefusal::Unknown) => return Err(Problem::not_found("no such alert")),
+        Err(AcknowledgeRefusal::Resolved) => {
+            let (status, kind) = (StatusCode::CONFLICT, "/problems/resolved");
+            return Err(Problem::new(status, kind, "this alert is resolved"));
+        }
+    }
+    app.alerts.notify_one();
+    let whole = app.store.alert(&id).await?.ok_or(Problem::not_found("no such alert"))?;
+    Ok(Json(alert_json(&whole.alert)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeliveryQuery {
+    alert: Option<String>,
+    state: Option<String>,
+    channel: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn deliveries(
+    State(app): State<App>,
+    _: Reader,
+    Asked(query): Asked<DeliveryQuery>,
+) -> Result<Json<Value>, Problem> {
+    let limit = limit(query.limit)?;
+    let after = cursor::<2>(query.cursor.as_deref())?;
+    let filter = DeliveryFilter {
+        alert: query.alert,
+        state: one_of("state", query.state, &["waiting", "delivered", "given_up"])?,
+        channel: query.channel,
+        after: after.map(|(at, [event, channel])| (at, event, channel)),
+        limit: limit as i64 + 1,
+    };
+    let rows = app.store.deliveries(&filter).await?;
+    let next = |row: &DeliveryRow| format!("{}~{}~{}", row.created_us, row.event, row.channel);
+    Ok(page(rows, limit, next, delivery_json))
+}
+
+fn delivery_json(row: &DeliveryRow) -> Value {
+    let attempt = |(at_us, status, error): &(i64, Option<i64>, Option<String>)| json!({"at_us": at_us, "status": status, "error": error});
+    json!({
+        "event": row.event, "channel": row.channel, "alert": row.alert, "what": row.what,
+        "state": row.state, "created_us": row.created_us,
+        "next_us": (row.state == "waiting").then_some(row.next_us), "done_us": row.done_us,
+        "attempts": row.attempts.iter().map(attempt).collect::<Vec<_>>(),
+    })
+}
+
+/// An alert as the API and messages say it.
+pub fn alert_json(row: &AlertRow) -> Value {
+    json!({
+        "id": row.id, "title": row.title, "drift": row.drift, "cause": row.cause,
+        "grouping": row.grouping, "subjects": row.subjects, "severity": row.severity,
+        "lane": row.lane, "state": row.state, "hosts": row.hosts, "flapping": row.flapping,
+        "opened_us": row.opened_us, "gained_us": row.gained_us,
+        "acknowledged_us": row.acknowledged_us, "acknowledged_by": row.acknowledged_by,
+        "note": row.note, "resolved_us": row.resolved_us, "merged_into": row.merged_into,
+    })
+}
+
+fn drift_json(row: &DriftRow) -> Value {
+    json!({
+        "id": row.id, "drift": row.drift, "host": row.host, "rule": row.rule, "kind": row.kind,
+        "cause": row.cause, "severity": row.severity, "from": row.from, "to": row.to,
+        "offenders": row.offenders, "opened_us": row.opened_us, "resolved_us": row.resolved_us,
+        "state": if row.resolved_us.is_some() { "resolved" } else { "open" },
+    })
+}

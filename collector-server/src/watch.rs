@@ -1,0 +1,42 @@
+//! The job that looks after what does not come: silent hosts, the collector's own gaps, drifts
+//! that waited for one more check-in, anomalies that ended.
+
+use crate::clock::Clock;
+use crate::store::{Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+
+/// Time between two looks.
+const EVERY: Duration = Duration::from_secs(30);
+
+/// A collector that did not look for this long was away …
+const AWAY: Duration = Duration::from_secs(120);
+/// … whatever its clock says in less than this of the machine's time.
+const AWAY_REAL: Duration = Duration::from_secs(2);
+
+/// Looks again and again until `stop`; tells `alerts` when there may be something to deliver.
+pub async fn run(store: Store, clock: Clock, alerts: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+    loop {
+        match look(&store, &clock).await {
+            Ok(true) => continue,
+            Ok(false) => alerts.notify_one(),
+            // A look that fails is a gap like any other, if it stays so.
+            Err(error) => tracing::warn!(%error, "silence could not be looked for now"),
+        }
+        tokio::select! {
+            () = clock.sleep(EVERY) => {}
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+/// One look. True if there is more to do at once.
+async fn look(store: &Store, clock: &Clock) -> Result<bool, StoreError> {
+    let now_us = clock.now_us();
+    let away = clock.at_least(AWAY, AWAY_REAL);
+    store.watch_ends(now_us).await?;
+    let more = store.watch(now_us, i64::try_from(away.as_micros()).unwrap_or(i64::MAX)).await?;
+    store.settle_alerts(now_us).await?;
+    Ok(more)
+}

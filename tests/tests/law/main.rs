@@ -1,0 +1,172 @@
+//! The law of promise 1, "pass needs proof", over every fixture of every kind and all rules of all
+//! profiles:
+//!
+//! 1. A source that is refused (EACCES), fails (EIO) or holds noise turns no result into `pass` or
+//!    `not_applicable` that was not so before.
+//! 2. A source that was not read proves nothing: a rule that fails for some content of the source
+//!    neither passes nor is excused while the source is refused, fails, or is noise throughout.
+//! 3. Both hold for a required source that is gone, and the first for one that was cut within a
+//!    record ([`required`] says which sources those are, and why).
+//!
+//! What a source may contain is known from the other fixtures of the kind: a rule that one of them
+//! makes fail reads the source, whatever the collector says about it. So the second part needs no
+//! list of who reads what, and a new kind is tried by its fixtures alone.
+//!
+//! Noise is what a text file does not hold: other bytes in place of all or of a block, NUL, control
+//! characters, bytes that are not UTF-8, a line of 100,000 characters. A flip that makes one letter
+//! of another is none: `x:0:` that became `x:1:` is a sound line about somebody else, and no reader
+//! can know. Seeds are fixed by the names of case, file and noise, so that a failure repeats.
+
+mod machine;
+mod noise;
+mod required;
+mod unprivileged;
+
+use evidenced_agent::collectors;
+use evidenced_agent::host::ReadError;
+use evidenced_collector::judge::Outcome;
+use machine::{Bench, Case, Other, Outcomes};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// EIO.
+const FAILED: ReadError = ReadError::Io(5);
+
+/// What the law found.
+#[derive(Default)]
+struct Findings {
+    tried: usize,
+    /// Results that stopped passing: without any the test would show nothing.
+    stopped: usize,
+    broken: BTreeSet<String>,
+}
+
+impl Findings {
+    /// No result may be better than before, nor good where the source decides.
+    fn judge(
+        &mut self,
+        before: &Outcomes,
+        after: &Outcomes,
+        decided: &BTreeSet<String>,
+        what: impl Fn() -> String,
+    ) {
+        self.tried += 1;
+        for (rule, now) in after {
+            let was = before[rule];
+            let good = matches!(now, Outcome::Pass | Outcome::NotApplicable);
+            self.stopped += usize::from(was == Outcome::Pass && *now != Outcome::Pass);
+            let became = good && was != *now;
+            if became || (good && decided.contains(rule)) {
+                let why = if became { "became" } else { "stayed" };
+                let (was, now) = (was.as_str(), now.as_str());
+                self.broken.insert(format!("{}: {rule} was {was}, {why} {now}", what()));
+            }
+        }
+    }
+
+    fn assert(&self, kind: &str) {
+        let mut text = String::new();
+        for line in self.broken.iter().take(40) {
+            let _ = writeln!(text, "  {line}");
+        }
+        let count = self.broken.len();
+        assert!(count == 0, "{kind}: {count} results without proof\n{text}");
+    }
+}
+
+/// One thread for each kind; all must hold.
+fn for_every_kind(law: fn(&Bench, &[Case], &mut Findings)) {
+    let bench = Bench::get();
+    let ended: Vec<_> = std::thread::scope(|scope| {
+        let tried: Vec<_> = collectors::ALL
+            .iter()
+            .map(|collector| {
+                scope.spawn(move || {
+                    let mut findings = Findings::default();
+                    law(bench, &Case::all(collector), &mut findings);
+                    findings.assert(collector.kind);
+                    findings
+                })
+            })
+            .collect();
+        tried.into_iter().map(|thread| thread.join()).collect()
+    });
+    let broken = ended.iter().filter(|thread| thread.is_err()).count();
+    assert!(broken == 0, "the law is broken for {broken} kinds, see above");
+    let findings: Vec<_> = ended.into_iter().flatten().collect();
+    let tried: usize = findings.iter().map(|findings| findings.tried).sum();
+    let stopped: usize = findings.iter().map(|findings| findings.stopped).sum();
+    assert!(tried > 300 && stopped > 300, "{tried} faults, {stopped} results stopped passing");
+}
+
+#[test]
+fn what_cannot_be_read_passes_nothing() {
+    for_every_kind(|bench, cases, findings| {
+        for case in cases {
+            let before = bench.outcomes(case, &case.fixture);
+            for path in case.sources() {
+                let faults = [
+                    ("denied", ReadError::Denied, Other::Contents),
+                    ("failing", FAILED, Other::Source),
+                ];
+                // What is not there is taken for refused; that it fails would say nothing more.
+                let is_there = case.fixture.holds(&path);
+                for (name, error, other) in faults.into_iter().take(1 + usize::from(is_there)) {
+                    let decided = bench.decided(case, cases, &path, other);
+                    let mut fixture = case.fixture.clone();
+                    fixture.fail(&path, error);
+                    let after = bench.outcomes(case, &fixture);
+                    let what = || format!("{} {path} {name}", case.name);
+                    findings.judge(&before, &after, &decided, what);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn noise_passes_nothing() {
+    for_every_kind(|bench, cases, findings| {
+        for case in cases {
+            let before = bench.outcomes(case, &case.fixture);
+            for path in case.sources() {
+                let Some(contents) = case.fixture.contents(&path) else { continue };
+                let decided = bench.decided(case, cases, &path, Other::Contents);
+                let nothing = Arc::default();
+                for noise in noise::of(contents, &format!("{} {path}", case.name)) {
+                    let decided = if noise.throughout { &decided } else { &nothing };
+                    let mut fixture = case.fixture.clone();
+                    fixture.replace(&path, noise.bytes);
+                    let after = bench.outcomes(case, &fixture);
+                    let what = || format!("{} {path} {}", case.name, noise.name);
+                    findings.judge(&before, &after, decided, what);
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn a_required_source_that_is_gone_or_cut_passes_nothing() {
+    for_every_kind(|bench, cases, findings| {
+        for case in cases {
+            let before = bench.outcomes(case, &case.fixture);
+            for path in required::of(case) {
+                let decided = bench.decided(case, cases, &path, Other::Source);
+                let mut fixture = case.fixture.clone();
+                fixture.remove(&path);
+                let after = bench.outcomes(case, &fixture);
+                findings.judge(&before, &after, &decided, || format!("{} {path} gone", case.name));
+            }
+            for (path, cut) in required::cut_within_records(case) {
+                let mut fixture = case.fixture.clone();
+                let length = cut.len();
+                fixture.replace(&path, cut);
+                let after = bench.outcomes(case, &fixture);
+                let what = || format!("{} {path} cut after {length} bytes", case.name);
+                findings.judge(&before, &after, &BTreeSet::new(), what);
+            }
+        }
+    });
+}

@@ -1,0 +1,75 @@
+//! Sources that have to be there, and whose records have to be whole, for a kind to say anything
+//! about what they hold. Everything else may be missing for good: a drop-in, a vendor's file, a key
+//! that was never made. Who deletes the drop-in that held the defect has repaired the host.
+
+use crate::machine::Case;
+
+struct Required {
+    kind: &'static str,
+    path: &'static str,
+    /// A record that was cut can be told from a whole one.
+    records: bool,
+}
+
+const fn whole(kind: &'static str, path: &'static str) -> Required {
+    Required { kind, path, records: true }
+}
+
+const fn there(kind: &'static str, path: &'static str) -> Required {
+    Required { kind, path, records: false }
+}
+
+/// - passwd(5), shadow(5), group(5), nsswitch.conf(5): every Debian has them from the first minute
+///   on, and tools write them with a line's end after the last record. gshadow(5) and
+///   login.defs(5) may be missing: then nobody administers a group, and the built-in values hold.
+/// - os-release(5): without it nothing is known about support.
+/// - The package database: without it nothing is known to be not installed. Its records end with
+///   an empty line.
+/// - sshd_config(5), sudoers(5): the program that is installed does not start without it. People
+///   write these, and leave the last line's end away; what is before it is then whole as well, so
+///   a cut cannot be told.
+const REQUIRED: &[Required] = &[
+    whole("accounts", "/etc/passwd"),
+    whole("accounts", "/etc/shadow"),
+    whole("accounts", "/etc/group"),
+    there("accounts", "/etc/nsswitch.conf"),
+    there("host_os", "/etc/os-release"),
+    whole("packages", "/var/lib/dpkg/status"),
+    whole("ssh_server", "/var/lib/dpkg/status"),
+    there("ssh_server", "/etc/ssh/sshd_config"),
+    whole("sudo", "/var/lib/dpkg/status"),
+    whole("sudo", "/etc/group"),
+    whole("sudo", "/etc/passwd"),
+    there("sudo", "/etc/sudoers"),
+];
+
+/// Required paths that the case has.
+pub(crate) fn of(case: &Case) -> impl Iterator<Item = String> {
+    let required = REQUIRED.iter().filter(|required| required.kind == case.collector.kind);
+    required
+        .filter(|required| case.fixture.contents(required.path).is_some())
+        .map(|required| required.path.to_owned())
+}
+
+/// Each required file of records, cut at up to sixteen places within a record.
+pub(crate) fn cut_within_records(case: &Case) -> Vec<(String, Vec<u8>)> {
+    let kind = case.collector.kind;
+    let mut cut = vec![];
+    for required in REQUIRED.iter().filter(|required| required.kind == kind && required.records) {
+        let Some(contents) = case.fixture.contents(required.path) else { continue };
+        let within = |at: &usize| !ends_a_record(required.path, &contents[..*at]);
+        let places: Vec<_> = (0..contents.len()).filter(within).collect();
+        let step = places.len().div_ceil(16).max(1);
+        for at in places.into_iter().step_by(step) {
+            cut.push((required.path.to_owned(), contents[..at].to_vec()));
+        }
+    }
+    cut
+}
+
+fn ends_a_record(path: &str, contents: &[u8]) -> bool {
+    if path == "/var/lib/dpkg/status" {
+        return contents.ends_with(b"\n\n");
+    }
+    contents.ends_with(b"\n")
+}

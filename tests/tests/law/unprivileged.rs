@@ -1,0 +1,107 @@
+//! The law on real files, by a user whom modes concern: every fixture is written to disk, and every
+//! file and directory of it in turn is made one that nobody may read.
+
+use crate::machine::{Bench, Case, Other};
+use crate::{Findings, for_every_kind};
+use evidenced_agent::host::{FileKind, Host};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+
+const NAME: &str = "unprivileged::what_an_unprivileged_agent_may_not_read_passes_nothing";
+
+/// Modes mean nothing to root: as root the test runs a copy of its program as nobody.
+#[test]
+fn what_an_unprivileged_agent_may_not_read_passes_nothing() {
+    if !rustix::process::geteuid().is_root() {
+        return for_every_kind(denied_on_disk);
+    }
+    let directory = tempfile::tempdir().expect("directory");
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("mode");
+    let program = directory.path().join("law");
+    fs::copy(std::env::current_exe().expect("this program"), &program).expect("a copy");
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+        .arg(&program)
+        .args(["--exact", NAME, "--nocapture"])
+        .current_dir("/")
+        .output()
+        .expect("setpriv (install the package util-linux)");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}\n{error}");
+}
+
+fn denied_on_disk(bench: &Bench, cases: &[Case], findings: &mut Findings) {
+    for case in cases {
+        let directory = tempfile::tempdir().expect("directory");
+        let root = directory.path();
+        write(case, root);
+        let outcomes = || {
+            let host = Host::rooted(root).expect("root");
+            bench.judged(case.collector.kind, case.collector.collect(&host))
+        };
+        let before = outcomes();
+        for path in case.fixture.paths() {
+            let at = root.join(path.trim_start_matches('/'));
+            // Below a directory that is closed already nothing more can be refused.
+            let Ok(found) = fs::metadata(&at) else { continue };
+            let mode = found.permissions().mode();
+            fs::set_permissions(&at, Permissions::from_mode(0)).expect("mode");
+            let after = outcomes();
+            fs::set_permissions(&at, Permissions::from_mode(mode)).expect("mode");
+            // The mode is seen, and it is another one; what the fixtures decide was seen with
+            // theirs. So only what became better counts, and contents.
+            let decided = match case.fixture.contents(&path) {
+                Some(_) => bench.decided(case, cases, &path, Other::Contents),
+                None => std::sync::Arc::default(),
+            };
+            let decided = decided.iter().filter(|rule| before.contains_key(*rule)).cloned();
+            findings.judge(&before, &after, &decided.collect(), || {
+                format!("{} {path} with mode 0", case.name)
+            });
+        }
+        open(case, root);
+    }
+}
+
+/// Files, directories and links with their modes; all belong to whoever runs this. What the fixture
+/// refuses has mode 0.
+fn write(case: &Case, root: &Path) {
+    let under = |path: &str| root.join(path.trim_start_matches('/'));
+    let host = Host::fixture(case.fixture.clone());
+    let paths = case.fixture.paths();
+    let is_directory =
+        |path: &str| host.stat(path).is_ok_and(|meta| meta.kind == FileKind::Directory);
+    for path in &paths {
+        if is_directory(path) {
+            fs::create_dir_all(under(path)).expect("directory");
+        } else {
+            fs::create_dir_all(under(path).parent().expect("a parent")).expect("directories");
+            let contents = case.fixture.contents(path).unwrap_or_default();
+            fs::write(under(path), contents).expect("file");
+        }
+    }
+    for (path, target) in case.fixture.all_links() {
+        fs::create_dir_all(under(path).parent().expect("a parent")).expect("directories");
+        symlink(target, under(path)).expect("link");
+    }
+    // Those below first: nothing can be changed below a directory that is closed.
+    for path in paths.iter().rev() {
+        let mode = match (host.stat(path), case.fixture.contents(path), host.list(path)) {
+            (Ok(meta), Some(_), _) => meta.mode | 0o400,
+            (Ok(meta), None, Ok(_)) => meta.mode | 0o700,
+            _ => 0,
+        };
+        fs::set_permissions(under(path), Permissions::from_mode(mode)).expect("mode");
+    }
+}
+
+/// Opens what is closed, so that the directory can be removed.
+fn open(case: &Case, root: &Path) {
+    for path in case.fixture.paths() {
+        let at = root.join(path.trim_start_matches('/'));
+        fs::set_permissions(at, Permissions::from_mode(0o700)).expect("mode");
+    }
+}
