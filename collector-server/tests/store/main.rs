@@ -3,6 +3,7 @@
 mod alerts;
 mod cases;
 mod identity;
+mod lives;
 
 use evidenced_collector::store::Store;
 
@@ -104,6 +105,16 @@ conformance!(
     a_host_that_saw_another_log_is_one_anomaly,
     a_message_is_made_once_and_tried_until_it_arrives,
     lists_are_read_page_by_page,
+);
+
+conformance!(
+    lives, lives_sqlite, lives_postgres_15:
+    silence_is_a_drift_only_where_a_host_is_expected_to_report,
+    maintenance_ends_silence_and_gives_a_host_its_time_again,
+    what_is_open_of_a_host_ends_with_it_and_of_no_other,
+    a_host_that_leaves_is_ended_as_by_a_person,
+    a_host_does_not_clear_its_anomaly_by_leaving,
+    the_last_words_of_a_host_open_nothing_after_its_end,
 );
 
 #[tokio::test]

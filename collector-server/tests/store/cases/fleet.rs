@@ -3,12 +3,14 @@
 use super::*;
 use evidenced_collector::catalogue::Catalogue;
 use evidenced_collector::clock::Clock;
+use evidenced_collector::data::DataDir;
 use evidenced_collector::expected::{Found, parse_hosts, reconcile};
 use evidenced_collector::ingest::{Ingest, IngestError};
 use evidenced_collector::judge::{Judge, RuleSet};
 use evidenced_collector::judgement::Worker;
+use evidenced_collector::keyring::{Keyring, Keys};
 use evidenced_collector::life::{end_what_is_over, service_us};
-use evidenced_collector::log::LogSigner;
+use evidenced_collector::settings::LOG_ORIGIN;
 use evidenced_collector::store::model::{GroupRow, HostState};
 use evidenced_collector::store::{HostKey, IdentityRefusal, LifeChange, LifeRefusal, Saying};
 use std::collections::BTreeSet;
@@ -63,7 +65,7 @@ async fn work(store: &Store, now_s: i64) {
     let rules = RuleSet::builtin(&Catalogue::builtin().expect("catalogue")).expect("rules");
     let judge = Arc::new(Judge::new(Arc::new(rules)));
     let clock = Clock::fast(UNIX_EPOCH + Duration::from_secs(now_s as u64), 1);
-    let worker = Worker::new(store.clone(), judge, clock);
+    let worker = Worker::new(store.clone(), judge, clock, Arc::new(Notify::new()));
     worker.drain().await.expect("judged");
     worker.day(&watch::channel(false).1).await.expect("judged for today");
 }
@@ -427,10 +429,13 @@ pub(crate) async fn lists_in_pages_have_every_item_once_whatever_comes_between(s
 }
 
 /// The queue's entrance on a store, with room for `queue`.
-fn ingest(store: &Store, queue: usize) -> Ingest {
-    let (key, _) = SigningKey::generate().expect("key");
-    let signer = Arc::new(LogSigner::new("log.example".into(), key));
-    Ingest::start(store.clone(), signer, Arc::new(Notify::new()), queue).0
+async fn ingest(store: &Store, queue: usize) -> Ingest {
+    let directory = tempfile::tempdir().expect("directory");
+    let data = DataDir::create(directory.path(), "Example", "", UNIX_EPOCH).expect("keys");
+    let origin = (LOG_ORIGIN, "log.example".to_owned());
+    assert!(store.initialise(&[origin], 0).await.expect("store"));
+    let keys = Keys::new(Keyring::load(&data, store, 0).await.expect("keys"));
+    Ingest::start(store.clone(), keys, Arc::new(Notify::new()), queue).0
 }
 
 pub(crate) async fn a_queue_takes_what_it_has_room_for_and_refuses_the_rest(store: &Store) {
@@ -438,7 +443,7 @@ pub(crate) async fn a_queue_takes_what_it_has_room_for_and_refuses_the_rest(stor
     for _ in 0..4 {
         agents.push(Agent::enrolled(store).await);
     }
-    let ingest = ingest(store, 2);
+    let ingest = ingest(store, 2).await;
     let incoming: Vec<_> = agents.iter_mut().map(|a| a.incoming(Digest::of(b"m"), 1)).collect();
     let ask = async |n: usize| ingest.accept(incoming[n].clone()).await;
     // All four are at the door before the writer takes the first: there is one thread.
@@ -458,7 +463,7 @@ pub(crate) async fn a_check_in_that_meets_a_damaged_row_holds_up_no_other(store:
     let index = accept(store, &first).await.expect("accepted").index;
     accept(store, &one.incoming(Digest::of(b"m"), 2)).await.expect("accepted");
     store.overwrite_check_in_for_testing(index, b"damage").await.expect("overwritten");
-    let ingest = ingest(store, 10);
+    let ingest = ingest(store, 10).await;
     let sound = other.incoming(Digest::of(b"m"), 1);
     let (damaged, sound) = tokio::join!(ingest.accept(first), ingest.accept(sound));
     assert!(matches!(damaged, Err(IngestError::Unavailable)), "{damaged:?}");
