@@ -34,7 +34,7 @@ async fn a_host_lives_and_is_retired(store: Store) {
     collector.cli(&retire).await.out();
     let refused = agent.report().await;
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("revoked"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("retired"), "{}", refused.stderr);
     let again = collector.cli(&retire).await;
     assert_eq!(again.code, Some(1));
     assert!(again.stderr.contains("final"), "{}", again.stderr);

@@ -491,6 +491,9 @@ pub(crate) async fn a_full_disk_loses_nothing(store: &Store) {
     }
     let refused = refused.expect("a full disk");
     assert_eq!(store.log().await.expect("log").size, kept, "all or nothing");
+    // The connection is a new one after that, and knows nothing of the limit yet.
+    store.queue_all(0).await.expect("a transaction");
+    assert!(store.limit_pages_for_testing(Some(0)).await.expect("limited"), "SQLite");
     assert!(store.accept(std::slice::from_ref(&refused)).await.is_err(), "still full");
     verify(store, |_, _| {}).await.expect("the log holds");
     // Room again, and the same check-in repeated: nothing was lost.
