@@ -89,11 +89,17 @@ impl Api {
         answer.json()
     }
 
-    /// The items of the list at `path`.
+    /// The items of the list at `path`, of all its pages.
     pub async fn items(&self, path: &str) -> Vec<Value> {
-        let list = self.document(path).await;
-        assert_eq!(list["next"], Value::Null, "{path}: a second page");
-        list["items"].as_array().unwrap_or_else(|| panic!("{path}: no list: {list}")).clone()
+        let (mut items, mut page) = (vec![], path.to_owned());
+        loop {
+            let list = self.document(&page).await;
+            let some = list["items"].as_array();
+            items.extend_from_slice(some.unwrap_or_else(|| panic!("{page}: no list: {list}")));
+            let Some(next) = list["next"].as_str() else { return items };
+            let and = if path.contains('?') { '&' } else { '?' };
+            page = format!("{path}{and}cursor={next}");
+        }
     }
 
     /// Leaves of the log.
