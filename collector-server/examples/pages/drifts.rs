@@ -5,7 +5,7 @@ use crate::render::frame;
 use anyhow::Context;
 use askama::Template;
 use evidence::Facts;
-use evidenced_collector::store::model::{DriftRow, HostRow, KindRow};
+use evidenced_collector::store::model::{AlertRow, DriftRow, HostRow, KindRow};
 use evidenced_collector::store::{CauseRow, ChainRow, KindSpan, Receipt};
 use evidenced_collector::web::drift::{self, Asked, Evidence, Input, One, OneInput};
 use evidenced_collector::web::page::Room;
@@ -63,7 +63,31 @@ pub(crate) fn list(data: &Data, more: bool) -> anyhow::Result<String> {
     page(data, more, None)
 }
 
-pub(crate) fn one(data: &Data) -> anyhow::Result<String> {
+fn alert(drift: &DriftRow, taken: bool) -> AlertRow {
+    AlertRow {
+        id: "alert".into(),
+        title: "SSH password authentication is off".into(),
+        drift: drift.drift.clone(),
+        cause: drift.cause.clone(),
+        grouping: drift.kind.clone(),
+        subjects: drift.rule.iter().cloned().collect(),
+        severity: drift.severity.clone(),
+        lane: "queue".into(),
+        state: if taken { "acknowledged".into() } else { "open".into() },
+        hosts: 2,
+        flapping: false,
+        opened_us: drift.opened_us,
+        gained_us: drift.opened_us,
+        acknowledged_us: taken.then_some(NOW - HOUR),
+        acknowledged_by: taken.then(|| "1".into()),
+        note: taken.then(|| "Switched off again with the next rollout, <b>today</b>.".into()),
+        resolved_us: None,
+        merged_into: None,
+    }
+}
+
+/// The first cause, with its alert.
+pub(crate) fn one(data: &Data, taken: bool) -> anyhow::Result<String> {
     let first = data.drifts.first().context("a drift")?;
     let like = data.hosts.get(1).map(|host| DriftRow { host: host.id, ..first.clone() });
     let mut rows = vec![first.clone()];
@@ -77,13 +101,14 @@ pub(crate) fn one(data: &Data) -> anyhow::Result<String> {
         source.size_bytes = Some(31);
     }
     let body = after.facts.and_then(|id| data.bodies.get(&id)).cloned();
+    let alert = alert(first, taken);
     let evidence = [Evidence { before, after: (after, body) }];
     let input = OneInput {
         now: data.now(),
         rows: &rows,
         more: false,
         evidence: &evidence,
-        alert: None,
+        alert: Some((&alert, "Administrator".to_owned())),
         may_change: true,
     };
     page(data, false, Some(One::of(&input).context("one")?))

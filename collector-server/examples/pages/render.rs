@@ -28,7 +28,8 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         ("enrolment-empty".to_owned(), people::enrolment(&empty())?),
         ("enrolment-token".to_owned(), people::enrolment_with_token(&full)?),
         ("drift".to_owned(), drifts::list(&full, false)?),
-        ("drift-one".to_owned(), drifts::one(&full)?),
+        ("drift-one".to_owned(), drifts::one(&full, false)?),
+        ("drift-taken".to_owned(), drifts::one(&full, true)?),
         ("drift-empty".to_owned(), drifts::list(&empty(), false)?),
         ("drift-more".to_owned(), drifts::list(&full, true)?),
         ("not-found".to_owned(), nothing::not_found(frame(None, &full), "host `x`").render()?),
@@ -39,6 +40,10 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         ("failed".to_owned(), nothing::failed(frame(None, &full)).render()?),
         ("overview".to_owned(), overview(&full, held())?),
         ("overview-empty".to_owned(), overview(&empty(), LogCheck::NotYet)?),
+        ("overview-first".to_owned(), {
+            let frame = frame(Some(Room::Overview), &full).without_password(true);
+            overview_in(frame, &full, held())?
+        }),
         ("overview-broken".to_owned(), overview(&full, broken())?),
         ("controls".to_owned(), {
             controls::page(frame(Some(Room::Controls), &full), &full.now()).render()?
@@ -92,6 +97,10 @@ fn broken() -> LogCheck {
 }
 
 fn overview(data: &Data, check: LogCheck) -> anyhow::Result<String> {
+    overview_in(frame(Some(Room::Overview), data), data, check)
+}
+
+fn overview_in(frame: Frame, data: &Data, check: LogCheck) -> anyhow::Result<String> {
     let input = overview::Input {
         now: data.now(),
         drifts: &data.drifts,
@@ -99,7 +108,7 @@ fn overview(data: &Data, check: LogCheck) -> anyhow::Result<String> {
         log: data.log,
         check,
     };
-    Ok(overview::page(frame(Some(Room::Overview), data), &input).render()?)
+    Ok(overview::page(frame, &input).render()?)
 }
 
 fn hosts_page(data: &Data) -> anyhow::Result<String> {

@@ -16,9 +16,6 @@ use evidence::Digest;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-/// Where one's own account is.
-pub(super) const ACCOUNT: &str = "/account";
-
 #[derive(Deserialize)]
 pub(super) struct LoginQuery {
     link: Option<String>,
@@ -36,13 +33,10 @@ pub(super) async fn login_page(
     match app.store.use_login_link(hash, app.clock.now_us()).await? {
         Ok(person) => {
             app.metrics.login("link");
-            let known = app.store.credentials(&person.name).await?;
-            let has_password = known.is_some_and(|known| known.password.is_some());
             let of = SessionOf { person: person.id, source: source.0.to_string(), by_link: true };
             log_in(&session, of).await?;
-            // The first thing to do is a password, so that the next login needs no link.
-            let next = if has_password { "/" } else { ACCOUNT };
-            Ok(Redirect::to(next).into_response())
+            // The overview offers to set a password to whoever has none.
+            Ok(Redirect::to("/").into_response())
         }
         Err(refusal) => {
             tracing::warn!(%refusal, "login refused");

@@ -66,7 +66,7 @@ pub fn router(app: App) -> Router {
         .route("/enrolment", get(enrolment::page))
         .route("/people", get(seats::people_page))
         .route("/login", get(account::login_page))
-        .route(account::ACCOUNT, get(account::account_page))
+        .route("/account", get(account::account_page))
         .route("/hosts/{id}/kinds/{kind}/facts.json", get(api::kind))
         .merge(api::router())
         .fallback(not_found);
@@ -271,7 +271,7 @@ pub(super) fn rules(app: &App) -> Vec<Rule> {
     app.judge.rules().rules().iter().map(rule).collect()
 }
 
-async fn overview_page(State(app): State<App>, _: LoggedIn) -> Result<Response, Trouble> {
+async fn overview_page(State(app): State<App>, me: LoggedIn) -> Result<Response, Trouble> {
     let ground = Ground::load(&app).await?;
     let filter = DriftFilter { host: None, open: Some(true), limit: DRIFTS_SHOWN + 1 };
     let mut drifts = app.store.drifts(filter).await?;
@@ -286,8 +286,8 @@ async fn overview_page(State(app): State<App>, _: LoggedIn) -> Result<Response, 
         check,
     };
     let expected = reconciled(&app, &ground).await?;
-    let page = web::overview::page(ground.frame(Room::Overview), &input);
-    Ok(render(&page.with_expected(expected.as_ref())))
+    let frame = ground.frame(Room::Overview).without_password(!me.has_password);
+    Ok(render(&web::overview::page(frame, &input).with_expected(expected.as_ref())))
 }
 
 async fn controls_page(State(app): State<App>, _: LoggedIn) -> Result<Response, Trouble> {

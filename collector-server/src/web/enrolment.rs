@@ -44,6 +44,8 @@ pub struct EnrolmentPage {
     pub tokens: Vec<TokenLine>,
     pub waiting: Vec<WaitingLine>,
     pub renewals: Vec<RenewalLine>,
+    /// Some host was enrolled, heard or not.
+    pub has_hosts: bool,
 }
 
 /// A new token, in the words to copy.
@@ -121,6 +123,7 @@ pub fn page(frame: Frame, input: &Input<'_>) -> EnrolmentPage {
             plural(waiting.len(), "host")
         ),
         may_change: input.may_change,
+        has_hosts: !input.hosts.is_empty(),
         refused,
         made,
         commands: commands(input.server, "TOKEN"),

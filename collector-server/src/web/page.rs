@@ -59,6 +59,8 @@ pub struct Inside {
     pub log_size: String,
     /// Where the form to sign out is sent; none when there is nothing to end.
     pub sign_out: Option<&'static str>,
+    /// The page offers to set a first password.
+    pub offers_password: bool,
 }
 
 impl Inside {
@@ -75,8 +77,16 @@ impl Frame {
     pub fn inside(room: Option<Room>, now_us: i64, log: LogHead) -> Self {
         let now = When::spoken(now_us);
         let log_size = count(log.size);
-        let inside = Inside { room, now, log_size, sign_out: None };
+        let inside = Inside { room, now, log_size, sign_out: None, offers_password: false };
         Self { style: stylesheet().0, inside: Some(inside) }
+    }
+
+    /// The frame with an offer to set a password, if the person has none.
+    pub fn without_password(mut self, has_none: bool) -> Self {
+        if let Some(inside) = &mut self.inside {
+            inside.offers_password = has_none;
+        }
+        self
     }
 
     /// The frame with a button that posts to `path` to end the session.

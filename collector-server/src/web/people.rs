@@ -1,6 +1,6 @@
 //! Who may sign in.
 
-use super::page::{Frame, When};
+use super::page::{Frame, When, plural};
 use crate::store::PersonRow;
 use askama::Template;
 
@@ -77,10 +77,10 @@ fn says(people: &[PersonRow]) -> String {
         enabled.partition(|person| person.seat == "administrator");
     let disabled = people.len() - admins.len() - others.len();
     format!(
-        "{} may sign in = {} administrator + {} viewer; {disabled} disabled",
+        "{} may sign in = {} + {}; {disabled} disabled",
         admins.len() + others.len(),
-        admins.len(),
-        others.len()
+        plural(admins.len(), "administrator"),
+        plural(others.len(), "viewer")
     )
 }
 

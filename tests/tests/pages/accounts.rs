@@ -5,6 +5,8 @@ use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use reqwest::{Client, Response, redirect};
 
 const WORDS: &str = "four words do well";
+const PROXIED: &str =
+    "[people]\nbehind_proxy = true\npublic_url = \"https://evidenced.example.org\"\n";
 
 /// Somebody with at most one cookie.
 struct Visitor {
@@ -80,7 +82,7 @@ impl Visitor {
 
     /// Follows the link and sets a password.
     async fn sets_password(&mut self, link: &str, password: &str) {
-        assert_eq!(self.get(link).await.location, "/account");
+        assert_eq!(self.get(link).await.location, "/");
         let answer =
             self.post("/account/password", &[("new", password), ("again", password)]).await;
         assert_eq!(answer.location, "/account?done=password", "{}", answer.body);
@@ -140,6 +142,30 @@ async fn the_first_password_is_set_through_the_link_and_a_new_one_ends_every_oth
     assert!(!there.is_in().await);
     assert_eq!(there.log_in("ann", WORDS).await.status, 403, "the old one");
     collector.verified_log().await;
+}
+
+#[tokio::test]
+async fn behind_a_proxy_the_cookie_is_bound_to_the_host_and_to_tls_and_on_loopback_it_is_not() {
+    let link = async |collector: &Collector| {
+        let link = person(collector, "ann", "viewer").await;
+        let (_, secret) = link.split_once("link=").expect("a link");
+        format!("/login?link={secret}")
+    };
+    let proxied = Collector::configured(Store::Sqlite, PROXIED).await;
+    let path = link(&proxied).await;
+    let cookie = Visitor::new(&proxied).get(&path).await.set_cookie;
+    // RFC 6265bis, section 4.1.3.2: what `__Host-` demands.
+    assert!(cookie.starts_with("__Host-evidenced="), "{cookie}");
+    let attributes: Vec<_> = cookie.split("; ").skip(1).collect();
+    for attribute in ["Secure", "HttpOnly", "SameSite=Lax", "Path=/"] {
+        assert!(attributes.contains(&attribute), "{attribute}: {cookie}");
+    }
+    assert!(!cookie.contains("Domain"), "{cookie}");
+
+    let plain = Collector::start(Store::Sqlite).await;
+    let path = link(&plain).await;
+    let cookie = Visitor::new(&plain).get(&path).await.set_cookie;
+    assert!(cookie.starts_with("evidenced=") && !cookie.contains("Secure"), "{cookie}");
 }
 
 #[tokio::test]

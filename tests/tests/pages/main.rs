@@ -53,7 +53,9 @@ async fn a_login_link_logs_in_once() {
     assert_eq!(first.path().await, "/login", "pages are for those who are logged in");
     first.goto(&link).await;
     let arrived = (first.path().await, first.heading().await);
-    assert_eq!(arrived, ("/account".to_owned(), "Administrator".to_owned()), "to set a password");
+    assert_eq!(arrived, ("/".to_owned(), "Overview".to_owned()));
+    assert!(first.text("main").await.contains("You have no password yet"));
+    assert_eq!(first.axe().await, Vec::<String>::new());
 
     let second = Browser::start(&collector).await;
     second.goto(&link).await;
@@ -108,8 +110,11 @@ async fn links_lead_from_the_overview_to_a_control_to_a_host_to_its_facts() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_person_signs_in_with_a_password_and_walks_from_drift_to_facts() {
     let scene = Scene::with_a_drifted_host().await;
+    let api = scene.collector.api();
+    holds("alerts", async || !api.items("/api/v1/alerts").await.is_empty()).await;
     let browser = Browser::start(&scene.collector).await;
     browser.goto(&scene.collector.login_link().await).await;
+    browser.click(By::LinkText("Set a password")).await;
     browser.fill("new", "four words do well").await;
     browser.fill("again", "four words do well").await;
     browser.click(By::XPath("//button[.='Set password']")).await;
@@ -119,6 +124,7 @@ async fn a_person_signs_in_with_a_password_and_walks_from_drift_to_facts() {
     browser.fill("password", "four words do well").await;
     browser.click(By::XPath("//button[.='Sign in']")).await;
     assert_eq!(browser.heading().await, "Overview");
+    assert!(!browser.text("main").await.contains("no password"));
 
     browser.click(By::LinkText("Drift")).await;
     let main = browser.text("main").await;
@@ -131,6 +137,13 @@ async fn a_person_signs_in_with_a_password_and_walks_from_drift_to_facts() {
     for words in ["pass", "fail", "toor", "users[toor]", "A.8.2", "What to do", "How it ends"] {
         assert!(main.contains(words), "{words}: {main}");
     }
+    browser.fill("note", "The account goes today.").await;
+    browser.click(By::XPath("//button[.='Acknowledge']")).await;
+    let main = browser.text("main").await;
+    assert!(main.contains("acknowledged, in the lane page"), "{main}");
+    assert!(main.contains("Acknowledged by") && main.contains("Administrator, 20"), "{main}");
+    assert!(main.contains("The account goes today."), "{main}");
+    assert_eq!(browser.axe().await, Vec::<String>::new());
     browser.click(By::LinkText("whole comparison")).await;
     let main = browser.text("main").await;
     for words in ["Compared with an earlier state", "users[toor]", "sources[/etc/nsswitch.conf]"] {
