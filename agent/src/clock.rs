@@ -19,10 +19,11 @@ pub struct Clock {
     set_by_ms: Arc<AtomicI64>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Wall {
     System,
     From { start: SystemTime, begun: Instant },
+    Driven(Arc<AtomicI64>),
 }
 
 impl Clock {
@@ -37,6 +38,12 @@ impl Clock {
         Self { wall, speed: speed.max(1), set_by_ms: Arc::default() }
     }
 
+    /// One that shows what somebody else sets, in ms since the epoch, and whose waits are `speed`
+    /// times as short.
+    pub fn driven(now_ms: Arc<AtomicI64>, speed: u32) -> Self {
+        Self { wall: Wall::Driven(now_ms), speed: speed.max(1), set_by_ms: Arc::default() }
+    }
+
     /// Sets the wall clock, and that of every clone, forward (or back) by so many ms, as a person
     /// or a time server does. Waits go on as if nothing had happened.
     pub fn jump_ms(&self, by_ms: i64) {
@@ -45,10 +52,11 @@ impl Clock {
 
     /// Milliseconds since the epoch, now.
     pub fn now_ms(&self) -> i64 {
-        let now = match self.wall {
+        let now = match &self.wall {
             Wall::System => ms(SystemTime::now()),
+            Wall::Driven(now_ms) => now_ms.load(Ordering::SeqCst),
             Wall::From { start, begun } => {
-                ms(start).saturating_add(millis(begun.elapsed().saturating_mul(self.speed)))
+                ms(*start).saturating_add(millis(begun.elapsed().saturating_mul(self.speed)))
             }
         };
         now.saturating_add(self.set_by_ms.load(Ordering::SeqCst))

@@ -8,6 +8,7 @@ mod disk;
 mod host;
 mod line;
 mod site;
+mod time;
 
 use evidenced_agent::clock::Clock;
 use evidenced_tests::{holds, until};
@@ -18,6 +19,7 @@ use site::Site;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+use time::Time;
 
 /// A day in a minute.
 const SPEED: u32 = 1440;
@@ -47,7 +49,7 @@ type Seen = (String, String, String, bool);
 
 struct Day {
     hosts: BTreeMap<String, Host>,
-    clock: Clock,
+    time: Time,
     midnight_ms: i64,
 }
 
@@ -59,8 +61,7 @@ impl Day {
     /// Waits until this time of the day.
     async fn at(&self, hour: i64, minute: i64) {
         let at_ms = self.midnight_ms + (hour * 60 + minute) * 60_000;
-        let wait_ms = u64::try_from(at_ms - self.clock.now_ms()).unwrap_or(0);
-        self.clock.sleep(Duration::from_millis(wait_ms)).await;
+        self.time.until(at_ms).await;
     }
 }
 
@@ -68,7 +69,7 @@ impl Day {
 /// second day, and has one since the sixth.
 async fn traveller(site: &mut Site, directory: &Path, token: &evidence::wire::Token) -> Host {
     let start = yesterday() - 8 * DAY;
-    site.serve(start, 1).await;
+    site.serve(start).await;
     let (at, server) = (directory.join("traveller"), site.server());
     let mut host = Host::enrolled(&at, &server, token, GOOD, Clock::fast(start, 1)).await;
     host.start();
@@ -105,7 +106,7 @@ async fn others(
     line: &Line,
 ) -> BTreeMap<String, Host> {
     let start = yesterday();
-    site.serve(start, 1).await;
+    site.serve(start).await;
     let roles = ["changed", "denied", "asleep", "ahead", "behind", "restored", "cloned", "revoked"];
     let roles = roles.into_iter().chain(["full"]).map(str::to_owned);
     let behind = (0..10).map(|number| format!("line-{number}"));
@@ -137,12 +138,13 @@ async fn a_day_of_fifty_hosts_shows_what_went_wrong_and_nothing_else_and_loses_n
     assert_eq!(hosts.len(), 50);
 
     let midnight = yesterday();
-    site.serve(midnight, SPEED).await;
+    let mut time = Time::at(midnight, SPEED);
+    site.serve_by(time.for_collector()).await;
     for host in hosts.values_mut() {
-        host.clock = Clock::fast(midnight, SPEED);
+        host.clock = time.for_agents();
     }
-    let clock = Clock::fast(midnight, SPEED);
-    let mut day = Day { hosts, clock, midnight_ms: ms(midnight) };
+    time.pass(site.api());
+    let mut day = Day { hosts, time, midnight_ms: ms(midnight) };
     for (name, host) in &mut day.hosts {
         if name != "traveller" {
             host.start();
@@ -156,7 +158,7 @@ async fn a_day_of_fifty_hosts_shows_what_went_wrong_and_nothing_else_and_loses_n
         host.stop().await;
     }
     site.stop().await;
-    site.serve(end, 1).await;
+    site.serve(end).await;
     for host in day.hosts.values_mut() {
         host.clock = Clock::fast(end, 1);
         host.start();
@@ -177,7 +179,10 @@ async fn a_day_of_fifty_hosts_shows_what_went_wrong_and_nothing_else_and_loses_n
         settled
     })
     .await;
-    assert_eq!(seen, expected());
+    let told = api.items("/api/v1/drifts").await;
+    let told: Vec<_> =
+        told.iter().map(|drift| at_what_time(drift, &names, day.midnight_ms)).collect();
+    assert_eq!(seen, expected(), "{told:#?}");
     nothing_is_lost(&day, &site).await;
     site.stop().await;
     let verified: Value =
@@ -286,6 +291,17 @@ fn names(day: &Day) -> BTreeMap<String, String> {
         .filter(|(name, _)| *name != "twin")
         .map(|(n, host)| (host.id(), n.clone()))
         .collect()
+}
+
+/// A drift with its hours of the day, for whoever has to find out why it is there.
+fn at_what_time(drift: &Value, names: &BTreeMap<String, String>, midnight_ms: i64) -> String {
+    let hour = |key: &str| {
+        let at_us = drift[key].as_i64()?;
+        let minutes = (at_us / 1000 - midnight_ms).div_euclid(60_000);
+        Some(format!("{:02}:{:02}", minutes.div_euclid(60), minutes.rem_euclid(60)))
+    };
+    let seen = read(drift, names);
+    format!("{seen:?} {:?} to {:?}", hour("opened_us"), hour("resolved_us"))
 }
 
 fn read(drift: &Value, names: &BTreeMap<String, String>) -> Seen {

@@ -61,12 +61,16 @@ impl Site {
         token.parse().expect("a token")
     }
 
-    /// Serves from `start` on, at this speed, on the ports it had before.
-    pub(crate) async fn serve(&mut self, start: SystemTime, speed: u32) {
+    /// Serves from `start` on, on the ports it had before.
+    pub(crate) async fn serve(&mut self, start: SystemTime) {
+        self.serve_by(Clock::fast(start, 1)).await;
+    }
+
+    pub(crate) async fn serve_by(&mut self, clock: Clock) {
         let data = DataDir::open(&self.data()).expect("a data directory");
         let mut config = data.config(None).expect("a configuration");
         (config.agents.listen, config.people.listen) = (self.agents, self.people);
-        let running = Running::start(&data, config, Clock::fast(start, speed)).await;
+        let running = Running::start(&data, config, clock).await;
         let running = running.expect("the collector serves");
         (self.agents, self.people) = (running.agents, running.people);
         self.running = Some(running);
