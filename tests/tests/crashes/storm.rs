@@ -114,8 +114,19 @@ impl Storm {
             hosts.push(host);
         }
         let api = self.collector.api();
+        let open = |host: &Host| format!("/api/v1/drifts?state=open&host={}", host.agent.host());
+        // What was over before anybody looked is alerted to nobody; what stands has to be.
+        for host in &mut hosts {
+            host.degrade();
+            host.agent.reports().await;
+            let path = open(host);
+            holds("a drift", async || !api.items(&path).await.is_empty()).await;
+            host.recover();
+            host.agent.reports().await;
+            host.keep_receipt();
+        }
         for host in &hosts {
-            let path = format!("/api/v1/drifts?state=open&host={}", host.agent.host());
+            let path = open(host);
             holds("the end of every drift", async || api.items(&path).await.is_empty()).await;
         }
         holds("every delivery", async || is_told(&api).await).await;

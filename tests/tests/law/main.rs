@@ -44,12 +44,13 @@ struct Findings {
 }
 
 impl Findings {
-    /// No result may be better than before, nor good where the source decides.
+    /// No result may be better than before, nor good where the source decides: what it decides is
+    /// asked only where a result is good.
     fn judge(
         &mut self,
         before: &Outcomes,
         after: &Outcomes,
-        decided: &BTreeSet<String>,
+        decided: impl Fn() -> Arc<BTreeSet<String>>,
         what: impl Fn() -> String,
     ) {
         self.tried += 1;
@@ -58,7 +59,7 @@ impl Findings {
             let good = matches!(now, Outcome::Pass | Outcome::NotApplicable);
             self.stopped += usize::from(was == Outcome::Pass && *now != Outcome::Pass);
             let became = good && was != *now;
-            if became || (good && decided.contains(rule)) {
+            if became || (good && decided().contains(rule)) {
                 let why = if became { "became" } else { "stayed" };
                 let (was, now) = (was.as_str(), now.as_str());
                 self.broken.insert(format!("{}: {rule} was {was}, {why} {now}", what()));
@@ -118,12 +119,12 @@ fn what_cannot_be_read_passes_nothing() {
                 // What is not there is taken for refused; that it fails would say nothing more.
                 let is_there = case.fixture.holds(&path);
                 for (name, error, other) in faults.into_iter().take(1 + usize::from(is_there)) {
-                    let decided = bench.decided(case, cases, &path, other);
+                    let decided = || bench.decided(case, cases, &path, other);
                     let mut fixture = case.fixture.clone();
                     fixture.fail(&path, error);
                     let after = bench.outcomes_of(case, fixture);
                     let what = || format!("{} {path} {name}", case.name);
-                    findings.judge(&before, &after, &decided, what);
+                    findings.judge(&before, &after, decided, what);
                 }
             }
         }
@@ -137,10 +138,11 @@ fn noise_passes_nothing() {
             let before = bench.outcomes(case, &case.fixture);
             for path in case.sources() {
                 let Some(contents) = case.fixture.contents(&path) else { continue };
-                let decided = bench.decided(case, cases, &path, Other::Contents);
-                let nothing = Arc::default();
                 for noise in noise::of(contents, &format!("{} {path}", case.name)) {
-                    let decided = if noise.throughout { &decided } else { &nothing };
+                    let decided = || match noise.throughout {
+                        true => bench.decided(case, cases, &path, Other::Contents),
+                        false => Arc::default(),
+                    };
                     let mut fixture = case.fixture.clone();
                     fixture.replace(&path, noise.bytes);
                     let after = bench.outcomes_of(case, fixture);
@@ -158,11 +160,11 @@ fn a_required_source_that_is_gone_or_cut_passes_nothing() {
         for case in cases {
             let before = bench.outcomes(case, &case.fixture);
             for path in required::of(case) {
-                let decided = bench.decided(case, cases, &path, Other::Source);
+                let decided = || bench.decided(case, cases, &path, Other::Source);
                 let mut fixture = case.fixture.clone();
                 fixture.remove(&path);
                 let after = bench.outcomes_of(case, fixture);
-                findings.judge(&before, &after, &decided, || format!("{} {path} gone", case.name));
+                findings.judge(&before, &after, decided, || format!("{} {path} gone", case.name));
             }
             for (path, cut) in required::cut_within_records(case) {
                 let mut fixture = case.fixture.clone();
@@ -170,7 +172,7 @@ fn a_required_source_that_is_gone_or_cut_passes_nothing() {
                 fixture.replace(&path, cut);
                 let after = bench.outcomes_of(case, fixture);
                 let what = || format!("{} {path} cut after {length} bytes", case.name);
-                findings.judge(&before, &after, &BTreeSet::new(), what);
+                findings.judge(&before, &after, Arc::default, what);
             }
         }
     });
