@@ -276,7 +276,9 @@ fn own(config: &Config, file: Option<&Path>, state: &Path) -> anyhow::Result<Own
         None => config::DEFAULT_TEXT.as_bytes().to_vec(),
     };
     let off = config.schedule.iter().filter(|(_, schedule)| **schedule == config::Schedule::Off);
-    let state = state.canonicalize().with_context(|| state.display().to_string())?;
+    // At the first start there is none yet.
+    let path = state.canonicalize().or_else(|_| std::path::absolute(state));
+    let state = path.with_context(|| state.display().to_string())?;
     Ok(Own {
         config: Some(Digest::of(&text)),
         kinds_off: Some(off.map(|(kind, _)| kind.clone()).collect()),

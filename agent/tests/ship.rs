@@ -60,8 +60,13 @@ impl Machine {
         self.directory.path().join("state")
     }
 
+    /// The file that names it.
+    fn machine_id(&self) -> PathBuf {
+        self.directory.path().join("machine-id")
+    }
+
     async fn enroll(&self, collector: &Collector) -> Result<Identity, EnrollError> {
-        let machine_id = self.directory.path().join("machine-id");
+        let machine_id = self.machine_id();
         std::fs::write(&machine_id, "0123456789abcdef0123456789abcdef\n").expect("written");
         enroll(&self.state(), &collector.url, &collector.token, &machine_id, 1).await
     }
@@ -468,6 +473,7 @@ async fn the_proxy_of_the_environment_is_used_except_where_it_says_not() {
     let run = async |no_proxy: &str| {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_evidenced-agent"));
         command.args(["run", "--once", "--state"]).arg(machine.state());
+        command.arg("--machine-id").arg(machine.machine_id());
         command.env("HTTPS_PROXY", proxy.http()).env("NO_PROXY", no_proxy);
         command.env_remove("https_proxy").env_remove("no_proxy").env_remove("ALL_PROXY");
         let output = command.output().await.expect("run");
@@ -568,6 +574,7 @@ async fn the_binary_ends_well_when_the_service_manager_says_so() {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_evidenced-agent"));
     let state = machine.state();
     command.arg("run").arg("--state").arg(&state).kill_on_drop(true);
+    command.arg("--machine-id").arg(machine.machine_id());
     let mut agent = command.spawn().expect("started");
     let shipped = requests.wait_for(|count| *count >= 3);
     let within = Duration::from_secs(60);
@@ -576,6 +583,8 @@ async fn the_binary_ends_well_when_the_service_manager_says_so() {
         .arg("run")
         .arg("--state")
         .arg(&state)
+        .arg("--machine-id")
+        .arg(machine.machine_id())
         .output();
     let second = second.await.expect("run");
     let said = String::from_utf8_lossy(&second.stderr).into_owned();

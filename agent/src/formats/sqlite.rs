@@ -96,6 +96,15 @@ impl<'a> Database<'a> {
         Ok(Self { bytes, page_bytes, usable })
     }
 
+    /// Whether nothing was made in the database yet.
+    pub fn is_new(&self) -> Result<bool, SqliteError> {
+        let mut is_new = true;
+        if !self.bytes.is_empty() {
+            self.walk(1, &mut |_| is_new = false)?;
+        }
+        Ok(is_new)
+    }
+
     /// Finds a table by its name; `None` if there is none.
     pub fn table(&self, name: &str) -> Result<Option<Table>, SqliteError> {
         if self.bytes.is_empty() {
@@ -208,7 +217,8 @@ fn text_is(value: &Value<'_>, text: &[u8]) -> bool {
 /// The values of a record.
 fn record(payload: &[u8]) -> Option<Vec<Value<'_>>> {
     let (head, mut at) = varint(payload)?;
-    let head = usize::try_from(head).ok().filter(|head| *head <= payload.len())?;
+    // The head counts itself; zeros in the place of a record have none.
+    let head = usize::try_from(head).ok().filter(|head| (at..=payload.len()).contains(head))?;
     let mut body = head;
     let mut values = Vec::new();
     while at < head {
@@ -234,7 +244,8 @@ fn record(payload: &[u8]) -> Option<Vec<Value<'_>>> {
             _ => Value::Other,
         });
     }
-    Some(values)
+    // A record ends with its last value.
+    (body == payload.len()).then_some(values)
 }
 
 /// A big-endian two's complement number of 1 to 8 bytes.

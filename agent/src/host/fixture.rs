@@ -41,7 +41,7 @@ pub struct Fixture {
     pub expect: Option<String>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct Node {
     meta: Meta,
     contents: Vec<u8>,

@@ -6,9 +6,8 @@ use evidenced_collector::store::model::DriftRow;
 use evidenced_collector::store::{DriftFilter, Store, StoredLeaf};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) async fn check(url: &str, hosts: &[Host]) {
-    let store = Store::open(url).await.expect("the store");
-    let check_ins = logged(&store).await;
+pub(crate) async fn check(store: &Store, hosts: &[Host]) {
+    let check_ins = logged(store).await;
     receipts_are_kept(&check_ins, hosts);
     let mut reported = 0;
     for host in hosts {
@@ -21,7 +20,6 @@ pub(crate) async fn check(url: &str, hosts: &[Host]) {
         nothing_drifted_twice(&own, drifts);
     }
     assert!(reported > 0, "the changes were never seen: the test shows nothing");
-    store.close().await;
 }
 
 /// Every check-in, in the order of the log.

@@ -1,7 +1,7 @@
 //! Agents that report without a pause, and kills at random moments.
 
 use evidence::Digest;
-use evidenced_tests::{Agent, Collector, Random, Root, holds, postgres};
+use evidenced_tests::{Agent, Api, Collector, Random, Root, holds, postgres, until};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::{Child, Stdio};
@@ -13,9 +13,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 const AGENTS: usize = 3;
 /// A kill falls within this time after its victim began its work: a report takes as long, and a
-/// collector has receipts out by then.
+/// collector is at work by then.
 const AGENT_LIFE_MS: usize = 700;
-const COLLECTOR_LIFE_MS: usize = 1200;
+const COLLECTOR_LIFE_MS: usize = 700;
+/// Every so many kills of the collector or its database, the log has to grow first. So it is known
+/// that a collector comes back by itself, and what it took stands before the next kill.
+const GROWS_EVERY: usize = 3;
 
 /// How many of each are killed.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +70,12 @@ impl Storm {
     /// Until every kill was one.
     pub(crate) async fn rages(&mut self) {
         let Kills { mut collector, mut database, .. } = self.kills;
+        let mut size = self.log_size().await.expect("a collector that nobody killed");
         while collector + database > 0 {
+            if (collector + database).is_multiple_of(GROWS_EVERY) {
+                let grown = async || self.log_size().await.filter(|now| *now > size);
+                size = until("a collector that is at work again", grown).await;
+            }
             moment(&mut self.random, COLLECTOR_LIFE_MS).await;
             if self.random.below(collector + database) < collector {
                 collector -= 1;
@@ -83,6 +91,16 @@ impl Storm {
         holds("the last kills of agents", async || left.load(Ordering::Relaxed) == 0).await;
     }
 
+    /// Leaves of the log; none while the store cannot be asked, which is said as 503.
+    async fn log_size(&self) -> Option<u64> {
+        let answer = self.collector.api().get("/api/v1/log/checkpoint").await;
+        match answer.status {
+            200 => answer.json()["size"].as_u64(),
+            503 => None,
+            status => panic!("{status}: {}", answer.body),
+        }
+    }
+
     /// Everybody finishes what is waiting, and is in order in the end.
     pub(crate) async fn calms(self) -> (Collector, Vec<Host>) {
         self.over.store(true, Ordering::Relaxed);
@@ -96,12 +114,47 @@ impl Storm {
             hosts.push(host);
         }
         let api = self.collector.api();
+        let open = |host: &Host| format!("/api/v1/drifts?state=open&host={}", host.agent.host());
+        // What was over before anybody looked is alerted to nobody; what stands has to be.
+        for host in &mut hosts {
+            host.degrade();
+            host.agent.reports().await;
+            let path = open(host);
+            holds("a drift", async || !api.items(&path).await.is_empty()).await;
+            host.recover();
+            host.agent.reports().await;
+            host.keep_receipt();
+        }
         for host in &hosts {
-            let path = format!("/api/v1/drifts?state=open&host={}", host.agent.host());
+            let path = open(host);
             holds("the end of every drift", async || api.items(&path).await.is_empty()).await;
         }
+        holds("every delivery", async || is_told(&api).await).await;
         (self.collector, hosts)
     }
+}
+
+/// Whether every alert is over, or flaps, which takes hours to end, and every step that is always
+/// told was delivered.
+async fn is_told(api: &Api) -> bool {
+    let mut steps = BTreeSet::new();
+    for alert in api.items("/api/v1/alerts").await {
+        if alert["state"] != "resolved" && alert["flapping"] != true {
+            return false;
+        }
+        let path = format!("/api/v1/alerts/{}", alert["id"].as_str().expect("an id"));
+        let whole = api.document(&path).await;
+        for step in whole["events"].as_array().expect("steps") {
+            let always = ["opened", "reopened", "flapping", "resolved"];
+            if step["event"].as_str().is_some_and(|event| always.contains(&event)) {
+                steps.insert(step["id"].to_string());
+            }
+        }
+    }
+    let waiting = api.items("/api/v1/deliveries?state=waiting").await;
+    let delivered = api.items("/api/v1/deliveries?state=delivered").await;
+    let delivered: BTreeSet<_> = delivered.iter().map(|d| d["event"].to_string()).collect();
+    waiting.is_empty() && steps.is_subset(&delivered)
 }
 
 impl Host {

@@ -38,7 +38,11 @@ impl Case {
     }
 
     pub(crate) fn collected(&self, fixture: &Fixture) -> Collected {
-        self.collector.collect(&Host::fixture(fixture.clone()))
+        self.collected_by(fixture.clone())
+    }
+
+    fn collected_by(&self, fixture: Fixture) -> Collected {
+        self.collector.collect(&Host::fixture(fixture))
     }
 
     /// Every path that is asked for: what the collector reads or lists, whether it is there or
@@ -111,6 +115,11 @@ impl Bench {
         self.judged(case.collector.kind, case.collected(fixture))
     }
 
+    /// The same of a machine that is not needed again.
+    pub(crate) fn outcomes_of(&self, case: &Case, fixture: Fixture) -> Arc<Outcomes> {
+        self.judged(case.collector.kind, case.collected_by(fixture))
+    }
+
     pub(crate) fn judged(&self, kind: &'static str, collected: Collected) -> Arc<Outcomes> {
         let facts = collected.facts.as_ref().map(|facts| facts.id());
         let seen = (kind, collected.status.as_str(), facts, collected.unread.clone());
@@ -145,15 +154,17 @@ impl Bench {
         if let Some(decided) = known().get(&key) {
             return Arc::clone(decided);
         }
-        let (mut tried, mut decided) = (BTreeSet::new(), BTreeSet::new());
+        let (mut tried, mut decided) = (Vec::<&Case>::new(), BTreeSet::new());
         // Its own state first, then the others from its place on, so that each is tried somewhere.
         let own = cases.iter().position(|from| from.name == case.name).unwrap_or_default();
         for from in cases.iter().cycle().skip(own).take(cases.len()) {
-            let Some(fixture) = with(case, from, path, other) else { continue };
-            if tried.len() == MAX_OTHERS || !tried.insert(from.fixture.described(path)) {
+            let is_known = tried.iter().any(|one| one.fixture.is_like(&from.fixture, path));
+            if tried.len() == MAX_OTHERS || is_known {
                 continue;
             }
-            let outcomes = self.outcomes(case, &fixture);
+            let Some(fixture) = with(case, from, path, other) else { continue };
+            tried.push(from);
+            let outcomes = self.outcomes_of(case, fixture);
             let fails = outcomes.iter().filter(|(_, outcome)| **outcome == Outcome::Fail);
             decided.extend(fails.map(|(rule, _)| rule.clone()));
         }

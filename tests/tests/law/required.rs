@@ -28,12 +28,25 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 /// - sshd_config(5), sudoers(5): the program that is installed does not start without it. People
 ///   write these, and leave the last line's end away; what is before it is then whole as well, so
 ///   a cut cannot be told.
+/// - The tables of TCP and UDP for IPv4 in /proc/net: no kernel with a network is without them, and
+///   each line ends. Those for IPv6 are missing for good where the kernel does without.
+/// - ip_local_port_range: without it nobody knows which UDP sockets are those of clients.
+/// - /proc/self/status: of the running agent there always is one. An account of losses is made with
+///   the first loss, and the directory of the spool with the state.
+/// - /proc/stat and /proc/uptime: every kernel has them, and no age is known without. Records of
+///   logins, on the other hand, are made or not as a distribution likes, and so is every file of
+///   time_sync: a client that is gone sets no clock.
 const REQUIRED: &[Required] = &[
     whole("accounts", "/etc/passwd"),
     whole("accounts", "/etc/shadow"),
     whole("accounts", "/etc/group"),
     there("accounts", "/etc/nsswitch.conf"),
     there("host_os", "/etc/os-release"),
+    whole("listening_ports", "/proc/net/tcp"),
+    whole("listening_ports", "/proc/net/udp"),
+    there("listening_ports", "/proc/sys/net/ipv4/ip_local_port_range"),
+    whole("logins", "/etc/passwd"),
+    there("meta", "/proc/self/status"),
     whole("packages", "/var/lib/dpkg/status"),
     whole("ssh_server", "/var/lib/dpkg/status"),
     there("ssh_server", "/etc/ssh/sshd_config"),
@@ -41,6 +54,8 @@ const REQUIRED: &[Required] = &[
     whole("sudo", "/etc/group"),
     whole("sudo", "/etc/passwd"),
     there("sudo", "/etc/sudoers"),
+    there("time_sync", "/proc/stat"),
+    there("time_sync", "/proc/uptime"),
 ];
 
 /// Required paths that the case has.

@@ -61,6 +61,11 @@ enum TableError {
     Sqlite(#[from] SqliteError),
     #[error("there is no column {0} in its table")]
     Column(&'static str),
+    /// Its name may be damaged: that is not said to be empty.
+    #[error("its table is not there, but something else is")]
+    Table,
+    #[error("a name in it is no text")]
+    Name,
 }
 
 /// The values of some columns, row by row. A database in which nothing was recorded yet has no table.
@@ -71,15 +76,27 @@ fn rows<const N: usize>(
     each: &mut dyn FnMut([Value<'_>; N]),
 ) -> Result<(), TableError> {
     let database = Database::open(bytes)?;
-    let Some(table) = database.table(table)? else { return Ok(()) };
+    let Some(table) = database.table(table)? else {
+        return if database.is_new()? { Ok(()) } else { Err(TableError::Table) };
+    };
     let mut places = [0; N];
     for (place, column) in places.iter_mut().zip(columns) {
         *place = table.column(column).ok_or(TableError::Column(column))?;
     }
+    let mut are_names = true;
     database.rows(&table, &mut |row| {
-        each(places.map(|place| row.get(place).copied().unwrap_or(Value::Null)));
+        let values = places.map(|place| row.get(place).copied().unwrap_or(Value::Null));
+        are_names &= values.iter().all(is_name);
+        each(values);
     })?;
-    Ok(())
+    // A damaged name is nobody's: that somebody was never seen would be said of its owner.
+    if are_names { Ok(()) } else { Err(TableError::Name) }
+}
+
+/// Whether a text is one; of numbers nothing is asked.
+fn is_name(value: &Value<'_>) -> bool {
+    let Value::Text(bytes) = value else { return true };
+    std::str::from_utf8(bytes).is_ok_and(|text| !text.chars().any(char::is_control))
 }
 
 /// The bytes of a database that holds everything its writers have committed; `None` without one.
