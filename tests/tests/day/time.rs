@@ -41,6 +41,13 @@ impl Time {
         }));
     }
 
+    /// Stands still from now on.
+    pub(crate) fn stop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+
     pub(crate) fn for_agents(&self) -> AgentClock {
         AgentClock::driven(Arc::clone(&self.now_ms), self.speed)
     }
@@ -64,8 +71,6 @@ impl Time {
 
 impl Drop for Time {
     fn drop(&mut self) {
-        if let Some(task) = self.task.take() {
-            task.abort();
-        }
+        self.stop();
     }
 }
