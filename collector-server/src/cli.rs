@@ -2,6 +2,7 @@
 
 mod assess;
 mod create;
+mod groups;
 mod hosts;
 mod notify;
 mod people;
@@ -61,15 +62,18 @@ enum Command {
     },
     /// Print what holds now: hosts, controls by evidence state, the worst results.
     Summary(summary::Summary),
+    /// Hosts: their life, groups, tags, identities, and which are expected.
+    #[command(subcommand)]
+    Hosts(Box<hosts::Hosts>),
+    /// Groups of hosts.
+    #[command(subcommand)]
+    Groups(Box<groups::Groups>),
     /// Who may sign in.
     #[command(subcommand)]
     People(people::People),
     /// Enrolment tokens.
     #[command(subcommand)]
     Token(tokens::Token),
-    /// Hosts: renewals that wait, identities to end.
-    #[command(subcommand)]
-    Hosts(hosts::Hosts),
     /// The certificate authority.
     #[command(subcommand)]
     Authority(rotate::AuthorityCommand),
@@ -174,7 +178,6 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::LoginLink { data } => create::login_link(&data.open()?).await?,
         Command::People(people) => people.run().await?,
         Command::Token(token) => token.run().await?,
-        Command::Hosts(hosts) => hosts.run().await?,
         Command::Authority(authority) => authority.run().await?,
         Command::ApiToken(ApiToken::Create { data, seat }) => {
             let seat = match seat {
@@ -188,6 +191,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let (data, as_json) = (data.open()?, format == Format::Json);
             return verify::log(&data, as_json, checkpoint.as_deref()).await;
         }
+        Command::Hosts(hosts) => return hosts.run().await,
+        Command::Groups(groups) => return groups.run().await,
         Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
         Command::Summary(summary) => return summary.run().await,
         Command::Assess(assess) => return assess.run(),

@@ -55,6 +55,14 @@ pub fn us(time: SystemTime) -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
+/// Microseconds of a day.
+pub const DAY_US: i64 = 86_400_000_000;
+
+/// The day a moment (microseconds since the epoch) lies in: days since the epoch, UTC.
+pub fn day_of(us: i64) -> i64 {
+    us.div_euclid(DAY_US)
+}
+
 /// Microseconds since the epoch, now.
 pub fn now_us() -> i64 {
     us(now())

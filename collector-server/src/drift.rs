@@ -17,6 +17,8 @@ pub enum Cause {
     RuleChanged,
     /// The kind's version rose and its sources did not change.
     AgentChanged,
+    /// A person moved the host to another group.
+    ScopeChanged,
 }
 
 impl Cause {
@@ -27,6 +29,7 @@ impl Cause {
             Self::EvidenceLost => "evidence_lost",
             Self::RuleChanged => "rule_changed",
             Self::AgentChanged => "agent_changed",
+            Self::ScopeChanged => "scope_changed",
         }
     }
 

@@ -7,6 +7,7 @@ mod alerts;
 pub mod api;
 mod drift;
 mod enrolment;
+mod fleet;
 mod identity;
 pub mod peer;
 pub mod people;

@@ -90,25 +90,38 @@ impl Writer {
     async fn commit(&mut self, group: Vec<Waiting>) {
         let (batch, answers): (Vec<_>, Vec<_>) =
             group.into_iter().map(|waiting| (waiting.incoming, waiting.answer)).unzip();
-        let receipts = match self.store.accept_with_tiles(&batch).await {
-            Ok((accepted, state, tiles)) => self.receipts(&batch, accepted, state, tiles).await,
-            Err(error) => Err(error),
-        };
-        match receipts {
-            Ok((receipts, forks)) => {
-                self.note(forks, &batch).await;
-                for (answer, receipt) in answers.into_iter().zip(receipts) {
-                    // An agent that went away asks again.
-                    let _ = answer.send(receipt);
+        let receipts = match self.store_all(&batch).await {
+            // One of them meets a damaged row: the others need not wait until it is mended.
+            Err(StoreError::Corrupt(why)) if batch.len() > 1 => {
+                tracing::error!(%why, check_ins = batch.len(), "one check-in holds up others; each goes by itself");
+                let mut receipts = Vec::with_capacity(batch.len());
+                for incoming in &batch {
+                    let one = self.store_all(std::slice::from_ref(incoming)).await;
+                    let one = one.ok().and_then(|mut one| one.pop());
+                    receipts.push(one.unwrap_or(Err(IngestError::Unavailable)));
                 }
+                receipts
             }
             Err(error) => {
                 tracing::error!(%error, check_ins = batch.len(), "check-ins not stored; agents will repeat them");
-                for answer in answers {
-                    let _ = answer.send(Err(IngestError::Unavailable));
-                }
+                batch.iter().map(|_| Err(IngestError::Unavailable)).collect()
             }
+            Ok(receipts) => receipts,
+        };
+        for (answer, receipt) in answers.into_iter().zip(receipts) {
+            // An agent that went away asks again.
+            let _ = answer.send(receipt);
         }
+    }
+
+    async fn store_all(
+        &mut self,
+        batch: &[Incoming],
+    ) -> Result<Vec<Result<Receipt, IngestError>>, StoreError> {
+        let (accepted, state, tiles) = self.store.accept_with_tiles(batch).await?;
+        let (receipts, forks) = self.receipts(batch, accepted, state, tiles).await?;
+        self.note(forks, batch).await;
+        Ok(receipts)
     }
 
     /// Receipts for what was accepted, with their proofs against one checkpoint.

@@ -2,20 +2,29 @@
 //! where it stopped, because a judgement counts only together with the index it reached.
 
 use crate::alert::{self, is_live};
-use crate::clock::Clock;
+use crate::clock::{Clock, DAY_US, day_of};
 use crate::drift::{self, Cause, Drifts, HostView, KindView, RuleView};
 use crate::judge::{HostState, Judge, RuleResult, today_day};
 use crate::store::model::ResultRow;
-use crate::store::{Judgement, Notice, Statement, Store, StoreError, Summary};
+use crate::store::{Judgement, Notice, Past, Statement, Store, StoreError, Summary};
 use evidence::{Digest, Facts, HostId, KindEntry, Manifest};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 /// Check-ins of one host that are looked at in one go.
 const STRIDE: i64 = 200;
 /// Hosts that are taken from the queue in one go.
 const HOSTS: i64 = 50;
+/// Hosts that are judged for a new day before what came in meanwhile has its turn.
+const CHUNK: i64 = 20;
+/// How long a chunk is this collector's: when it dies, another one takes it after that.
+const LEASE_US: i64 = 60_000_000;
+/// How often the day is looked at.
+const DAY_LOOK: Duration = Duration::from_secs(60);
+
+type FactsById = HashMap<Digest, Arc<Facts>>;
 
 pub struct Worker {
     store: Store,
@@ -24,6 +33,22 @@ pub struct Worker {
     clock: Clock,
     /// Told when there may be alerts to deliver.
     alerts: Arc<Notify>,
+}
+
+/// One check-in of a host, to be judged.
+struct Step {
+    host: HostId,
+    /// The host's `judged_index` that this starts from.
+    after: i64,
+    statement: Statement,
+    /// The log index since which the outcome is known.
+    known: i64,
+    /// The day to judge for; that of the observation, or a later one.
+    day: i64,
+    /// The days before `day` are judged as well.
+    past: bool,
+    /// No later check-in waits. What an earlier one opens is history, and may be no alert.
+    last: bool,
 }
 
 impl Worker {
@@ -40,17 +65,71 @@ impl Worker {
     /// Judges until `stop`; wakes when told, and looks by itself now and then for what another
     /// collector left.
     pub async fn run(self, wake: Arc<Notify>, mut stop: watch::Receiver<bool>) {
-        let mut tick = tokio::time::interval(std::time::Duration::from_secs(5));
+        let mut tick = tokio::time::interval(Duration::from_secs(5));
+        let mut next_look_us = i64::MIN;
         loop {
             tokio::select! {
                 () = wake.notified() => {}
                 _ = tick.tick() => {}
+                () = self.clock.sleep(DAY_LOOK) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
             if let Err(error) = self.drain().await {
                 tracing::error!(%error, "judgement stopped half-way; it goes on shortly");
             }
+            // Not after every commit: it is for a handful of moments a day.
+            if self.clock.now_us() < next_look_us {
+                continue;
+            }
+            next_look_us = self.clock.now_us() + DAY_LOOK.as_micros() as i64;
+            if let Err(error) = self.day(&stop).await {
+                tracing::error!(%error, "a new day is judged half-way; it goes on shortly");
+            }
         }
+    }
+
+    /// Judges for today the hosts whose results are of another day, in chunks: what came in
+    /// between two of them goes first. Which hosts are left is read from their rows, so that a
+    /// crash loses nothing and several collectors share the work.
+    pub async fn day(&self, stop: &watch::Receiver<bool>) -> Result<(), StoreError> {
+        let mut failed = None;
+        while !*stop.borrow() {
+            let now_us = self.clock.now_us();
+            let day = day_of(now_us);
+            self.store.turn_day(day, now_us).await?;
+            let hosts = self.store.claim_for_day(day, now_us, now_us + LEASE_US, CHUNK).await?;
+            if hosts.is_empty() {
+                break;
+            }
+            for host in hosts {
+                // One that cannot be judged is tried again when its lease is over.
+                if let Err(error) = self.judge_for(host, day).await {
+                    tracing::error!(host.id = %host, %error, "a host could not be judged for today");
+                    failed = Some(error);
+                }
+            }
+            self.drain().await?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Judges the last state of a host for a day that began since.
+    async fn judge_for(&self, host: HostId, day: i64) -> Result<(), StoreError> {
+        // First what came in, and new rules, so that time is the one thing that differs.
+        if !self.judge_host(host).await? {
+            return Ok(()); // Another collector is at it; the lease brings the host back.
+        }
+        let Some(pending) = self.store.pending(host, 1).await? else { return Ok(()) };
+        if pending.judged_day == day {
+            return Ok(());
+        }
+        let Some(statement) = self.store.last_judged(host).await? else { return Ok(()) };
+        let known = (self.store.log().await?.size as i64 - 1).max(statement.index as i64);
+        let day = day.max(day_of(statement.observed_us));
+        let after = pending.judged_index;
+        let step = Step { host, after, statement, known, day, past: false, last: true };
+        self.step(step, None).await?;
+        Ok(())
     }
 
     /// Judges everything that waits. A host that cannot be judged does not hold up the others: it
@@ -82,20 +161,21 @@ impl Worker {
     async fn judge_host(&self, host: HostId) -> Result<bool, StoreError> {
         let mut before = None;
         while let Some(pending) = self.store.pending(host, STRIDE).await? {
+            let (mut after, mut judged_day) = (pending.judged_index, pending.judged_day);
             if pending.statements.is_empty() {
-                return self.judge_again(host, pending.judged_index).await;
+                return self.judge_again(host, after, judged_day).await;
             }
-            let mut after = pending.judged_index;
             for (position, statement) in pending.statements.iter().enumerate() {
                 let is_last = position + 1 == pending.statements.len();
                 if !statement.complete && is_last {
                     return Ok(true); // Its objects are on their way; they queue the host again.
                 }
                 let known = statement.index as i64;
-                // Later check-ins wait: what this one opens is history, and may be no alert.
                 let last = is_last && (pending.statements.len() as i64) < STRIDE;
-                let state = self.step(host, after, *statement, known, before.take(), last).await?;
-                let Some(state) = state else { return Ok(false) };
+                let step = self.step_of(host, after, *statement, known, judged_day);
+                judged_day = step.day;
+                let step = Step { last, ..step };
+                let Some(state) = self.step(step, before.take()).await? else { return Ok(false) };
                 after = statement.index as i64;
                 before = Some(state);
             }
@@ -106,26 +186,54 @@ impl Worker {
         Ok(true)
     }
 
-    /// Judges one check-in. None if another collector was quicker.
-    async fn step(
+    /// A check-in is judged for the day of its observation. If a later day was judged already, what
+    /// it says is judged for that day as well: a late check-in brings no yesterday back. A judged
+    /// day that is not here yet came from a wrong clock, and is no day.
+    fn step_of(
         &self,
         host: HostId,
         after: i64,
         statement: Statement,
         known: i64,
+        judged_day: i64,
+    ) -> Step {
+        let observed = day_of(statement.observed_us);
+        let tomorrow = day_of(self.clock.now_us()) + 1;
+        let past = judged_day > observed && judged_day <= tomorrow;
+        let day = if past { judged_day } else { observed };
+        Step { host, after, statement, known, day, past, last: true }
+    }
+
+    /// Judges one check-in. None if another collector was quicker.
+    async fn step(
+        &self,
+        step: Step,
         before: Option<HostView>,
-        last: bool,
     ) -> Result<Option<HostView>, StoreError> {
+        let Step { host, after, statement, known, day, past, last } = step;
         let before = match before {
             Some(before) => before,
             None => self.stored_view(host).await?,
         };
-        let (mut view, entries) = self.view(host, statement, known).await?;
-        let at = statement.observed_us;
-        let drifts = drift::compare(host, &before, &mut view, &self.rules, at);
+        let at_us = statement.observed_us.max(day * DAY_US);
+        let (manifest, facts) = self.state(host, statement).await?;
+        let results = self.results(host, (&manifest, &facts), day, (at_us, known)).await?;
+        let past = match past {
+            true => {
+                let then = (statement.observed_us, known);
+                let observed = day_of(statement.observed_us);
+                let results = self.results(host, (&manifest, &facts), observed, then).await?;
+                Some(Past { results: results.into_values().collect(), to_us: at_us })
+            }
+            false => None,
+        };
+        let mut view = self.view(&manifest, &facts, results);
+        let drifts = drift::compare(host, &before, &mut view, &self.rules, at_us);
         let now_us = self.clock.now_us();
-        // One that comes late is likely not the last to come.
-        let settled = last && now_us - at <= alert::LATE_US;
+        // A check-in that comes late is likely not the last to come; a day that turned is no
+        // check-in.
+        let turned = past.is_none() && at_us > statement.observed_us;
+        let settled = last && (turned || now_us - statement.observed_us <= alert::LATE_US);
         let notice = self.notice(&drifts, &view, settled, now_us);
         let tell = settled && !(drifts.opened.is_empty() && drifts.resolved.is_empty());
         let Drifts { opened, resolved, .. } = drifts;
@@ -134,9 +242,12 @@ impl Worker {
             after,
             statement,
             known,
+            at_us,
+            day,
             rules: self.judge.rules().id(),
-            kinds: entries,
+            kinds: manifest.kinds,
             results: view.results.values().cloned().collect(),
+            past,
             opened,
             resolved,
             notice,
@@ -197,7 +308,12 @@ impl Worker {
     }
 
     /// The rules changed and no check-in waits: the last one is judged again.
-    async fn judge_again(&self, host: HostId, judged_index: i64) -> Result<bool, StoreError> {
+    async fn judge_again(
+        &self,
+        host: HostId,
+        judged_index: i64,
+        judged_day: i64,
+    ) -> Result<bool, StoreError> {
         let Some(statement) = self.store.last_judged(host).await? else { return Ok(true) };
         let before = self.stored_view(host).await?;
         if before.rules == Some(self.judge.rules().id()) {
@@ -205,44 +321,55 @@ impl Worker {
         }
         // The new verdict is known since the rules changed, and the old one stays on record.
         let known = (self.store.log().await?.size as i64 - 1).max(statement.index as i64 + 1);
-        let state = self.step(host, judged_index, statement, known, Some(before), true).await?;
+        let step = self.step_of(host, judged_index, statement, known, judged_day);
+        let state = self.step(step, Some(before)).await?;
         Ok(state.is_some())
     }
 
-    /// What a check-in says, judged.
-    async fn view(
+    /// What a check-in says. What never arrived (a full spool drops facts) is unknown, not what
+    /// held before.
+    async fn state(
         &self,
         host: HostId,
         statement: Statement,
-        known: i64,
-    ) -> Result<(HostView, BTreeMap<String, KindEntry>), StoreError> {
-        // What never arrived (a full spool drops facts) is unknown, not what held before.
+    ) -> Result<(Manifest, FactsById), StoreError> {
         let manifest = self.store.manifest_of_host(host, statement.manifest).await?;
         let manifest = manifest.unwrap_or_default();
         let facts = self.facts(host, &manifest).await?;
-        let state = HostState::from_manifest(&manifest, |id| facts.get(&id).cloned());
-        let today = today_day(statement.observed_us.div_euclid(1_000_000));
+        Ok((manifest, facts))
+    }
+
+    /// A state, judged for a day; the results hold since `since_us` and are known by `known`.
+    async fn results(
+        &self,
+        host: HostId,
+        (manifest, facts): (&Manifest, &FactsById),
+        day: i64,
+        (since_us, known): (i64, i64),
+    ) -> Result<BTreeMap<String, ResultRow>, StoreError> {
+        let state = HostState::from_manifest(manifest, |id| facts.get(&id).cloned());
+        let today = today_day(day * (DAY_US / 1_000_000));
         let judge = Arc::clone(&self.judge);
         let results = tokio::task::spawn_blocking(move || judge.judge(&state, today)).await;
         let results = results.map_err(|error| StoreError::Corrupt(error.to_string()))?;
-        let row = |result: RuleResult| (result.rule.clone(), row(host, statement, known, result));
+        let row = |result: RuleResult| (result.rule.clone(), row(host, since_us, known, result));
+        Ok(results.into_iter().map(row).collect())
+    }
+
+    fn view(
+        &self,
+        manifest: &Manifest,
+        facts: &FactsById,
+        results: BTreeMap<String, ResultRow>,
+    ) -> HostView {
         let kinds = manifest.kinds.iter().map(|(kind, entry)| {
             let v = entry.facts.and_then(|id| facts.get(&id)).map(|facts| facts.v);
             (kind.clone(), KindView { entry: entry.clone(), v })
         });
-        let view = HostView {
-            kinds: kinds.collect(),
-            results: results.into_iter().map(row).collect(),
-            rules: Some(self.judge.rules().id()),
-        };
-        Ok((view, manifest.kinds))
+        HostView { kinds: kinds.collect(), results, rules: Some(self.judge.rules().id()) }
     }
 
-    async fn facts(
-        &self,
-        host: HostId,
-        manifest: &Manifest,
-    ) -> Result<HashMap<Digest, Arc<Facts>>, StoreError> {
+    async fn facts(&self, host: HostId, manifest: &Manifest) -> Result<FactsById, StoreError> {
         let mut found = HashMap::new();
         for id in manifest.facts() {
             if let Some(facts) = self.store.facts_of_host(host, id).await? {
@@ -275,14 +402,14 @@ impl Worker {
     }
 }
 
-fn row(host: HostId, statement: Statement, known: i64, result: RuleResult) -> ResultRow {
+fn row(host: HostId, since_us: i64, known: i64, result: RuleResult) -> ResultRow {
     ResultRow {
         host,
         rule: result.rule,
         outcome: result.outcome.as_str().to_owned(),
         reason: result.reason.map(|reason| reason.as_str().to_owned()),
         offenders: result.offenders,
-        since_us: statement.observed_us,
+        since_us,
         known,
         cause: None,
     }

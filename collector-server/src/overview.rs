@@ -118,6 +118,7 @@ mod tests {
             next_due_s: Some(10),
             agent: None,
             manifest: None,
+            revoked_us: None,
         }
     }
 

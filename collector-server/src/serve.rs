@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::authority::AuthorityError;
 use crate::catalogue::Catalogue;
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::Config;
 use crate::data::DataDir;
 use crate::http::peer::{PeerAcceptor, agents_tls};
@@ -12,6 +12,7 @@ use crate::ingest::Ingest;
 use crate::judge::{Judge, Profile, RuleSet};
 use crate::judgement::Worker;
 use crate::keyring::{self, Keyring, KeyringError, Keys};
+use crate::life;
 use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
 use crate::notify::{Channel, Notifier};
@@ -64,6 +65,7 @@ impl Running {
         let catalogue = Arc::new(Catalogue::builtin()?);
         let rules = rules(&store, &catalogue, &config.rules.profiles, clock.now_us()).await?;
         let judge = Arc::new(Judge::new(rules));
+        store.turn_day(clock::day_of(clock.now_us()), clock.now_us()).await?;
         let keyring = Keyring::load(data, &store, clock.now_us()).await?;
         let origin = store.setting(settings::LOG_ORIGIN).await?.unwrap_or_default();
         let channels = Channel::all(&config.notify.webhook)?;
@@ -86,6 +88,7 @@ impl Running {
         let (checked, log_check) = watch::channel(LogCheck::NotYet);
         let jobs = vec![
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
+            tokio::spawn(life::run(store.clone(), clock.clone(), stopped.clone())),
             tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped.clone())),
             tokio::spawn(crate::watch::run(
                 store.clone(),

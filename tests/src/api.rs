@@ -48,6 +48,11 @@ impl Answer {
 }
 
 impl Api {
+    /// A client with a token, of a collector that this crate did not start.
+    pub fn at(address: SocketAddr, token: &str) -> Self {
+        Self::new(address, Some(token.to_owned()))
+    }
+
     pub(crate) fn new(address: SocketAddr, token: Option<String>) -> Self {
         // Installed before by another test of this process: the same one.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -84,11 +89,17 @@ impl Api {
         answer.json()
     }
 
-    /// The items of the list at `path`.
+    /// The items of the list at `path`, of all its pages.
     pub async fn items(&self, path: &str) -> Vec<Value> {
-        let list = self.document(path).await;
-        assert_eq!(list["next"], Value::Null, "{path}: a second page");
-        list["items"].as_array().unwrap_or_else(|| panic!("{path}: no list: {list}")).clone()
+        let (mut items, mut page) = (vec![], path.to_owned());
+        loop {
+            let list = self.document(&page).await;
+            let some = list["items"].as_array();
+            items.extend_from_slice(some.unwrap_or_else(|| panic!("{page}: no list: {list}")));
+            let Some(next) = list["next"].as_str() else { return items };
+            let and = if path.contains('?') { '&' } else { '?' };
+            page = format!("{path}{and}cursor={next}");
+        }
     }
 
     /// Leaves of the log.

@@ -104,3 +104,63 @@ pub fn database() -> String {
     assert!(created.status.success(), "psql: {words}");
     format!("postgres://test@localhost/{name}?host={socket}")
 }
+
+/// Runs SQL in a database and gives what it printed.
+pub fn sql(url: &str, sql: &str) -> String {
+    let output = Command::new("psql").args(["-XAtq", "-c", sql, url]).output().expect("psql");
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{sql}: {words}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Shuts a database: everybody is thrown out and nobody comes in.
+pub fn shut(url: &str) {
+    let name = name(url);
+    let aside = aside(url);
+    sql(&aside, &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false"));
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname";
+    sql(&aside, &format!("{end} = '{name}'"));
+}
+
+/// Opens a database that was shut.
+pub fn open(url: &str) {
+    sql(&aside(url), &format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", name(url)));
+}
+
+fn name(url: &str) -> &str {
+    let path = url.split('?').next().unwrap_or(url);
+    path.rsplit('/').next().expect("the name of a database")
+}
+
+/// The same cluster's other database.
+fn aside(url: &str) -> String {
+    url.replacen(&format!("/{}?", name(url)), "/postgres?", 1)
+}
+
+/// A transaction that is left open: what it locked is locked until this is dropped.
+pub struct Held(Child);
+
+impl Held {
+    pub fn lock(url: &str, sql: &str) -> Self {
+        let mut psql = Command::new("psql")
+            .args(["-XAtq", url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("psql");
+        let input = psql.stdin.as_mut().expect("input");
+        writeln!(input, "BEGIN; {sql}; SELECT 'held';").expect("written");
+        let lines = BufReader::new(psql.stdout.take().expect("output")).lines();
+        let held = lines.map_while(Result::ok).any(|line| line == "held");
+        assert!(held, "{sql}");
+        Self(psql)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take()); // Its input ends, it ends, and the transaction with it.
+        let _ = self.0.wait();
+    }
+}

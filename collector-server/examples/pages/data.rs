@@ -104,6 +104,7 @@ fn hosts() -> Vec<HostRow> {
         next_due_s: last.map(|_| 3600),
         agent: last.map(|_| "0.1.0".into()),
         manifest: last.map(|_| Digest::of(name.as_bytes())),
+        revoked_us: None,
     };
     let mut hosts = vec![
         host(1, "web-01.example.org", "web-prod", HostState::Active, Some(12)),

@@ -1,9 +1,11 @@
 //! `summary`: what holds now, for people and for scripts.
 
+use super::hosts::printable;
 use super::{Data, Format, create, say, tell};
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::data::DataDir;
+use crate::expected::{Found, Reconciled, reconcile};
 use crate::judge::{RuleSet, Severity};
 use crate::keyring::Keyring;
 use crate::overview::{self, Overview};
@@ -77,11 +79,17 @@ impl Summary {
         let limits = overview::limits(&config);
         let overview = overview::load(&store, &rules, &catalogue, &limits, clock::now_us()).await?;
         let counts = count(&store, &overview).await?;
+        let list = store.expected_hosts().await?;
+        // Without a list nobody is expected, and nobody is unlisted either.
+        let expected =
+            list.imported_us.map(|_| reconcile(&list.entries, &overview.hosts, clock::now_us()));
         let proof = prove(&store, &data).await?;
         store.close().await;
         match self.format {
-            Format::Json => say(&as_json(&counts, &proof).to_string()),
-            Format::Table => say(as_text(&overview, &rules, &counts, &proof).trim_end()),
+            Format::Json => say(&as_json(&counts, expected.as_ref(), &proof).to_string()),
+            Format::Table => {
+                say(as_text(&overview, &rules, &counts, expected.as_ref(), &proof).trim_end())
+            }
         }
         let enough = counts.hosts > 0 && counts.kinds_ok > 0 && counts.pass + counts.fail > 0;
         let fine = proof.verified.is_ok() && (enough || !self.require_evidence);
@@ -149,9 +157,10 @@ async fn included(
     Ok(held.map_err(|error| format!("check-in {index}: {error}")))
 }
 
-fn as_json(counts: &Counts, proof: &Proof) -> serde_json::Value {
+fn as_json(counts: &Counts, expected: Option<&Reconciled>, proof: &Proof) -> serde_json::Value {
     json!({
         "hosts": counts.hosts,
+        "expected": expected.map(Reconciled::counts),
         "kinds_ok": counts.kinds_ok,
         "results": {
             "pass": counts.pass, "fail": counts.fail, "unknown": counts.unknown,
@@ -163,7 +172,13 @@ fn as_json(counts: &Counts, proof: &Proof) -> serde_json::Value {
     })
 }
 
-fn as_text(overview: &Overview, rules: &RuleSet, counts: &Counts, proof: &Proof) -> String {
+fn as_text(
+    overview: &Overview,
+    rules: &RuleSet,
+    counts: &Counts,
+    expected: Option<&Reconciled>,
+    proof: &Proof,
+) -> String {
     let mut text = String::new();
     let reporting = overview.hosts.iter().filter(|host| !host.is_silent(clock::now_us())).count();
     let _ = writeln!(
@@ -173,6 +188,10 @@ fn as_text(overview: &Overview, rules: &RuleSet, counts: &Counts, proof: &Proof)
         counts.hosts,
         counts.kinds_ok,
     );
+    if let Some(expected) = expected {
+        let unlisted = expected.count(Found::Unlisted);
+        let _ = writeln!(text, "Expected   {}; {unlisted} unlisted", expected.says());
+    }
     let _ = writeln!(
         text,
         "Results    {} pass, {} fail, {} unknown, {} not applicable",
@@ -234,12 +253,4 @@ fn offenders(all: &[String]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
-}
-
-fn printable(name: &str) -> String {
-    let written = |c: char| match c.is_control() {
-        true => c.escape_default().to_string(),
-        false => c.to_string(),
-    };
-    name.chars().map(written).collect()
 }

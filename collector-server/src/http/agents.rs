@@ -4,7 +4,7 @@ use super::peer::Peer;
 use super::problem::Problem;
 use crate::app::App;
 use crate::authority;
-use crate::store::{Holder, Incoming};
+use crate::store::{Holder, IdentityRefusal, Incoming};
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
@@ -113,6 +113,19 @@ type TrustHeader = [(&'static str, String); 1];
 /// The host whose certificate the connection showed. Asked for on every request, so that a
 /// revocation also ends what open connections may do.
 pub(super) async fn holder(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Holder, Problem> {
+    let holder = holder_also_ended(app, peer, headers).await?;
+    if holder.ended {
+        return Err(IdentityRefusal::Ended.into());
+    }
+    Ok(holder)
+}
+
+/// The same, also of a host that left: it may ask again whether that was heard.
+pub(super) async fn holder_also_ended(
+    app: &App,
+    peer: &Peer,
+    headers: &HeaderMap,
+) -> Result<Holder, Problem> {
     let refused = || Problem::unauthorized("a client certificate of this collector is needed");
     let certificate = peer.0.as_ref().ok_or_else(refused)?;
     let serial = authority::serial_of(certificate).ok_or_else(refused)?;

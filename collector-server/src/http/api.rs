@@ -1,26 +1,34 @@
-//! `/api/v1`: what programs read. Lists are `{"items":[…],"next":null}`.
+//! `/api/v1`: what programs read. Lists are `{"items":[…],"next":CURSOR|null}`; asked again with
+//! `cursor=CURSOR` they go on after the last item. `limit` is how many items at most.
 
 use super::problem::Problem;
 use crate::app::App;
+use crate::store::HostKey;
 use crate::store::model::{HostRow, ResultRow};
 use axum::extract::{FromRequestParts, Path, Query, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::routing::get;
 use axum::{Json, Router};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use evidence::checkpoint::LogKey;
 use evidence::{Digest, HostId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Most items of a list that has no cursor yet.
+/// Most items of one page.
 const MAX_ITEMS: usize = 10_000;
 
 pub fn router() -> Router<App> {
     Router::new()
         .route("/api/v1/hosts", get(hosts))
+        .route("/api/v1/hosts/expected", get(super::fleet::expected))
         .route("/api/v1/hosts/{id}", get(host))
+        .route("/api/v1/hosts/{id}/spans", get(super::fleet::spans))
+        .route("/api/v1/groups", get(super::fleet::groups))
+        .route("/api/v1/groups/hours", get(super::fleet::hours))
         .route("/api/v1/hosts/{id}/kinds/{kind}", get(kind))
         .route("/api/v1/controls", get(controls))
         .route("/api/v1/results", get(results))
@@ -61,20 +69,67 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
 }
 
 #[derive(Serialize)]
-struct List<T> {
+pub(super) struct List<T> {
     items: Vec<T>,
     next: Option<String>,
 }
 
-fn list<T>(mut items: Vec<T>) -> Json<List<T>> {
-    items.truncate(MAX_ITEMS);
+/// A list that is whole.
+pub(super) fn list<T>(items: Vec<T>) -> Json<List<T>> {
     Json(List { items, next: None })
 }
 
-async fn hosts(State(app): State<App>, _: Reader) -> Result<Json<List<Value>>, Problem> {
+/// Which page of a list.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageQuery {
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+/// How many items a page holds at most.
+fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked.unwrap_or(MAX_ITEMS) {
+        limit @ 1..=MAX_ITEMS => Ok(limit),
+        _ => Err(Problem::bad_request(format!("limit is a number from 1 to {MAX_ITEMS}"))),
+    }
+}
+
+/// A cursor is the key of the last item, as JSON in base64.
+fn key<K: DeserializeOwned>(cursor: Option<&str>) -> Result<Option<K>, Problem> {
+    let read = |cursor: &str| {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    };
+    let refused = || Problem::bad_request("this cursor is none that a list gave out");
+    cursor.map(|cursor| read(cursor).ok_or_else(refused)).transpose()
+}
+
+/// One page of what was read with room for one more: that one says that there is a next page.
+fn page<R, K: Serialize>(
+    mut rows: Vec<R>,
+    limit: usize,
+    key: impl Fn(&R) -> K,
+    item: impl Fn(&R) -> Value,
+) -> Json<List<Value>> {
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let last = rows.last().filter(|_| more).and_then(|row| serde_json::to_vec(&key(row)).ok());
+    let next = last.map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+    Json(List { items: rows.iter().map(item).collect(), next })
+}
+
+async fn hosts(
+    State(app): State<App>,
+    _: Reader,
+    Asked(query): Asked<PageQuery>,
+) -> Result<Json<List<Value>>, Problem> {
     let now_us = app.clock.now_us();
-    let hosts = app.store.hosts().await?;
-    Ok(list(hosts.iter().map(|host| host_json(host, now_us)).collect()))
+    let (limit, after) = (limit(query.limit)?, key::<HostKey>(query.cursor.as_deref())?);
+    let hosts = app.store.hosts_after(after.as_ref(), limit as i64 + 1).await?;
+    let judged = app.store.judged_up_to(None).await?;
+    let item = |host: &HostRow| host_json(host, now_us, judged.get(&host.id));
+    Ok(page(hosts, limit, |host| HostKey(host.name.clone(), host.id), item))
 }
 
 async fn host(
@@ -84,7 +139,8 @@ async fn host(
 ) -> Result<Json<Value>, Problem> {
     let id = host_id(&id)?;
     let host = app.store.host(id).await?.ok_or(Problem::not_found("no such host"))?;
-    let mut value = host_json(&host, app.clock.now_us());
+    let judged = app.store.judged_up_to(Some(id)).await?;
+    let mut value = host_json(&host, app.clock.now_us(), judged.get(&id));
     let kinds = app.store.kind_rows(id).await?;
     value["kinds"] = kinds
         .iter()
@@ -143,6 +199,8 @@ struct ResultQuery {
     host: Option<String>,
     rule: Option<String>,
     outcome: Option<String>,
+    cursor: Option<String>,
+    limit: Option<usize>,
 }
 
 async fn results(
@@ -157,13 +215,16 @@ async fn results(
         let known = "outcome is one of pass, fail, unknown, not_applicable";
         return Err(Problem::bad_request(known));
     }
+    let (limit, after) = (limit(query.limit)?, key::<(HostId, String)>(query.cursor.as_deref())?);
     // As on the pages: what a silent host said last is unknown here too.
     let mut rows = app.overview(app.clock.now_us()).await?.results;
     rows.retain(|row| {
         host.is_none_or(|host| host == row.host)
             && query.rule.as_ref().is_none_or(|rule| *rule == row.rule)
             && query.outcome.as_ref().is_none_or(|outcome| *outcome == row.outcome)
+            && after.as_ref().is_none_or(|(host, rule)| (row.host, &row.rule) > (*host, rule))
     });
+    rows.sort_by(|a, b| (a.host, &a.rule).cmp(&(b.host, &b.rule)));
     let parents = app.store.silent_hosts().await?;
     let item = |row: &ResultRow| {
         let mut value = result_json(row);
@@ -173,7 +234,7 @@ async fn results(
         }
         value
     };
-    Ok(list(rows.iter().map(item).collect()))
+    Ok(page(rows, limit, |row| (row.host, row.rule.clone()), item))
 }
 
 /// The log's checkpoint as C2SP text, and its parts.
@@ -192,12 +253,15 @@ pub(super) fn host_id(text: &str) -> Result<HostId, Problem> {
     text.parse().map_err(|_| Problem::bad_request("a host id is a ULID of 26 characters"))
 }
 
-fn host_json(host: &HostRow, now_us: i64) -> Value {
+fn host_json(host: &HostRow, now_us: i64, judged: Option<&(i64, i64)>) -> Value {
+    // -1 and day 0: nothing of it was judged.
+    let judged = judged.filter(|(index, _)| *index >= 0);
     json!({
         "id": host.id, "name": host.name, "group": host.group, "state": host.state,
         "silent": host.is_silent(now_us), "enrolled_us": host.enrolled_us,
-        "last_received_us": host.last_received_us, "next_due_s": host.next_due_s,
+        "last_received_us": host.last_received_us, "revoked_us": host.revoked_us, "next_due_s": host.next_due_s,
         "agent": host.agent, "manifest": host.manifest,
+        "judged_index": judged.map(|(index, _)| index), "judged_day": judged.map(|(_, day)| day),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Enrolment, renewal, trust and leaving: who a host is. See [`evidence::wire`] for the contract.
 
-use super::agents::{holder, peer_address};
+use super::agents::{holder, holder_also_ended, peer_address};
 use super::peer::Peer;
 use super::problem::Problem;
 use crate::app::App;
@@ -205,7 +205,7 @@ async fn leave(
     request: Asked<LeaveRequest>,
 ) -> Result<StatusCode, Problem> {
     let Json(request) = request.map_err(|error| Problem::bad_request(error.body_text()))?;
-    let holder = holder(&app, &peer, &headers).await?;
+    let holder = holder_also_ended(&app, &peer, &headers).await?;
     if holder.host != request.host {
         return Err(Problem::forbidden("a host can only speak for itself"));
     }

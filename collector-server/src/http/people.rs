@@ -4,6 +4,7 @@ use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
 use super::{account, api, drift, enrolment, seats};
 use crate::app::App;
+use crate::expected::{Reconciled, reconcile};
 use crate::metrics::Population;
 use crate::overview::Overview;
 use crate::store::DriftFilter;
@@ -284,8 +285,9 @@ async fn overview_page(State(app): State<App>, me: LoggedIn) -> Result<Response,
         log: ground.frame_log,
         check,
     };
+    let expected = reconciled(&app, &ground).await?;
     let frame = ground.frame(Room::Overview).without_password(!me.has_password);
-    Ok(render(&web::overview::page(frame, &input)))
+    Ok(render(&web::overview::page(frame, &input).with_expected(expected.as_ref())))
 }
 
 async fn controls_page(State(app): State<App>, _: LoggedIn) -> Result<Response, Trouble> {
@@ -323,7 +325,16 @@ async fn hosts_page(
         count.ok += usize::from(web::host::is_seen(status));
     }
     let page = query.page.unwrap_or(1);
-    Ok(render(&web::hosts::page(ground.frame(Room::Hosts), &ground.now(), &counts, page)))
+    let expected = reconciled(&app, &ground).await?;
+    let page = web::hosts::page(ground.frame(Room::Hosts), &ground.now(), &counts, page);
+    Ok(render(&page.with_expected(expected.as_ref())))
+}
+
+/// The list of expected hosts beside those that are there; none without a list.
+async fn reconciled(app: &App, ground: &Ground) -> Result<Option<Reconciled>, Trouble> {
+    let list = app.store.expected_hosts().await?;
+    let hosts = &ground.overview.hosts;
+    Ok(list.imported_us.map(|_| reconcile(&list.entries, hosts, ground.now_us)))
 }
 
 async fn host_page(

@@ -168,3 +168,21 @@ impl From<IdentityRefusal> for Problem {
             .detail(refusal.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_stored_now_is_503_and_says_when_to_come_back() {
+        for (error, after) in [(IngestError::Busy, "5"), (IngestError::Unavailable, "15")] {
+            let response = Problem::from(error).into_response();
+            assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+            assert_eq!(response.headers()[header::RETRY_AFTER], after);
+        }
+        // What is wrong with the check-in itself does not get better by waiting.
+        let refused = Problem::from(IngestError::Refused(Refusal::UnknownHost)).into_response();
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        assert!(refused.headers().get(header::RETRY_AFTER).is_none());
+    }
+}

@@ -4,7 +4,9 @@ use super::acts::{self, Act};
 use super::anomaly::{self, Anomaly};
 use super::db::{Tx, execute, fetch, read};
 use super::hosts::host_id;
+use super::life::{self, LifeChange};
 use super::log::Appender;
+use super::model::HostState;
 use super::{Store, StoreError};
 use evidence::key::PublicKey;
 use evidence::{Digest, HostId};
@@ -109,10 +111,6 @@ pub struct PendingRenewal {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostAct {
-    #[error("no host has the id or the name `{0}`")]
-    Unknown(String),
-    #[error("{count} hosts have the name `{name}`; give the id of one: {ids}")]
-    Several { name: String, count: usize, ids: String },
     #[error("host {0} waits for no approval")]
     NotPending(HostId),
     #[error("the identity of host {0} was revoked already")]
@@ -151,16 +149,22 @@ impl Store {
         let Some(row) = read!(&self.db, optional, HolderColumns, sql, serial.to_owned())? else {
             return Ok(Err(IdentityRefusal::Unknown));
         };
-        if row.revoked_us.is_some() || row.host_revoked_us.is_some() {
-            return Ok(Err(IdentityRefusal::Revoked));
+        // The certificates of a host that is out of service are revoked too; why comes first.
+        let ended = row.state == "ended";
+        let refusal = match row.state.as_str() {
+            _ if row.host_revoked_us.is_some() => Some(IdentityRefusal::Revoked),
+            "retired" => Some(IdentityRefusal::Retired),
+            _ => row.revoked_us.filter(|_| !ended).map(|_| IdentityRefusal::Revoked),
+        };
+        if let Some(refusal) = refusal {
+            return Ok(Err(refusal));
         }
         let key = PublicKey::from_slice(&row.evidence_key);
         let key = key.ok_or_else(|| StoreError::corrupt("an evidence key"))?;
-        let in_service = row.state == "enrolling" || row.state == "active";
         Ok(Ok(Holder {
             host: host_id(&row.id)?,
-            evidence_key: in_service.then_some(key),
-            ended: row.state == "ended",
+            evidence_key: (!ended).then_some(key),
+            ended,
             used: row.used_us.is_some(),
             trust: row.trust.as_deref().and_then(Digest::from_slice),
         }))
@@ -270,21 +274,6 @@ impl Store {
         rows.into_iter().map(pending).collect()
     }
 
-    /// The host with this id, or the only one with this name.
-    pub async fn find_host(&self, text: &str) -> Result<Result<HostId, HostAct>, StoreError> {
-        let sql = "SELECT id FROM host WHERE id = $1 OR name = $2 ORDER BY enrolled_us DESC";
-        let (id, name) = (text.to_uppercase(), text.to_owned());
-        let rows = read!(&self.db, all, (String,), sql, id.clone(), name.clone())?;
-        Ok(match &rows[..] {
-            [] => Err(HostAct::Unknown(name)),
-            [(id,)] => Ok(host_id(id)?),
-            rows => {
-                let ids: Vec<_> = rows.iter().map(|(id,)| id.as_str()).collect();
-                Err(HostAct::Several { name, count: rows.len(), ids: ids.join(", ") })
-            }
-        })
-    }
-
     /// Lets a waiting renewal go on: the host's next request gets its certificate.
     pub async fn approve_renewal(
         &self,
@@ -338,14 +327,19 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
-        let sql =
-            "UPDATE host SET state = 'ended' WHERE id = $1 AND state IN ('enrolling', 'active')";
-        if execute!(&mut tx, sql, host.to_string())? == 0 {
+        let change = LifeChange {
+            host,
+            to: HostState::Ended,
+            actor: "collector".to_owned(),
+            reason: "the host left by its own signed word".to_owned(),
+            from_us: now_us,
+            now_us,
+            until_us: None,
+            unheard_since_us: None,
+        };
+        if life::take(&mut tx, &mut log, &change, Some(statement)).await?.is_err() {
             return Ok(false);
         }
-        let detail = json!({"host": host, "statement": statement});
-        let act = act("host_ended", "collector", now_us, detail);
-        acts::append(&mut tx, &mut log, &act).await?;
         log.finish(&mut tx).await?;
         tx.commit().await?;
         Ok(true)
@@ -431,7 +425,11 @@ async fn grant(
 }
 
 /// Revokes every certificate of a host; how many.
-async fn end_certificates(tx: &mut Tx, host: HostId, now_us: i64) -> Result<u64, StoreError> {
+pub(super) async fn end_certificates(
+    tx: &mut Tx,
+    host: HostId,
+    now_us: i64,
+) -> Result<u64, StoreError> {
     let sql = "UPDATE certificate SET revoked_us = $2 WHERE host = $1 AND revoked_us IS NULL";
     let ended = execute!(tx, sql, host.to_string(), now_us)?;
     execute!(tx, "DELETE FROM renewal_request WHERE host = $1", host.to_string())?;

@@ -188,7 +188,7 @@ impl Db {
     /// has to be upgraded and refused half-way.
     pub(super) async fn begin(&self) -> Result<Tx, StoreError> {
         Ok(match self {
-            Self::Sqlite { write, .. } => Tx::Sqlite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { write, .. } => Tx::Sqlite(begin_sqlite(write).await?),
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -212,6 +212,17 @@ impl Tx {
         }
         Ok(())
     }
+}
+
+/// Begins a transaction. SQLite itself rolls one back that meets a full disk, and the driver goes
+/// on counting it: the connection would begin none any more, and gives way to a new one.
+async fn begin_sqlite(write: &SqlitePool) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    match write.begin_with("BEGIN IMMEDIATE").await {
+        Err(sqlx::Error::InvalidSavePointStatement) => {}
+        begun => return begun,
+    }
+    write.acquire().await?.close().await?;
+    write.begin_with("BEGIN IMMEDIATE").await
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub(super) struct HostBefore {
     pub(super) manifest: Option<Vec<u8>>,
     pub(super) manifest_complete: bool,
     pub(super) judged_index: i64,
+    /// The day its results were judged for.
+    pub(super) judged_day: i64,
     /// First index of the host's newest chain.
     pub(super) newest_chain: Option<i64>,
     /// Log index of the chain's first check-in: its name in the rows of check-ins. None, as the two
@@ -152,7 +154,9 @@ impl Group {
             "WITH fresh (id, agent, received_us, observed_us, log_index, next_due_s, manifest,
                        complete, judged_index) AS (VALUES ",
             9,
-            ") UPDATE host SET state = 'active', agent = fresh.agent,
+            ") UPDATE host SET
+             state = CASE host.state WHEN 'maintenance' THEN 'maintenance' ELSE 'active' END,
+             agent = fresh.agent,
              last_received_us = fresh.received_us, last_observed_us = fresh.observed_us,
              last_index = fresh.log_index, next_due_s = fresh.next_due_s, manifest = fresh.manifest,
              manifest_complete = fresh.complete, judged_index = fresh.judged_index
@@ -186,7 +190,7 @@ async fn read(tx: &mut Tx, keys: &[Key]) -> Result<HashMap<Key, HostBefore>, Sto
         2,
         ") SELECT a.host AS asked_host, a.chain AS asked_chain, h.state, h.enrolled_us,
                   h.last_observed_us, h.last_index, h.manifest, h.manifest_complete,
-                  h.judged_index, h.newest_chain, c.first_index, c.next_seq, c.last_id
+                  h.judged_index, h.judged_day, h.newest_chain, c.first_index, c.next_seq, c.last_id
          FROM asked a JOIN host h ON h.id = a.host
          LEFT JOIN chain c ON c.host = a.host AND c.chain = a.chain",
         keys,

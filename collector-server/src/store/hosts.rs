@@ -2,7 +2,8 @@
 
 use super::acts::{self, Act};
 use super::db::{Tx, execute, read};
-use super::log::{Appender, LogState};
+use super::host_spans::{Said, say_of_host};
+use super::log::{Appender, LogState, signed};
 use super::model::{HostRow, HostState};
 use super::tokens::{EnrolRefusal, spend};
 use super::{Store, StoreError};
@@ -33,7 +34,7 @@ pub struct Enrolment {
 }
 
 #[derive(sqlx::FromRow)]
-struct HostColumns {
+pub(super) struct HostColumns {
     id: String,
     name: String,
     host_group: String,
@@ -43,6 +44,7 @@ struct HostColumns {
     next_due_s: Option<i64>,
     agent: Option<String>,
     manifest: Option<Vec<u8>>,
+    revoked_us: Option<i64>,
 }
 
 impl Store {
@@ -69,7 +71,12 @@ impl Store {
                 "token": token, "from": enrolment.peer.to_canonical(),
             }),
         };
-        acts::append(&mut tx, &mut log, &act).await?;
+        let index = acts::append(&mut tx, &mut log, &act).await?;
+        let host = enrolment.host.to_string();
+        for (property, value) in [("group", group.as_str()), ("state", "enrolling")] {
+            let said = Said { property, value, cause: None, from_us: enrolment.at_us };
+            say_of_host(&mut tx, &host, said, signed(index)).await?;
+        }
         let state = log.finish(&mut tx).await?;
         tx.commit().await?;
         Ok(Ok(state))
@@ -89,14 +96,14 @@ impl Store {
     /// All hosts, by name.
     pub async fn hosts(&self) -> Result<Vec<HostRow>, StoreError> {
         let sql = "SELECT id, name, host_group, state, enrolled_us, last_received_us, next_due_s,
-                   agent, manifest FROM host ORDER BY name, id";
+                   agent, manifest, revoked_us FROM host ORDER BY name, id";
         let rows = read!(&self.db, all, HostColumns, sql)?;
         rows.into_iter().map(row).collect()
     }
 
     pub async fn host(&self, id: HostId) -> Result<Option<HostRow>, StoreError> {
         let sql = "SELECT id, name, host_group, state, enrolled_us, last_received_us, next_due_s,
-                   agent, manifest FROM host WHERE id = $1";
+                   agent, manifest, revoked_us FROM host WHERE id = $1";
         read!(&self.db, optional, HostColumns, sql, id.to_string())?.map(row).transpose()
     }
 }
@@ -136,10 +143,11 @@ pub(super) fn host_id(text: &str) -> Result<HostId, StoreError> {
     text.parse().map_err(|_| StoreError::corrupt(format!("host id `{text}`")))
 }
 
-fn row(columns: HostColumns) -> Result<HostRow, StoreError> {
+pub(super) fn row(columns: HostColumns) -> Result<HostRow, StoreError> {
     let state = match columns.state.as_str() {
         "enrolling" => HostState::Enrolling,
         "active" => HostState::Active,
+        "maintenance" => HostState::Maintenance,
         "ended" => HostState::Ended,
         "retired" => HostState::Retired,
         other => return Err(StoreError::corrupt(format!("host state `{other}`"))),
@@ -154,5 +162,6 @@ fn row(columns: HostColumns) -> Result<HostRow, StoreError> {
         next_due_s: columns.next_due_s,
         agent: columns.agent,
         manifest: columns.manifest.as_deref().and_then(Digest::from_slice),
+        revoked_us: columns.revoked_us,
     })
 }

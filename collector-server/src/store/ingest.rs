@@ -3,9 +3,11 @@
 use super::anomaly::{self, Anomaly};
 use super::db::{Tx, execute, fetch, read};
 use super::group::{ChainRow, CheckInRow, Group, HostBefore, HostChange};
+use super::host_spans::{Said, say_of_host};
 use super::log::{Appender, FreshTiles, LogState, signed};
 use super::packed::{pack, plain, unpack};
 use super::{Store, StoreError};
+use crate::clock::day_of;
 use evidence::{CheckIn, Digest, SignedCheckIn, Want, leaf};
 use std::net::IpAddr;
 
@@ -211,11 +213,15 @@ async fn write(
     let first = before.first_index.unwrap_or(at);
     let manifest = check_in.manifest.0.to_vec();
     let same = before.manifest.as_ref() == Some(&manifest) && before.manifest_complete;
-    let same_day = before.last_observed_us.map(day) == Some(day(observed));
+    let same_day = before.judged_day == day_of(observed);
     let caught_up = before.last_index.is_none_or(|last| before.judged_index >= last);
-    // Nothing to judge: the same state on the same day.
+    // Nothing to judge: the same state, and it was judged for this day.
     let skip = same && same_day && caught_up && before.last_index.is_some();
     let judged = if skip { at } else { before.judged_index };
+    if before.state == "enrolling" {
+        let change = Said { property: "state", value: "active", cause: None, from_us: observed };
+        say_of_host(tx, &host, change, at).await?;
+    }
     let received_us = incoming.received_us;
     group.add(
         CheckInRow {
@@ -260,10 +266,6 @@ async fn write(
 fn observed_us(check_in: &CheckIn, received_us: i64, before: &HostBefore) -> i64 {
     let earliest = before.last_observed_us.map_or(before.enrolled_us, |last| last + 1);
     check_in.at_ms.saturating_mul(1000).min(received_us).max(earliest)
-}
-
-fn day(us: i64) -> i64 {
-    us.div_euclid(86_400_000_000)
 }
 
 /// Asks for judgement. A job that is there grows a generation, so that whoever works on it now
@@ -337,8 +339,8 @@ async fn does_not_follow(
 /// neither.
 fn clock_jump(incoming: &Incoming, before: &HostBefore) -> Option<String> {
     let at_us = incoming.signed.check_in.at_ms.saturating_mul(1000);
-    let ahead = day(at_us.saturating_sub(incoming.received_us));
-    let back = before.last_observed_us.map_or(0, |last| day(last.saturating_sub(at_us)));
+    let ahead = day_of(at_us.saturating_sub(incoming.received_us));
+    let back = before.last_observed_us.map_or(0, |last| day_of(last.saturating_sub(at_us)));
     let says = |days, where_to| format!("the host's clock is {days} days {where_to}");
     match (ahead, back) {
         (1.., _) => Some(says(ahead, "ahead")),
@@ -391,5 +393,17 @@ impl Store {
         let sql = "UPDATE check_in SET packed = $2 WHERE log_index = $1";
         execute!(&mut tx, sql, signed(index), plain(bytes))?;
         tx.commit().await
+    }
+
+    /// Allows an embedded database no more pages than it has and `more`, as a full disk does; none
+    /// for no limit. False if the database is not embedded.
+    #[doc(hidden)]
+    pub async fn limit_pages_for_testing(&self, more: Option<i64>) -> Result<bool, StoreError> {
+        let super::db::Db::Sqlite { write, .. } = &self.db else { return Ok(false) };
+        let (pages,): (i64,) = sqlx::query_as("PRAGMA page_count").fetch_one(write).await?;
+        let most = more.map_or(i64::from(u32::MAX) - 1, |more| pages + more);
+        let set = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {most}"));
+        sqlx::query(set).execute(write).await?;
+        Ok(true)
     }
 }

@@ -5,7 +5,7 @@ use super::db::{Tx, execute, fetch, read};
 use super::hosts::host_id;
 use super::model::{DriftRow, ResultRow};
 use super::packed::unpack;
-use super::{Store, StoreError, alerts};
+use super::{Store, StoreError, alerts, life};
 use crate::alert;
 use crate::span::{Change, Span, assert_over};
 use evidence::{Digest, HostId, KindEntry};
@@ -17,6 +17,8 @@ pub struct Pending {
     pub host: HostId,
     /// Up to which log index the host was judged; [`Judgement::after`] must repeat it.
     pub judged_index: i64,
+    /// The day (since the epoch, UTC) its results were judged for; 0 before the first.
+    pub judged_day: i64,
     pub statements: Vec<Statement>,
 }
 
@@ -40,10 +42,16 @@ pub struct Judgement {
     /// The log index since which this is known: that of the check-in, or a later one when the same
     /// check-in is judged again under other rules.
     pub known: i64,
+    /// Since when the results hold: when the check-in was observed, or the begin of a later `day`.
+    pub at_us: i64,
+    /// The day they were judged for.
+    pub day: i64,
     /// The rule set that judged.
     pub rules: Digest,
     pub kinds: BTreeMap<String, KindEntry>,
     pub results: Vec<ResultRow>,
+    /// What held before `at_us`, when the check-in tells of an earlier day than was judged already.
+    pub past: Option<Past>,
     pub opened: Vec<DriftRow>,
     /// Drifts that this evidence ends: `(drift, subject)`.
     pub resolved: Vec<(String, String)>,
@@ -73,6 +81,13 @@ pub struct Summary {
     pub rules: BTreeSet<String>,
     /// Of the worst.
     pub severity: String,
+}
+
+/// Results of a day that is over; they hold until then and open no drift.
+#[derive(Debug, Clone)]
+pub struct Past {
+    pub results: Vec<ResultRow>,
+    pub to_us: i64,
 }
 
 type ResultValue = (String, Option<String>, String);
@@ -109,11 +124,9 @@ impl Store {
 
     /// At most `limit` check-ins of a host that were not judged; none for an unknown host.
     pub async fn pending(&self, host: HostId, limit: i64) -> Result<Option<Pending>, StoreError> {
-        let sql = "SELECT judged_index FROM host WHERE id = $1";
-        let Some((judged_index,)) = read!(&self.db, optional, (i64,), sql, host.to_string())?
-        else {
-            return Ok(None);
-        };
+        let sql = "SELECT judged_index, judged_day FROM host WHERE id = $1";
+        let row = read!(&self.db, optional, (i64, i64), sql, host.to_string())?;
+        let Some((judged_index, judged_day)) = row else { return Ok(None) };
         let sql = "SELECT c.log_index, c.observed_us, c.packed
                    FROM check_in c JOIN chain ON chain.first_index = c.first_index
                    WHERE chain.host = $1 AND c.log_index > $2 ORDER BY c.log_index LIMIT $3";
@@ -126,7 +139,7 @@ impl Store {
             let index = index.unsigned_abs();
             statements.push(Statement { index, observed_us, manifest, complete });
         }
-        Ok(Some(Pending { host, judged_index, statements }))
+        Ok(Some(Pending { host, judged_index, judged_day, statements }))
     }
 
     async fn is_complete(&self, host: HostId, manifest: Digest) -> Result<bool, StoreError> {
@@ -156,15 +169,21 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let host = judgement.host.to_string();
         let index = judgement.statement.index as i64;
-        let sql = "UPDATE host SET judged_index = $3, judged_rules = $4
+        let sql = "UPDATE host SET judged_index = $3, judged_rules = $4, judged_day = $5
                    WHERE id = $1 AND judged_index = $2";
-        let rules = judgement.rules.0.to_vec();
-        if execute!(&mut tx, sql, host.clone(), judgement.after, index, rules.clone())? == 0 {
+        let (rules, day) = (judgement.rules.0.to_vec(), judgement.day);
+        let moved =
+            execute!(&mut tx, sql, host.clone(), judgement.after, index, rules.clone(), day);
+        if moved? == 0 {
             return Ok(false);
         }
         write_kinds(&mut tx, judgement).await?;
         write_results(&mut tx, judgement).await?;
         write_drifts(&mut tx, judgement).await?;
+        if !judgement.opened.is_empty() {
+            // Its last words may be judged after its end.
+            life::close_drifts(&mut tx, &host, judgement.at_us).await?;
+        }
         let notice = &judgement.notice;
         if notice.settled {
             alerts::settle(&mut tx, &host, Some(index), notice.now_us).await?;
@@ -302,6 +321,11 @@ async fn end_kind(
 async fn write_results(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreError> {
     type Row = (String, String, Option<String>, String);
     let host = judgement.host.to_string();
+    if let Some(past) = &judgement.past {
+        for row in &past.results {
+            assert_result(tx, row, Some(past.to_us), judgement.rules).await?;
+        }
+    }
     let sql = "SELECT rule, outcome, reason, offenders FROM result_span
                WHERE host = $1 AND observed_to_us IS NULL AND superseded_known IS NULL";
     let rows = fetch!(tx, all, Row, sql, host.clone())?;
@@ -312,7 +336,7 @@ async fn write_results(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreEr
             assert_result(tx, row, None, judgement.rules).await?;
         }
     }
-    let (at, known) = (judgement.statement.observed_us, judgement.known);
+    let (at, known) = (judgement.at_us, judgement.known);
     for rule in open.into_keys() {
         let sql = "UPDATE result_span SET observed_to_us = $3, ended_known = $4
                    WHERE host = $1 AND rule = $2
@@ -391,8 +415,15 @@ async fn apply(
             let sql =
                 "INSERT INTO result_span (host, rule, outcome, reason, offenders, cause, rules,
                        observed_from_us, observed_to_us, known_from, ended_known)
-                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
-            execute!(
+                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+                 ON CONFLICT (host, rule, observed_from_us, known_from) DO UPDATE
+                 SET outcome = excluded.outcome, reason = excluded.reason,
+                     offenders = excluded.offenders, cause = excluded.cause,
+                     rules = excluded.rules, observed_to_us = excluded.observed_to_us,
+                     ended_known = excluded.ended_known, superseded_known = NULL
+                 WHERE result_span.superseded_known = result_span.known_from";
+            // A row that one commit wrote and superseded never counted: it may be written again.
+            let written = execute!(
                 tx,
                 sql,
                 host.clone(),
@@ -407,6 +438,9 @@ async fn apply(
                 row.known,
                 to_us.map(|_| row.known),
             )?;
+            if written == 0 {
+                return Err(StoreError::corrupt(format!("two results of {rule} at one moment")));
+            }
         }
     }
     Ok(())
@@ -414,7 +448,7 @@ async fn apply(
 
 async fn write_drifts(tx: &mut Tx, judgement: &Judgement) -> Result<(), StoreError> {
     let host = judgement.host.to_string();
-    let at = judgement.statement.observed_us;
+    let at = judgement.at_us;
     for (drift, subject) in &judgement.resolved {
         let sql = "UPDATE drift SET resolved_us = $4
                    WHERE host = $1 AND drift = $2 AND subject = $3 AND resolved_us IS NULL";

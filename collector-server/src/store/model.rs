@@ -23,6 +23,8 @@ pub struct HostRow {
     pub agent: Option<String>,
     /// Manifest that holds now.
     pub manifest: Option<Digest>,
+    /// When a person ended its identity, if one did: none of its certificates works since.
+    pub revoked_us: Option<i64>,
 }
 
 /// Life of a host.
@@ -32,6 +34,8 @@ pub enum HostState {
     /// It has a certificate and has not checked in yet.
     Enrolling,
     Active,
+    /// In service, and people work on it: what it misses meanwhile alarms nobody.
+    Maintenance,
     /// It left by itself or its time ran out.
     Ended,
     /// A person took it out of service.
@@ -39,10 +43,16 @@ pub enum HostState {
 }
 
 impl HostState {
+    /// Whether its certificate opens the door.
+    pub fn is_in_service(self) -> bool {
+        matches!(self, Self::Enrolling | Self::Active | Self::Maintenance)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Enrolling => "enrolling",
             Self::Active => "active",
+            Self::Maintenance => "maintenance",
             Self::Ended => "ended",
             Self::Retired => "retired",
         }
@@ -117,6 +127,22 @@ pub struct DriftRow {
     pub opened_us: i64,
     /// When evidence ended it.
     pub resolved_us: Option<i64>,
+}
+
+/// What is said of a group.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupRow {
+    pub name: String,
+    /// `production`, `staging`, `test`, `development`.
+    pub environment: Option<String>,
+    /// `low`, `medium`, `high`, `critical`.
+    pub criticality: Option<String>,
+    /// The team that answers for it.
+    pub owner: Option<String>,
+    /// Of an ephemeral group: its hosts end after this many seconds in silence.
+    pub ttl_s: Option<i64>,
+    /// Its hosts in service.
+    pub hosts: i64,
 }
 
 /// Drifts of one cause, and where a person stands with them.

@@ -195,7 +195,7 @@ impl Store {
                      (SELECT c.authority FROM certificate c WHERE c.host = h.id
                       ORDER BY c.generation DESC LIMIT 1),
                      h.last_received_us, h.next_due_s
-                   FROM host h WHERE h.state IN ('enrolling', 'active') AND h.revoked_us IS NULL
+                   FROM host h WHERE h.state IN ('enrolling', 'active', 'maintenance') AND h.revoked_us IS NULL
                    ORDER BY h.name, h.id";
         let mut behind = Vec::new();
         for (id, name, held, by, received, due) in read!(&self.db, all, Columns, sql)? {

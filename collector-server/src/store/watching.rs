@@ -8,7 +8,7 @@ use super::model::DriftRow;
 use super::packed::unpack;
 use super::{Store, StoreError, alerts};
 use crate::alert::{Candidate, Lane};
-use crate::silence::{ENROLLED_GRACE_US, Found, Late, View, look, reports_again};
+use crate::silence::{ENROLLED_GRACE_US, Found, Late, View, late_us, look, reports_again};
 use evidence::{CheckIn, HostId};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +16,13 @@ use std::collections::{BTreeMap, BTreeSet};
 const AT_ONCE: usize = 200;
 /// A day, in microseconds.
 const DAY_US: i64 = 86_400_000_000;
+
+/// Hosts of ephemeral groups (`h.host_group`) end in silence; that is their way and no drift.
+macro_rules! lasting {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM host_group g WHERE g.name = h.host_group AND g.ttl_s IS NOT NULL)"
+    };
+}
 
 /// An alert of no host and no drift.
 const TROUBLE: &str = "collector_silence";
@@ -54,8 +61,9 @@ impl Store {
                    FROM drift d JOIN host h ON h.id = d.host
                    LEFT JOIN alert_drift l ON l.drift = d.id LEFT JOIN alert a ON a.id = l.alert
                    WHERE d.resolved_us IS NULL AND d.drift IN ('not_reporting', 'integrity_anomaly')
-                     AND (h.state NOT IN ('active', 'enrolling')
-                          OR h.last_index >= d.opened_index) ORDER BY d.id";
+                     AND (h.state IN ('ended', 'retired') OR h.last_index >= d.opened_index
+                          OR (h.state = 'maintenance' AND d.drift = 'not_reporting'))
+                   ORDER BY d.id";
         for row in read!(&self.db, all, Open, sql)? {
             if self.has_ended(&row).await? {
                 ended.push((row.id, row.host));
@@ -73,8 +81,11 @@ impl Store {
 
     async fn has_ended(&self, row: &Open) -> Result<bool, StoreError> {
         let silent = row.drift == "not_reporting";
-        if row.state != "active" && row.state != "enrolling" {
-            return Ok(silent); // Nobody expects it to report; what it did stays on record.
+        match row.state.as_str() {
+            // It reports no more; what it did is for a person to take on.
+            "ended" | "retired" => return Ok(silent || row.acknowledged_us.is_some()),
+            "maintenance" if silent => return Ok(true), // Nobody expects it to report.
+            _ => {}
         }
         let Some(last) = row.last_index else { return Ok(false) };
         let sql = "SELECT packed, received_us FROM check_in WHERE log_index = $1";
@@ -143,24 +154,39 @@ struct Open {
     acknowledged_us: Option<i64>,
 }
 
-/// How many hosts are in service, and which of them are late; those that are called silent left
-/// out of both.
+/// How many hosts must report, and which of them are late; those that are called silent left out
+/// of both.
 async fn fleet(tx: &mut Tx, now_us: i64) -> Result<(usize, Vec<Late>), StoreError> {
-    let sql = "SELECT COUNT(*) FROM host WHERE state = 'active'";
+    let sql = concat!("SELECT COUNT(*) FROM host h WHERE h.state = 'active' AND ", lasting!());
     let (active,) = fetch!(tx, one, (i64,), sql)?;
-    let sql = "SELECT COUNT(DISTINCT d.host) FROM drift d JOIN host h ON h.id = d.host
-               WHERE d.drift = 'not_reporting' AND d.resolved_us IS NULL AND h.state = 'active'";
+    let sql = concat!(
+        "SELECT COUNT(DISTINCT d.host) FROM drift d JOIN host h ON h.id = d.host
+         WHERE d.drift = 'not_reporting' AND d.resolved_us IS NULL AND h.state = 'active' AND ",
+        lasting!()
+    );
     let (told,) = fetch!(tx, one, (i64,), sql)?;
-    let sql = "SELECT h.id, h.last_received_us, h.next_due_s FROM host h
-               WHERE h.state = 'active' AND h.last_received_us + h.next_due_s * 1100000 < $1
-                 AND NOT EXISTS (SELECT 1 FROM drift d WHERE d.host = h.id
-                                 AND d.drift = 'not_reporting' AND d.resolved_us IS NULL)
-               ORDER BY h.id";
-    let rows = fetch!(tx, all, (String, i64, i64), sql, now_us)?;
-    let late = rows.into_iter().map(|(host, received_us, due_s)| {
-        Ok(Late { host: host_id(&host)?, received_us, due_us: due_s * 1_000_000 })
-    });
-    let late = late.collect::<Result<_, StoreError>>()?;
+    let sql = concat!(
+        "SELECT h.id, h.last_received_us, h.next_due_s,
+           COALESCE((SELECT MAX(s.observed_from_us) FROM host_span s
+                     WHERE s.host = h.id AND s.property = 'state' AND s.value = 'active'
+                       AND s.observed_to_us IS NULL AND s.superseded_known IS NULL), 0)
+         FROM host h
+         WHERE h.state = 'active' AND h.last_received_us + h.next_due_s * 1100000 < $1
+           AND ",
+        lasting!(),
+        " AND NOT EXISTS (SELECT 1 FROM drift d WHERE d.host = h.id
+                          AND d.drift = 'not_reporting' AND d.resolved_us IS NULL)
+         ORDER BY h.id"
+    );
+    let rows = fetch!(tx, all, (String, i64, i64, i64), sql, now_us)?;
+    let mut late = Vec::with_capacity(rows.len());
+    for (host, received_us, due_s, active_us) in rows {
+        // After maintenance it has its time again.
+        let (received_us, due_us) = (received_us.max(active_us), due_s * 1_000_000);
+        if late_us(received_us, due_us) < now_us {
+            late.push(Late { host: host_id(&host)?, received_us, due_us });
+        }
+    }
     Ok((usize::try_from(active - told).unwrap_or(0), late))
 }
 
@@ -174,10 +200,14 @@ async fn never_reported(
     if since_us > before {
         return Ok(vec![]); // The collector itself was not there for long enough.
     }
-    let sql = "SELECT id, enrolled_us FROM host WHERE state = 'enrolling' AND enrolled_us < $1
-                 AND NOT EXISTS (SELECT 1 FROM drift d WHERE d.host = host.id
-                                 AND d.drift = 'not_reporting' AND d.resolved_us IS NULL)
-               ORDER BY id LIMIT 200";
+    let sql = concat!(
+        "SELECT h.id, h.enrolled_us FROM host h
+         WHERE h.state = 'enrolling' AND h.enrolled_us < $1 AND ",
+        lasting!(),
+        " AND NOT EXISTS (SELECT 1 FROM drift d WHERE d.host = h.id
+                          AND d.drift = 'not_reporting' AND d.resolved_us IS NULL)
+         ORDER BY h.id LIMIT 200"
+    );
     let rows = fetch!(tx, all, (String, i64), sql, before)?;
     rows.iter().map(|(host, at)| Ok((host_id(host)?, at + ENROLLED_GRACE_US))).collect()
 }

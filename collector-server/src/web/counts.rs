@@ -26,13 +26,15 @@ impl Standing {
             HostState::Ended => Self::Ended,
             HostState::Retired => Self::Retired,
             HostState::Enrolling => Self::Enrolling,
-            HostState::Active => match (host.last_received_us, host.next_due_s) {
-                (None, _) => Self::Enrolling,
-                // No promise of a next check-in is no sign that it is coming.
-                (Some(_), None) => Self::Silent,
-                (Some(_), Some(_)) if host.is_silent(now_us) => Self::Silent,
-                (Some(_), Some(_)) => Self::Reporting,
-            },
+            HostState::Active | HostState::Maintenance => {
+                match (host.last_received_us, host.next_due_s) {
+                    (None, _) => Self::Enrolling,
+                    // No promise of a next check-in is no sign that it is coming.
+                    (Some(_), None) => Self::Silent,
+                    (Some(_), Some(_)) if host.is_silent(now_us) => Self::Silent,
+                    (Some(_), Some(_)) => Self::Reporting,
+                }
+            }
         }
     }
 

@@ -4,7 +4,8 @@ use super::counts::{Population, Standing};
 use super::input::{Now, Severity};
 use super::marks::Outcome;
 use super::page::{Frame, When, age, count, host_path, plural};
-use crate::store::model::HostRow;
+use crate::expected::{Found, Line, Reconciled};
+use crate::store::model::{HostRow, HostState};
 use askama::Template;
 use evidence::HostId;
 use std::collections::BTreeMap;
@@ -25,6 +26,64 @@ pub struct HostsPage {
     pub next: Option<String>,
     /// `2 hosts have ended or were retired`: they are listed last and not counted.
     pub left: Option<String>,
+    /// How the list of expected hosts fits; none without a list.
+    pub expected: Option<ExpectedPart>,
+}
+
+/// Expected hosts beside those that are there.
+pub struct ExpectedPart {
+    /// `7 expected = 2 reporting + … ; 1 unlisted`.
+    pub says: String,
+    /// Those that a person should look at: missing, unlisted, or with a note.
+    pub rows: Vec<ExpectedLine>,
+    /// Rows that are not shown.
+    pub more: Option<String>,
+}
+
+pub struct ExpectedLine {
+    /// The host, if there is one.
+    pub path: Option<String>,
+    pub name: String,
+    pub word: &'static str,
+    pub group: String,
+    pub owner: String,
+    pub note: String,
+}
+
+impl HostsPage {
+    /// The page with what the list of expected hosts says.
+    #[must_use]
+    pub fn with_expected(mut self, reconciled: Option<&Reconciled>) -> Self {
+        self.expected = reconciled.map(expected_part);
+        self
+    }
+}
+
+/// The sum of the expected, for this page and the overview.
+pub fn expected_says(reconciled: &Reconciled) -> String {
+    format!("{}; {} unlisted", reconciled.says(), reconciled.count(Found::Unlisted))
+}
+
+fn expected_part(reconciled: &Reconciled) -> ExpectedPart {
+    let odd = |line: &&Line| {
+        matches!(line.state, Found::Missing | Found::Unlisted | Found::Ended | Found::Retired)
+            || line.note.is_some()
+    };
+    let odd: Vec<&Line> = reconciled.lines.iter().filter(odd).collect();
+    let row = |line: &&Line| ExpectedLine {
+        path: line.host.map(host_path),
+        name: line.name.clone(),
+        word: line.state.word(),
+        group: line.group.clone(),
+        owner: line.owner.clone().unwrap_or_default(),
+        note: line.note.clone().unwrap_or_default(),
+    };
+    let more = odd.len().saturating_sub(PAGE_SIZE);
+    ExpectedPart {
+        says: expected_says(reconciled),
+        rows: odd.iter().take(PAGE_SIZE).map(row).collect(),
+        more: (more > 0).then(|| plural(more, "more line")),
+    }
 }
 
 pub struct HostLine {
@@ -88,6 +147,7 @@ pub fn page(
         previous: (number > 1).then(|| format!("/hosts?page={}", number - 1)),
         next: (number < pages).then(|| format!("/hosts?page={}", number + 1)),
         left: (left > 0).then(|| plural(left, "host")),
+        expected: None,
     }
 }
 
@@ -153,7 +213,7 @@ fn line(
         path: host_path(host.id),
         name: host.name.clone(),
         group: host.group.clone(),
-        word: standing.word(),
+        word: word(host, *standing),
         key: standing.key(),
         received: host.last_received_us.map(When::cell),
         age: host.last_received_us.map(|us| age(us, now.at_us)).unwrap_or_default(),
@@ -161,6 +221,15 @@ fn line(
         kinds_short: kinds.is_some_and(|kinds| kinds.ok < kinds.of),
         fails: tally.fails.iter().map(|n| number(*n)).collect(),
         unknown: number(tally.unknown),
+    }
+}
+
+/// Maintenance is said beside what it may explain, and explains no silence away.
+fn word(host: &HostRow, standing: Standing) -> &'static str {
+    match (host.state, standing) {
+        (HostState::Maintenance, Standing::Silent) => "silent, in maintenance",
+        (HostState::Maintenance, Standing::Reporting) => "reporting, in maintenance",
+        _ => standing.word(),
     }
 }
 

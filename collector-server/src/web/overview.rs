@@ -3,9 +3,11 @@
 pub use crate::log_check::LogCheck;
 
 use super::counts::{Counts, Ledger, Population, Standing};
+use super::hosts::expected_says;
 use super::input::{Control, Now, Rule, Severity, Theme};
 use super::page::{Frame, Pair, When, age, control_path, count, drift_path, host_path, plural};
 use super::picture::{self, Tally, ThemeRow};
+use crate::expected::{Found, Reconciled};
 use crate::store::model::{DriftRow, LogHead};
 use askama::Template;
 use evidence::HostId;
@@ -58,6 +60,23 @@ pub fn page(frame: Frame, input: &Input<'_>) -> OverviewPage {
     }
 }
 
+impl OverviewPage {
+    /// The page with what the list of expected hosts says.
+    #[must_use]
+    pub fn with_expected(mut self, reconciled: Option<&Reconciled>) -> Self {
+        self.trust.expected = reconciled.map(|reconciled| {
+            let reporting = reconciled.count(Found::Reporting);
+            format!(
+                "{} of {} report: {}.",
+                count(reporting as u64),
+                plural(reconciled.expected(), "expected host"),
+                expected_says(reconciled)
+            )
+        });
+        self
+    }
+}
+
 /// The verdict, the bar, its sum, and the proof.
 pub struct Trust {
     /// The log did not hold: said before all else.
@@ -71,6 +90,8 @@ pub struct Trust {
     pub segments: Vec<Segment>,
     pub terms: Vec<Term>,
     pub proof: Vec<Pair>,
+    /// How many of the expected hosts report; none without a list.
+    pub expected: Option<String>,
 }
 
 /// A piece of the bar, in units of its view box.
@@ -115,6 +136,7 @@ fn trust(input: &Input<'_>, population: &Population) -> Trust {
         segments: segments(population),
         terms,
         proof: proof(input),
+        expected: None,
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) fn host(n: u64, state: HostState, last: Option<i64>) -> HostRow {
         next_due_s: last.map(|_| 3600),
         agent: None,
         manifest: None,
+        revoked_us: None,
     }
 }
 

@@ -5,36 +5,49 @@ use evidence::checkpoint::TreeHead;
 use evidence::{Digest, HostId, KindEntry, Status};
 use evidenced_collector::store::model::{AlertRow, DriftRow, ResultRow};
 use evidenced_collector::store::{
-    AcknowledgeRefusal, AlertFilter, Attempt, DeliveryFilter, DriftFilter, Judgement, Notice,
-    Store, Summary,
+    AcknowledgeRefusal, AlertFilter, Attempt, DeliveryFilter, DriftFilter, Judgement, LogState,
+    Notice, Store, Summary,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
 
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
 /// A host whose rule `acc` passes or fails as a test says.
-struct Subject {
-    agent: Agent,
+pub(crate) struct Subject {
+    pub(crate) agent: Agent,
     state: i64,
 }
 
 impl Subject {
-    async fn new(store: &Store, at_us: i64) -> Self {
+    pub(crate) async fn new(store: &Store, at_us: i64) -> Self {
         let mut subject = Self { agent: Agent::enrolled(store).await, state: 0 };
         subject.says(store, "pass", at_us).await;
         subject
     }
 
-    fn host(&self) -> HostId {
+    pub(crate) fn host(&self) -> HostId {
         self.agent.host
     }
 
     /// A check-in with another state, judged as the worker would: `acc` is now `outcome`.
-    async fn says(&mut self, store: &Store, outcome: &str, at_us: i64) {
+    pub(crate) async fn says(&mut self, store: &Store, outcome: &str, at_us: i64) {
         self.judged(store, outcome, at_us, |_| {}).await;
+    }
+
+    /// The same; something happens between the check-in and its judgement.
+    pub(crate) async fn says_and(
+        &mut self,
+        store: &Store,
+        outcome: &str,
+        at_us: i64,
+        meanwhile: impl AsyncFnOnce() -> LogState,
+    ) {
+        let judgement = self.judgement(store, outcome, at_us).await;
+        meanwhile().await;
+        assert!(store.record(&judgement).await.expect("store"));
     }
 
     async fn judged(
@@ -44,6 +57,12 @@ impl Subject {
         at_us: i64,
         change: impl FnOnce(&mut Judgement),
     ) {
+        let mut judgement = self.judgement(store, outcome, at_us).await;
+        change(&mut judgement);
+        assert!(store.record(&judgement).await.expect("store"));
+    }
+
+    async fn judgement(&mut self, store: &Store, outcome: &str, at_us: i64) -> Judgement {
         self.state += 1;
         self.agent.report(store, json!({"users": [self.state.to_string()]}), at_us / SECOND).await;
         let host = self.host();
@@ -77,11 +96,14 @@ impl Subject {
         };
         let fails = outcome == "fail";
         let ended = ("regression".to_owned(), "acc".to_owned());
-        let mut judgement = Judgement {
+        Judgement {
             host,
             after: pending.judged_index,
             statement,
             known,
+            at_us: statement.observed_us,
+            day: statement.observed_us / 86_400_000_000,
+            past: None,
             rules: Digest::of(b"rules"),
             kinds: BTreeMap::from([("accounts".to_owned(), entry)]),
             results: vec![result],
@@ -93,9 +115,7 @@ impl Subject {
                 kinds: BTreeMap::from([("acc".to_owned(), "accounts".to_owned())]),
                 ..Notice::default()
             },
-        };
-        change(&mut judgement);
-        assert!(store.record(&judgement).await.expect("store"));
+        }
     }
 }
 
@@ -103,11 +123,11 @@ fn all() -> AlertFilter {
     AlertFilter { limit: 100, ..AlertFilter::default() }
 }
 
-async fn alerts(store: &Store) -> Vec<AlertRow> {
+pub(crate) async fn alerts(store: &Store) -> Vec<AlertRow> {
     store.alerts(&all()).await.expect("alerts")
 }
 
-async fn states(store: &Store) -> Vec<(String, i64)> {
+pub(crate) async fn states(store: &Store) -> Vec<(String, i64)> {
     alerts(store).await.into_iter().map(|alert| (alert.state, alert.hosts)).collect()
 }
 
@@ -119,7 +139,7 @@ async fn life(store: &Store) -> Vec<String> {
     whole.events.into_iter().map(|event| event.event).collect()
 }
 
-fn state(state: &str, hosts: i64) -> (String, i64) {
+pub(crate) fn state(state: &str, hosts: i64) -> (String, i64) {
     (state.to_owned(), hosts)
 }
 
@@ -255,7 +275,7 @@ pub(crate) async fn other_rules_are_one_alert_for_all_hosts_and_acknowledging_cl
 }
 
 /// `look` every half minute of the clock; a gap would be the collector's.
-async fn watch(store: &Store, from: i64, to: i64) {
+pub(crate) async fn watch(store: &Store, from: i64, to: i64) {
     for now in (from..=to).step_by(30 * SECOND as usize) {
         store.watch_ends(now).await.expect("store");
         store.watch(now, 2 * MINUTE).await.expect("store");

@@ -1,8 +1,10 @@
 //! What both backends must do.
 
+mod fleet;
 mod people;
 
 pub(crate) use crate::identity::*;
+pub(crate) use fleet::*;
 pub(crate) use people::*;
 
 use evidence::check_in::Clock;
@@ -335,6 +337,9 @@ pub(crate) async fn a_judgement_counts_once_whoever_computed_it(store: &Store) {
         after: pending.judged_index,
         statement,
         known: statement.index as i64,
+        at_us: statement.observed_us,
+        day: statement.observed_us / 86_400_000_000,
+        past: None,
         rules: Digest::of(b"rules"),
         kinds: manifest.kinds,
         results: vec![result(agent.host, "pass", statement.observed_us, statement.index as i64)],
@@ -574,6 +579,9 @@ async fn judgement(store: &Store, agent: &Agent, outcome: &str) -> Judgement {
         after: pending.judged_index,
         statement,
         known: statement.index as i64,
+        at_us: statement.observed_us,
+        day: statement.observed_us / 86_400_000_000,
+        past: None,
         rules: Digest::of(b"rules"),
         kinds: BTreeMap::new(),
         results: vec![result(agent.host, outcome, statement.observed_us, statement.index as i64)],

@@ -3,6 +3,7 @@
 mod alerts;
 mod cases;
 mod identity;
+mod lives;
 
 use evidenced_collector::store::Store;
 
@@ -72,6 +73,19 @@ conformance!(
     a_host_that_left_is_ended_once,
     keys_rotate_in_order_and_nothing_is_skipped,
     an_older_chain_that_goes_on_is_a_second_machine,
+    a_day_that_turns_is_judged_though_a_host_sends_nothing_new,
+    a_late_check_in_of_yesterday_brings_no_yesterday_back,
+    a_silent_host_gets_no_verdict_of_a_new_day,
+    a_wrong_clock_that_jumped_ahead_does_not_decide_for_ever,
+    collectors_share_the_work_of_a_day_and_one_that_dies_leaves_it,
+    a_retired_host_is_refused_and_its_evidence_stays,
+    maintenance_ends_by_itself_and_a_check_in_does_not_end_it,
+    hosts_of_an_ephemeral_group_end_when_nobody_hears_them,
+    what_is_said_of_a_host_is_answered_as_it_was_known_then,
+    the_list_of_expected_hosts_is_replaced_whole_and_logged,
+    lists_in_pages_have_every_item_once_whatever_comes_between,
+    a_queue_takes_what_it_has_room_for_and_refuses_the_rest,
+    a_check_in_that_meets_a_damaged_row_holds_up_no_other,
 );
 
 conformance!(
@@ -92,3 +106,21 @@ conformance!(
     a_message_is_made_once_and_tried_until_it_arrives,
     lists_are_read_page_by_page,
 );
+
+conformance!(
+    lives, lives_sqlite, lives_postgres_15:
+    silence_is_a_drift_only_where_a_host_is_expected_to_report,
+    maintenance_ends_silence_and_gives_a_host_its_time_again,
+    what_is_open_of_a_host_ends_with_it_and_of_no_other,
+    a_host_that_leaves_is_ended_as_by_a_person,
+    a_host_does_not_clear_its_anomaly_by_leaving,
+    the_last_words_of_a_host_open_nothing_after_its_end,
+);
+
+#[tokio::test]
+async fn a_full_disk_loses_nothing() {
+    let directory = tempfile::tempdir().expect("directory");
+    let store = open(&format!("sqlite:{}", directory.path().join("evidence.db").display())).await;
+    cases::a_full_disk_loses_nothing(&store).await;
+    store.close().await;
+}

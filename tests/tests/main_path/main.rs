@@ -5,6 +5,7 @@ mod alerts;
 mod configuration;
 mod drift;
 mod enrolment;
+mod fleet;
 mod identity;
 mod interface;
 mod judging;

@@ -154,3 +154,22 @@ fn of_the_drifts_of_one_check_in_the_most_urgent_leads() {
     let of = |severity: &str| format!("evidence lost, {severity}; evidence_lost");
     assert_eq!(kinds, [of("low"), of("critical"), of("high"), of("medium")], "the latest first");
 }
+
+#[test]
+fn expected_hosts_are_said_with_their_sum_only_when_there_is_a_list() {
+    use crate::expected::{parse_hosts, reconcile};
+    let list = parse_hosts(b"name,group\nhost-1,web\nhost-3,web\nabsent,web\n").expect("a list");
+    let reconciled = reconcile(&list.entries, &fleet(), NOW);
+    let page = check(&fleet(), &[], &[]);
+    assert_eq!(page.trust.expected, None);
+    let page = page.with_expected(Some(&reconciled));
+    assert_eq!(
+        page.trust.expected.as_deref(),
+        Some(
+            "1 of 3 expected hosts report: 3 expected = 1 reporting + 1 silent + 0 enrolling + 1 \
+             missing + 0 ended + 0 retired; 2 unlisted."
+        )
+    );
+    let html = page.render().expect("a page");
+    assert!(html.contains("1 of 3 expected hosts report"), "{html}");
+}
