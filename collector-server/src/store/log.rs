@@ -180,8 +180,8 @@ impl Store {
             plans.iter().flatten().flat_map(Plan::nodes).map(|node| tile_of(node).0).collect();
         let mut tiles = fresh.0;
         for id in needed {
-            if !tiles.contains_key(&id) {
-                tiles.insert(id, tile(&self.db, id).await?);
+            if let Entry::Vacant(place) = tiles.entry(id) {
+                place.insert(tile(&self.db, id).await?);
             }
         }
         let nodes = Nodes { tiles, hashed: RefCell::default() };

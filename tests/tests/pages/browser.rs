@@ -182,7 +182,11 @@ impl Browser {
         found.iter().map(|what| what.as_str().expect("words").to_owned()).collect()
     }
 
+    /// Presses a key on a page that was painted: Chromium drops what is typed before that.
     pub(crate) async fn press(&self, key: Key) {
+        let painted = "const done = arguments[arguments.length - 1];
+            requestAnimationFrame(() => requestAnimationFrame(() => done(true)))";
+        self.driver.execute_async(painted, vec![]).await.expect("the page is painted");
         let keys = self.driver.action_chain().key_down(key.clone()).key_up(key);
         keys.perform().await.expect("a key");
     }
