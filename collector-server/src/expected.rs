@@ -159,13 +159,13 @@ pub fn reconcile(expected: &[Expected], hosts: &[HostRow], now_us: i64) -> Recon
             note: note.or_else(|| other_group(entry, host?)),
         });
     }
-    lines.sort_by(|a, b| key_of(&a.name).cmp(&key_of(&b.name)));
+    lines.sort_by_key(|line| key_of(&line.name));
     let mut unlisted: Vec<Line> = hosts
         .iter()
         .filter(|host| host.state.is_in_service() && !taken.contains(&host.id))
         .map(|host| unlisted(host, &listed))
         .collect();
-    unlisted.sort_by(|a, b| (key_of(&a.name), a.host).cmp(&(key_of(&b.name), b.host)));
+    unlisted.sort_by_key(|line| (key_of(&line.name), line.host));
     lines.extend(unlisted);
     Reconciled { lines }
 }

@@ -65,7 +65,8 @@ async fn step(store: &Store, change: &LifeChange) -> Result<(), StoreError> {
 /// `[from_us, to_us)`: the intersection of what was said of their group and of their state, as it
 /// is known now. Pure.
 pub fn service_us(spans: &[HostSpan], from_us: i64, to_us: i64) -> BTreeMap<String, i64> {
-    let mut hosts: BTreeMap<HostId, (Vec<&Span<String>>, Vec<&Span<String>>)> = BTreeMap::new();
+    type Spans<'a> = Vec<&'a Span<String>>;
+    let mut hosts: BTreeMap<HostId, (Spans<'_>, Spans<'_>)> = BTreeMap::new();
     for row in spans.iter().filter(|row| row.span.superseded_known.is_none()) {
         let (groups, states) = hosts.entry(row.host).or_default();
         match row.property.as_str() {
