@@ -39,7 +39,7 @@ impl Clock {
     }
 
     /// One that shows what somebody else sets, in ms since the epoch, and whose waits are `speed`
-    /// times as short.
+    /// times as short, but for none below a minute: whoever sets it may be slower than that.
     pub fn driven(now_ms: Arc<AtomicI64>, speed: u32) -> Self {
         Self { wall: Wall::Driven(now_ms), speed: speed.max(1), set_by_ms: Arc::default() }
     }
@@ -64,7 +64,11 @@ impl Clock {
 
     /// How long this much of its time takes.
     pub fn real(&self, time: Duration) -> Duration {
-        time / self.speed
+        let least = match self.wall {
+            Wall::Driven(_) => Duration::from_secs(60),
+            _ => Duration::ZERO,
+        };
+        time.max(least) / self.speed
     }
 
     /// The moment when `time` will have passed.

@@ -127,7 +127,7 @@ impl SimulatedHost {
         let host = self.inner.as_mut().expect("a host in its place");
         host.client = client(&host.pem, &host.identity.trust.authorities);
         if let Some((_, certificate, bare)) = &mut host.bare {
-            *bare = client(&host.pem, &[certificate.clone()]);
+            *bare = client(&host.pem, std::slice::from_ref(certificate));
         }
     }
 

@@ -63,12 +63,15 @@ pub(crate) enum Other {
     Contents,
 }
 
+/// Rules that a source decides, by what it is and what else it could hold.
+type Decided = BTreeMap<(String, String, Other), Arc<BTreeSet<String>>>;
+
 /// All rules of all profiles, and a sound state of every kind beside the one that is tried.
 pub(crate) struct Bench {
     judge: Judge,
     sound: HostState,
     /// What [`Bench::decided`] found before.
-    decided: Mutex<BTreeMap<(String, String, Other), Arc<BTreeSet<String>>>>,
+    decided: Mutex<Decided>,
     /// What [`Bench::judged`] said before, by all that it depends on.
     judged: Mutex<HashMap<Seen, Arc<Outcomes>>>,
 }

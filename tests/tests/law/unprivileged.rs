@@ -50,7 +50,7 @@ fn denied_on_disk(bench: &Bench, cases: &[Case], findings: &mut Findings) {
             // Below a directory that is closed already nothing more can be refused.
             let Ok(found) = fs::metadata(&at) else { continue };
             let mode = found.permissions().mode();
-            fs::set_permissions(&at, Permissions::from_mode(0)).expect("mode");
+            fs::set_permissions(&at, Permissions::from_mode(0o000)).expect("mode");
             let after = outcomes();
             fs::set_permissions(&at, Permissions::from_mode(mode)).expect("mode");
             // The mode is seen, and it is another one; what the fixtures decide was seen with
