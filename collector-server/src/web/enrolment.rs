@@ -91,8 +91,8 @@ pub struct WaitingLine {
     pub age: String,
 }
 
-/// Where an agent keeps its state when nothing else is said.
-const STATE: &str = "/var/lib/evidenced";
+/// As `deploy/systemd` runs the agent: its user, and its state directory of the same name.
+const AGENT: &str = "evidenced-agent";
 
 pub fn page(frame: Frame, input: &Input<'_>) -> EnrolmentPage {
     let mut waiting: Vec<&HostRow> =
@@ -135,8 +135,11 @@ pub fn page(frame: Frame, input: &Input<'_>) -> EnrolmentPage {
 
 fn commands(server: &str, token: &str) -> Commands {
     Commands {
-        enrol: format!("evidenced-agent enroll --state {STATE} --server {server} --token {token}"),
-        run: "evidenced-agent run --state /var/lib/evidenced",
+        enrol: format!(
+            "runuser -u {AGENT} -- {AGENT} enroll --state /var/lib/{AGENT} --server {server} \
+             --token {token} && systemctl enable --now {AGENT}"
+        ),
+        run: "systemctl enable --now evidenced-agent",
     }
 }
 
