@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// The clock of one host. Clones are the same clock.
@@ -17,31 +18,44 @@ pub struct Clock {
     speed: u32,
     /// What it was set forward or back by, in ms.
     set_by_ms: Arc<AtomicI64>,
+    /// Told until when its holder rests, and None as soon as it does not.
+    rest: Option<watch::Sender<Option<Instant>>>,
 }
 
 #[derive(Clone)]
 enum Wall {
     System,
     From { start: SystemTime, begun: Instant },
-    Driven(Arc<AtomicI64>),
 }
+
+/// While this lives, the holder of a clock has nothing to do but wait.
+pub struct Rest<'a>(&'a Clock);
 
 impl Clock {
     /// The machine's.
     pub fn system() -> Self {
-        Self { wall: Wall::System, speed: 1, set_by_ms: Arc::default() }
+        Self { wall: Wall::System, speed: 1, set_by_ms: Arc::default(), rest: None }
     }
 
     /// One that starts at `start` and runs `speed` times as fast: a day in a minute is 1440.
     pub fn fast(start: SystemTime, speed: u32) -> Self {
         let wall = Wall::From { start, begun: Instant::now() };
-        Self { wall, speed: speed.max(1), set_by_ms: Arc::default() }
+        Self { wall, speed: speed.max(1), set_by_ms: Arc::default(), rest: None }
     }
 
-    /// One that shows what somebody else sets, in ms since the epoch, and whose waits are `speed`
-    /// times as short, but for none below a minute: whoever sets it may be slower than that.
-    pub fn driven(now_ms: Arc<AtomicI64>, speed: u32) -> Self {
-        Self { wall: Wall::Driven(now_ms), speed: speed.max(1), set_by_ms: Arc::default() }
+    /// The same, and it tells until when its holder rests: whoever makes the time pass waits for
+    /// that, and lets no time pass over work.
+    #[must_use]
+    pub fn telling(self, rest: watch::Sender<Option<Instant>>) -> Self {
+        Self { rest: Some(rest), ..self }
+    }
+
+    /// Says that there is nothing to do before `until`, unless something comes from outside.
+    pub fn rest(&self, until: Instant) -> Rest<'_> {
+        if let Some(rest) = &self.rest {
+            rest.send_replace(Some(until));
+        }
+        Rest(self)
     }
 
     /// Sets the wall clock, and that of every clone, forward (or back) by so many ms, as a person
@@ -54,7 +68,6 @@ impl Clock {
     pub fn now_ms(&self) -> i64 {
         let now = match &self.wall {
             Wall::System => ms(SystemTime::now()),
-            Wall::Driven(now_ms) => now_ms.load(Ordering::SeqCst),
             Wall::From { start, begun } => {
                 ms(*start).saturating_add(millis(begun.elapsed().saturating_mul(self.speed)))
             }
@@ -64,11 +77,7 @@ impl Clock {
 
     /// How long this much of its time takes.
     pub fn real(&self, time: Duration) -> Duration {
-        let least = match self.wall {
-            Wall::Driven(_) => Duration::from_secs(60),
-            _ => Duration::ZERO,
-        };
-        time.max(least) / self.speed
+        time / self.speed
     }
 
     /// The moment when `time` will have passed.
@@ -84,6 +93,14 @@ impl Clock {
     /// Waits until this much of its time has passed.
     pub async fn sleep(&self, time: Duration) {
         tokio::time::sleep(self.real(time)).await;
+    }
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        if let Some(rest) = &self.0.rest {
+            rest.send_replace(None);
+        }
     }
 }
 

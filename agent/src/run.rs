@@ -237,6 +237,7 @@ impl Agent {
         let tend_at = self.renewal.as_ref().map(|renewal| renewal.wake(now_ms));
         let wake = tend_at.map_or(wake, |tend_at| wake.min(tend_at));
         let wake = wake.min(self.clock.after(MAX_SLEEP));
+        let _resting = self.clock.rest(wake);
         tokio::select! {
             () = sleep_until(wake) => {}
             () = self.watch.noted() => {}

@@ -1,6 +1,7 @@
 //! Time, as it is handed in: everything that needs the time of day holds a [`Clock`] or is given a
 //! moment. The wall clock is read only here.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,25 +9,30 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[derive(Clone)]
 pub struct Clock {
     now: Arc<dyn Fn() -> SystemTime + Send + Sync>,
-    /// How many of its seconds pass in a second.
-    speed: u32,
+    sleep: Arc<dyn Fn(Duration) -> Sleep + Send + Sync>,
 }
+
+type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Clock {
     /// The machine's.
     pub fn system() -> Self {
-        Self { now: Arc::new(now), speed: 1 }
+        Self::driven(now, |time| Box::pin(tokio::time::sleep(time)))
     }
 
     /// One that starts at `start` and runs `speed` times as fast: a day in a minute is 1440.
     pub fn fast(start: SystemTime, speed: u32) -> Self {
-        let begun = Instant::now();
-        Self { now: Arc::new(move || start + begun.elapsed() * speed), speed: speed.max(1) }
+        let (begun, speed) = (Instant::now(), speed.max(1));
+        let now = move || start + begun.elapsed() * speed;
+        Self::driven(now, move |time| Box::pin(tokio::time::sleep(time / speed)))
     }
 
-    /// One that shows what somebody else sets, and whose waits are `speed` times as short.
-    pub fn driven(now: impl Fn() -> SystemTime + Send + Sync + 'static, speed: u32) -> Self {
-        Self { now: Arc::new(now), speed: speed.max(1) }
+    /// One of somebody else's: the time, and a wait until so much of it has passed.
+    pub fn driven(
+        now: impl Fn() -> SystemTime + Send + Sync + 'static,
+        sleep: impl Fn(Duration) -> Sleep + Send + Sync + 'static,
+    ) -> Self {
+        Self { now: Arc::new(now), sleep: Arc::new(sleep) }
     }
 
     pub fn now(&self) -> SystemTime {
@@ -38,15 +44,9 @@ impl Clock {
         us(self.now())
     }
 
-    /// This time, or what passes in `real` seconds of the machine if that is more: for limits that
-    /// a fast clock must not make shorter than the machine is quick.
-    pub fn at_least(&self, time: Duration, real: Duration) -> Duration {
-        time.max(real * self.speed)
-    }
-
     /// Waits until this much of its time has passed.
     pub async fn sleep(&self, time: Duration) {
-        tokio::time::sleep(time / self.speed).await;
+        (self.sleep)(time).await;
     }
 }
 

@@ -79,8 +79,7 @@ impl Notifier {
                 self.write(&untold, now_us).await?;
             }
         }
-        let until = self.clock.at_least(TAKEN, TAKEN);
-        let due = self.store.take_due(now_us, now_us + micros(until)).await?;
+        let due = self.store.take_due(now_us, now_us + micros(TAKEN)).await?;
         let some = !due.is_empty();
         // Each channel by itself, so that one that hangs holds up no other; and in order.
         let mut tasks = tokio::task::JoinSet::new();

@@ -10,10 +10,8 @@ use tokio::sync::{Notify, watch};
 /// Time between two looks.
 const EVERY: Duration = Duration::from_secs(30);
 
-/// A collector that did not look for this long was away …
-const AWAY: Duration = Duration::from_secs(120);
-/// … whatever its clock says in less than this of the machine's time.
-const AWAY_REAL: Duration = Duration::from_secs(2);
+/// A collector that did not look for this long was away, in microseconds.
+const AWAY_US: i64 = 120_000_000;
 
 /// Looks again and again until `stop`; tells `alerts` when there may be something to deliver.
 pub async fn run(store: Store, clock: Clock, alerts: Arc<Notify>, mut stop: watch::Receiver<bool>) {
@@ -34,9 +32,8 @@ pub async fn run(store: Store, clock: Clock, alerts: Arc<Notify>, mut stop: watc
 /// One look. True if there is more to do at once.
 async fn look(store: &Store, clock: &Clock) -> Result<bool, StoreError> {
     let now_us = clock.now_us();
-    let away = clock.at_least(AWAY, AWAY_REAL);
     store.watch_ends(now_us).await?;
-    let more = store.watch(now_us, i64::try_from(away.as_micros()).unwrap_or(i64::MAX)).await?;
+    let more = store.watch(now_us, AWAY_US).await?;
     store.settle_alerts(now_us).await?;
     Ok(more)
 }

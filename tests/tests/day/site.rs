@@ -1,15 +1,14 @@
 //! The collector of the day, in this process: on a small file system of its own that can be full,
 //! with a clock that runs as fast as those of its hosts.
 
+use crate::time::Time;
 use evidence::wire::Token;
-use evidenced_collector::clock::Clock;
 use evidenced_collector::data::DataDir;
 use evidenced_collector::serve::Running;
 use evidenced_tests::{Api, Ended, program};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::SystemTime;
 
 /// Room for a day of fifty hosts, and little more.
 const SIZE: &str = "size=96m";
@@ -61,16 +60,12 @@ impl Site {
         token.parse().expect("a token")
     }
 
-    /// Serves from `start` on, on the ports it had before.
-    pub(crate) async fn serve(&mut self, start: SystemTime) {
-        self.serve_by(Clock::fast(start, 1)).await;
-    }
-
-    pub(crate) async fn serve_by(&mut self, clock: Clock) {
+    /// Serves at this time, on the ports it had before.
+    pub(crate) async fn serve(&mut self, time: &Time) {
         let data = DataDir::open(&self.data()).expect("a data directory");
         let mut config = data.config(None).expect("a configuration");
         (config.agents.listen, config.people.listen) = (self.agents, self.people);
-        let running = Running::start(&data, config, clock).await;
+        let running = Running::start(&data, config, time.for_collector()).await;
         let running = running.expect("the collector serves");
         (self.agents, self.people) = (running.agents, running.people);
         self.running = Some(running);
