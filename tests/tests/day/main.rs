@@ -10,8 +10,8 @@ mod line;
 mod site;
 mod time;
 
-use evidenced_tests::holds;
 use evidence::wire::Token;
+use evidenced_tests::holds;
 use host::Host;
 use line::{Line, Weather};
 use serde_json::Value;
@@ -149,7 +149,10 @@ async fn a_day_of_fifty_hosts_shows_the_expected_drifts_and_no_others_and_loses_
     let seen: BTreeSet<_> = drifts.keys().cloned().collect();
     let missing: Vec<_> = expected.difference(&seen).collect();
     drifts.retain(|drift, _| !expected.contains(drift));
-    assert!(missing.is_empty() && drifts.is_empty(), "not seen {missing:#?}, not expected {drifts:#?}");
+    assert!(
+        missing.is_empty() && drifts.is_empty(),
+        "not seen {missing:#?}, not expected {drifts:#?}"
+    );
     site.stop().await;
     let verified: Value =
         serde_json::from_str(&site.cli(&["log", "verify", "--format", "json"]).await)
@@ -164,9 +167,8 @@ async fn drifts(day: &Day, site: &Site) -> BTreeMap<Seen, String> {
     let mut seen = BTreeMap::new();
     holds("judgement has caught up", async || {
         let drifts = api.items("/api/v1/drifts").await;
-        let now = drifts.iter().map(|drift| {
-            (read(drift, &names), at_what_time(drift, day.midnight_ms))
-        });
+        let now =
+            drifts.iter().map(|drift| (read(drift, &names), at_what_time(drift, day.midnight_ms)));
         let now: BTreeMap<_, _> = now.collect();
         let settled = now == seen;
         seen = now;
