@@ -14,6 +14,7 @@
 pub mod canonical;
 pub mod check_in;
 pub mod checkpoint;
+pub mod declared;
 pub mod digest;
 pub mod dsse;
 pub mod facts;
