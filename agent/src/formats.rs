@@ -19,4 +19,5 @@ pub mod sshd_config;
 pub mod sudoers;
 pub mod sysctl_conf;
 pub mod systemd_config;
+pub mod tree;
 pub mod utmp;
