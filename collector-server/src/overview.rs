@@ -140,11 +140,15 @@ mod tests {
         let now_us = 100_000_000;
         let (fresh, silent) = (host(1, now_us - 19_000_000), host(2, now_us - 21_000_000));
         let retired = HostRow { state: HostState::Retired, ..host(3, now_us) };
-        let mut results = vec![row(&fresh, "pass"), row(&silent, "pass"), row(&retired, "pass")];
-        silence(&[fresh, silent, retired], &mut results, now_us);
+        let revoked = HostRow { revoked_us: Some(now_us - 1), ..host(4, now_us - 2) };
+        let hosts = [fresh, silent, retired, revoked];
+        let mut results: Vec<_> = hosts.iter().map(|host| row(host, "pass")).collect();
+        silence(&hosts, &mut results, now_us);
         let said: Vec<_> =
             results.iter().map(|r| (r.outcome.as_str(), r.reason.as_deref())).collect();
-        assert_eq!(said, [("pass", None), ("unknown", Some("not_reporting"))]);
+        let silent = ("unknown", Some("not_reporting"));
+        assert_eq!(said, [("pass", None), silent, silent]);
         assert_eq!(results[1].since_us, now_us - 1_000_000);
+        assert_eq!(results[2].since_us, now_us - 1, "since its identity was revoked");
     }
 }

@@ -292,12 +292,13 @@ fn format(document: &Document, fields: &[Field]) -> Result<Format, Fault> {
         (FormatName::Regex, None) => Err(Fault(at, "`regex` needs a `pattern`".to_owned())),
         (_, Some(pattern)) => Err(Fault(pattern.span(), "only `regex` has a `pattern`".to_owned())),
         (FormatName::ExitCode, None) => {
-            let is_exit_code = |field: &Field| {
-                field.from == ["exit_code"] && field.shape == FieldType::Integer
-            };
+            let is_exit_code =
+                |field: &Field| field.from == ["exit_code"] && field.shape == FieldType::Integer;
             match document.command.is_some() && fields.iter().all(is_exit_code) {
                 true => Ok(Format::ExitCode),
-                false => Err(Fault(at, "a command gives the integer `exit_code`, and no more".into())),
+                false => {
+                    Err(Fault(at, "a command gives the integer `exit_code`, and no more".into()))
+                }
             }
         }
         (FormatName::KeyValue, None) => Ok(Format::KeyValue),

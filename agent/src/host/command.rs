@@ -59,8 +59,7 @@ impl Command {
             .stderr(Stdio::null())
             .process_group(0);
         let child = command.spawn().map_err(|error| CommandError::Start(super::io_error(error)))?;
-        Running { child, until: Instant::now() + self.timeout, ended: false }
-            .finish(self)
+        Running { child, until: Instant::now() + self.timeout, ended: false }.finish(self)
     }
 
     /// Whoever can replace the program could have this agent run anything. Its directories are the
@@ -183,10 +182,12 @@ mod tests {
 
     #[test]
     fn what_takes_too_long_or_says_too_much_is_ended_with_all_it_started() {
-        let slow = Command { timeout: Duration::from_millis(200), ..shell("sleep 1000 & sleep 1000") };
+        let slow =
+            Command { timeout: Duration::from_millis(200), ..shell("sleep 1000 & sleep 1000") };
         assert_eq!(slow.run(), Err(CommandError::Timeout(slow.timeout)));
         // Its output is closed, and it does not end.
-        let closed = Command { arguments: vec!["-c".into(), "exec >&-; sleep 1000".into()], ..slow };
+        let closed =
+            Command { arguments: vec!["-c".into(), "exec >&-; sleep 1000".into()], ..slow };
         assert_eq!(closed.run(), Err(CommandError::Timeout(closed.timeout)));
         assert_eq!(shell("yes").run(), Err(CommandError::TooLong(1000)));
     }

@@ -60,15 +60,18 @@ impl HostState {
 }
 
 impl HostRow {
-    /// When the second promised check-in failed to come, if it did.
+    /// When the second promised check-in failed to come, if it did, or its identity was revoked.
     pub fn silent_since_us(&self) -> i64 {
         let due = self.next_due_s.unwrap_or_default();
-        self.last_received_us.unwrap_or_default() + 2 * due * 1_000_000
+        let missed_us = self.last_received_us.unwrap_or_default() + 2 * due * 1_000_000;
+        self.revoked_us.map_or(missed_us, |revoked_us| revoked_us.min(missed_us))
     }
 
-    /// Whether two promised check-ins were missed (DESIGN: silent = 2 × `next_due_s`).
+    /// Whether two promised check-ins were missed (DESIGN: silent = 2 × `next_due_s`), or none can
+    /// come any more because its identity was revoked.
     pub fn is_silent(&self, now_us: i64) -> bool {
         match (self.last_received_us, self.next_due_s) {
+            _ if self.revoked_us.is_some_and(|revoked_us| revoked_us <= now_us) => true,
             (Some(received), Some(due)) => now_us - received > 2 * due * 1_000_000,
             _ => false,
         }

@@ -17,10 +17,13 @@ const AT_ONCE: usize = 200;
 /// A day, in microseconds.
 const DAY_US: i64 = 86_400_000_000;
 
-/// Hosts of ephemeral groups (`h.host_group`) end in silence; that is their way and no drift.
+/// Hosts of whom a check-in is expected. Those of ephemeral groups (`h.host_group`) end in silence;
+/// that is their way and no drift. One whose identity a person revoked cannot report: pages say so,
+/// and nobody has to be told what a person did.
 macro_rules! lasting {
     () => {
-        "NOT EXISTS (SELECT 1 FROM host_group g WHERE g.name = h.host_group AND g.ttl_s IS NOT NULL)"
+        "h.revoked_us IS NULL AND NOT EXISTS
+           (SELECT 1 FROM host_group g WHERE g.name = h.host_group AND g.ttl_s IS NOT NULL)"
     };
 }
 
@@ -56,13 +59,14 @@ impl Store {
     /// Ends what the last check-ins of a host ended. True if there was anything.
     pub async fn watch_ends(&self, now_us: i64) -> Result<bool, StoreError> {
         let mut ended = vec![];
-        let sql = "SELECT d.id, d.host, d.drift, d.grouping, d.opened_index, h.state, h.last_index,
-                   h.next_due_s, a.acknowledged_us
+        let sql = "SELECT d.id, d.host, d.drift, d.grouping, d.opened_index, h.state, h.revoked_us,
+                   h.last_index, h.next_due_s, a.acknowledged_us
                    FROM drift d JOIN host h ON h.id = d.host
                    LEFT JOIN alert_drift l ON l.drift = d.id LEFT JOIN alert a ON a.id = l.alert
                    WHERE d.resolved_us IS NULL AND d.drift IN ('not_reporting', 'integrity_anomaly')
                      AND (h.state IN ('ended', 'retired') OR h.last_index >= d.opened_index
-                          OR (h.state = 'maintenance' AND d.drift = 'not_reporting'))
+                          OR (d.drift = 'not_reporting'
+                              AND (h.state = 'maintenance' OR h.revoked_us IS NOT NULL)))
                    ORDER BY d.id";
         for row in read!(&self.db, all, Open, sql)? {
             if self.has_ended(&row).await? {
@@ -85,6 +89,7 @@ impl Store {
             // It reports no more; what it did is for a person to take on.
             "ended" | "retired" => return Ok(silent || row.acknowledged_us.is_some()),
             "maintenance" if silent => return Ok(true), // Nobody expects it to report.
+            _ if silent && row.revoked_us.is_some() => return Ok(true),
             _ => {}
         }
         let Some(last) = row.last_index else { return Ok(false) };
@@ -149,6 +154,7 @@ struct Open {
     grouping: String,
     opened_index: i64,
     state: String,
+    revoked_us: Option<i64>,
     last_index: Option<i64>,
     next_due_s: Option<i64>,
     acknowledged_us: Option<i64>,

@@ -25,6 +25,8 @@ impl Standing {
         match host.state {
             HostState::Ended => Self::Ended,
             HostState::Retired => Self::Retired,
+            // Nothing can come of it any more.
+            _ if host.revoked_us.is_some() => Self::Silent,
             HostState::Enrolling => Self::Enrolling,
             HostState::Active | HostState::Maintenance => {
                 match (host.last_received_us, host.next_due_s) {

@@ -2,6 +2,7 @@
 
 use super::control::{Offenders, why_unknown};
 use super::counts::{Ledger, Standing};
+use super::hosts;
 use super::input::{Now, Rule};
 use super::marks::{self, Mark, Outcome};
 use super::page::{Frame, Pair, When, age, control_path, count, drift_path, facts_path, plural};
@@ -107,14 +108,13 @@ impl HostPage {
 
 /// `now.results` are those of this host.
 pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> HostPage {
-    let hosts = std::slice::from_ref(host);
-    let now = Now { hosts, ..*now };
+    let now = Now { hosts: std::slice::from_ref(host), ..*now };
     let standing = Standing::of(host, now.at_us);
     let mut page = HostPage {
         frame,
         name: host.name.clone(),
         group: host.group.clone(),
-        word: standing.word(),
+        word: hosts::word(host, standing),
         key: standing.key(),
         verdict: String::new(),
         identity: identity(host, now.at_us),
@@ -203,6 +203,11 @@ fn verdict(page: &HostPage, host: &HostRow, standing: Standing, now_us: i64) -> 
     );
     match standing {
         Standing::Reporting => format!("Last heard {heard}. {results}"),
+        Standing::Silent if host.revoked_us.is_some() => format!(
+            "Its identity was revoked {}: it cannot report, and what passed then counts as unknown \
+             now. Last heard {heard}. {results}",
+            host.revoked_us.map(|us| When::of(us).text).unwrap_or_default()
+        ),
         Standing::Silent => format!(
             "Last heard {heard}: two promised check-ins are missing, so what passed then counts \
              as unknown now. {results}"
@@ -228,7 +233,9 @@ fn identity(host: &HostRow, now_us: i64) -> Vec<Pair> {
         Pair::said("Enrolled", When::of(host.enrolled_us).text),
         Pair::said("Last received", received),
     ];
-    if let (Some(us), Some(due_s)) = (host.last_received_us, host.next_due_s) {
+    if let Some(us) = host.revoked_us {
+        pairs.push(Pair::said("Identity revoked", When::of(us).text));
+    } else if let (Some(us), Some(due_s)) = (host.last_received_us, host.next_due_s) {
         let due_us = us.saturating_add(due_s.saturating_mul(1_000_000));
         let late =
             if due_us < now_us { format!(", {} late", age(due_us, now_us)) } else { String::new() };

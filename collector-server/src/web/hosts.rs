@@ -225,8 +225,9 @@ fn line(
 }
 
 /// Maintenance is said beside what it may explain, and explains no silence away.
-fn word(host: &HostRow, standing: Standing) -> &'static str {
+pub fn word(host: &HostRow, standing: Standing) -> &'static str {
     match (host.state, standing) {
+        _ if standing.is_enrolled() && host.revoked_us.is_some() => "silent, revoked",
         (HostState::Maintenance, Standing::Silent) => "silent, in maintenance",
         (HostState::Maintenance, Standing::Reporting) => "reporting, in maintenance",
         _ => standing.word(),

@@ -308,6 +308,22 @@ pub(crate) async fn a_silent_host_is_one_drift_until_it_reports_again(store: &St
     assert_eq!(states(store).await, [state("resolved", 1)]);
 }
 
+pub(crate) async fn a_host_whose_identity_was_revoked_is_no_drift(store: &Store) {
+    let start = 10 * HOUR;
+    let revoked = Subject::new(store, start).await;
+    let silent = Subject::new(store, start).await;
+    store.revoke_host(revoked.host(), "eve", start + HOUR).await.expect("store").expect("revoked");
+    watch(store, start, start + 3 * HOUR).await;
+    let told = store.silent_hosts().await.expect("store");
+    assert_eq!(told.keys().collect::<Vec<_>>(), [&silent.host()]);
+    // What was said before is settled by it.
+    let now = start + 3 * HOUR;
+    store.revoke_host(silent.host(), "eve", now).await.expect("store").expect("revoked");
+    watch(store, now, now + MINUTE).await;
+    assert!(store.silent_hosts().await.expect("store").is_empty());
+    assert_eq!(states(store).await, [state("resolved", 1)]);
+}
+
 pub(crate) async fn a_fleet_that_falls_silent_is_the_collectors_trouble_first(store: &Store) {
     let start = 10 * HOUR;
     let mut hosts = vec![];

@@ -100,6 +100,7 @@ conformance!(
     a_fleet_that_falls_silent_is_the_collectors_trouble_first,
     a_collector_that_was_away_gives_hosts_their_time_again,
     a_host_that_never_reports_has_a_day,
+    a_host_whose_identity_was_revoked_is_no_drift,
     a_restored_machine_is_one_anomaly_from_refusal_to_new_chain,
     a_clock_that_jumps_is_said_once_and_ends_when_it_is_right,
     a_host_that_saw_another_log_is_one_anomaly,

@@ -253,7 +253,6 @@ fn expected() -> BTreeSet<Seen> {
         ("denied", "evidence_lost", "accounts", true),
         ("asleep", "not_reporting", "", true),
         ("traveller", "not_reporting", "", true),
-        ("revoked", "not_reporting", "", false),
         // Clocks that are right again.
         ("ahead", "integrity_anomaly", "", true),
         ("behind", "integrity_anomaly", "", true),

@@ -55,3 +55,14 @@ fn a_long_list_is_paged_and_no_host_is_lost() {
     assert_eq!(pages[2].next, None);
     assert_eq!(check(&hosts, 99).rows.len(), 50);
 }
+
+#[test]
+fn a_revoked_identity_is_said_at_once_and_its_host_counts_as_silent() {
+    let mut hosts = fleet();
+    let reporting = hosts.iter_mut().find(|host| host.name == "host-1").expect("host");
+    reporting.revoked_us = Some(NOW - 1);
+    let page = check(&hosts, 1);
+    let line = page.rows.iter().find(|row| row.name == "host-1").expect("host");
+    assert_eq!((line.word, line.unknown.as_str()), ("silent, revoked", "2"));
+    assert_eq!(page.says, "4 enrolled = 1 reporting + 2 silent + 1 enrolling");
+}
