@@ -345,7 +345,7 @@ impl Agent {
         plan.heed(now_ms);
         plan.note(gathered.iter().map(|one| one.kind.as_str()), now_ms);
         let wait_s = plan.wait_s(now_ms);
-        let next_due_s = plan.next_due_s(now_ms);
+        let next_due_s = plan.next_due_s();
         let manifest = self.spool.current_manifest();
         let before = self.spool.current().cloned().zip(manifest);
         let statement = Statement::new(before, gathered, |kind| plan.has(kind))?;

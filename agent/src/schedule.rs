@@ -95,9 +95,9 @@ pub struct Timetable {
 }
 
 impl Timetable {
-    /// The schedule, later by a delay that is always the same for this host and kind.
-    pub fn new(schedule: Schedule, host: HostId, kind: &str) -> Self {
-        let splay_s = splay_s(host, kind, schedule.period_s());
+    /// The schedule, later by a delay that is always the same for this host.
+    pub fn new(schedule: Schedule, host: HostId) -> Self {
+        let splay_s = splay_s(host, schedule.period_s());
         Self { schedule, splay_s }
     }
 
@@ -107,10 +107,12 @@ impl Timetable {
     }
 }
 
-/// A delay in seconds: at most a tenth of the period, and at most five minutes.
-pub fn splay_s(host: HostId, kind: &str, period_s: i64) -> i64 {
-    let most = (period_s / 10).clamp(0, MAX_SPLAY_S);
-    let digest = Digest::of_parts(&[&host.to_bytes(), kind.as_bytes()]);
+/// A delay in seconds, at most five minutes: the same for all kinds of a host, so that what is due
+/// together stays together. What comes more often than that is delayed by a tenth of its period at
+/// most.
+pub fn splay_s(host: HostId, period_s: i64) -> i64 {
+    let most = if period_s < MAX_SPLAY_S { period_s.max(0) / 10 } else { MAX_SPLAY_S };
+    let digest = Digest::of_parts(&[&host.to_bytes(), b"splay"]);
     let mut number = [0; 8];
     number.copy_from_slice(&digest.0[..8]);
     (u64::from_le_bytes(number) % (most as u64 + 1)) as i64

@@ -19,6 +19,9 @@ pub struct Plan {
     done_ms: BTreeMap<String, i64>,
     checked_in_ms: Option<i64>,
     at_least_every_ms: i64,
+    /// By how much a check-in with nothing due comes earlier than that: hosts that were started
+    /// together drift apart.
+    splay_ms: i64,
     coalesce_ms: i64,
 }
 
@@ -31,14 +34,15 @@ impl Plan {
     ) -> Self {
         let every_s = at_least_every.as_secs() as i64;
         let timetable = |(kind, schedule): (String, Schedule)| {
-            let timetable = Timetable::new(schedule, host, &kind);
+            let timetable = Timetable::new(schedule, host);
             (kind, timetable)
         };
         Self {
             timetables: schedules.into_iter().map(timetable).collect(),
             done_ms: BTreeMap::new(),
             checked_in_ms: None,
-            at_least_every_ms: (every_s - splay_s(host, "check-in", every_s)) * 1000,
+            at_least_every_ms: every_s * 1000,
+            splay_ms: splay_s(host, every_s).min(every_s / 10) * 1000,
             coalesce_ms: coalesce.as_millis() as i64,
         }
     }
@@ -70,11 +74,16 @@ impl Plan {
         self.timetables.contains_key(kind)
     }
 
-    /// When the next check-in is due.
+    /// When the next check-in is due: with the first kind, or at the latest as it was promised. A
+    /// check-in of nothing does not come just before one that is due anyhow.
     pub fn wake_ms(&self, now_ms: i64) -> i64 {
-        let idle = self.checked_in_ms.map_or(now_ms, |at_ms| at_ms + self.at_least_every_ms);
-        let kinds = self.timetables.keys().map(|kind| self.due_ms(kind));
-        kinds.min().map_or(idle, |first| first.min(idle))
+        let kinds = self.timetables.keys().map(|kind| self.due_ms(kind)).min();
+        let Some(at_ms) = self.checked_in_ms else { return now_ms };
+        let latest_ms = at_ms + self.at_least_every_ms;
+        match kinds {
+            Some(first_ms) if first_ms <= latest_ms + self.coalesce_ms => first_ms.min(latest_ms),
+            _ => latest_ms - self.splay_ms,
+        }
     }
 
     /// The kinds to gather for a check-in now: what is due, and what is due soon.
@@ -94,9 +103,10 @@ impl Plan {
         self.checked_in_ms = Some(now_ms);
     }
 
-    /// Within how many seconds the next check-in comes.
-    pub fn next_due_s(&self, now_ms: i64) -> i64 {
-        self.wait_s(now_ms) as i64 + ALLOWANCE_S
+    /// Within how many seconds the next check-in comes at the latest. Not when it is due: a host
+    /// that has something to tell twice in a minute would be called silent after two.
+    pub fn next_due_s(&self) -> i64 {
+        self.at_least_every_ms / 1000 + ALLOWANCE_S
     }
 
     /// How many seconds from now the next check-in is due.
@@ -147,18 +157,32 @@ mod tests {
 
     #[test]
     fn what_is_due_within_a_minute_is_gathered_together_and_only_once() {
-        let mut plan = plan(&[("a", "0 3 * * *"), ("b", "0 3 * * *")]);
+        let mut plan = plan(&[("a", "0 3 * * *"), ("b", "1 3 * * *")]);
         note(&mut plan, &["a", "b"], NOON_MS);
-        let a = plan.due_ms("a");
-        let b = plan.due_ms("b");
-        let (first, second) = (a.min(b), a.max(b));
-        // The two delays of this host lie apart; a minute before the later one both are due.
-        assert!(first < second);
-        let now = second - 60_000;
-        assert_eq!(plan.due(now.max(first)), ["a", "b"]);
-        note(&mut plan, &["a", "b"], now.max(first));
+        let (first, second) = (plan.due_ms("a"), plan.due_ms("b"));
+        assert_eq!(second - first, 60_000);
+        assert_eq!(plan.due(first - 1), ["a"]);
+        assert_eq!(plan.due(first), ["a", "b"]);
+        note(&mut plan, &["a", "b"], first);
         assert!(plan.due(second).is_empty(), "gathered early is gathered");
-        assert_eq!(plan.due_ms("b"), b + 24 * HOUR_MS);
+        assert_eq!(plan.due_ms("b"), second + 24 * HOUR_MS);
+    }
+
+    #[test]
+    fn hourly_kinds_make_one_check_in_an_hour() {
+        let mut plan = plan(&[("a", "0 * * * *"), ("b", "@hourly"), ("c", "0 3 * * *")]);
+        note(&mut plan, &["a", "b", "c"], NOON_MS);
+        let mut now = NOON_MS;
+        let mut check_ins = 0;
+        while now < NOON_MS + 24 * HOUR_MS {
+            // Late by a little, as it is.
+            now = plan.wake_ms(now) + 700;
+            let due = plan.due(now);
+            assert!(due.len() >= 2, "{due:?}");
+            plan.note(due.iter().map(String::as_str), now);
+            check_ins += 1;
+        }
+        assert_eq!(check_ins, 25);
     }
 
     #[test]
@@ -168,7 +192,7 @@ mod tests {
         let wake = plan.wake_ms(NOON_MS) - NOON_MS;
         assert!((HOUR_MS - 300_000..=HOUR_MS).contains(&wake), "{wake}");
         assert!(plan.due(NOON_MS + wake).is_empty());
-        assert_eq!(plan.next_due_s(NOON_MS), wake / 1000 + ALLOWANCE_S);
+        assert_eq!(plan.next_due_s(), 3600 + ALLOWANCE_S);
     }
 
     #[test]
@@ -178,7 +202,7 @@ mod tests {
             let mut now = NOON_MS;
             note(&mut plan, &["a", "b"], now);
             for _ in 0..50 {
-                let promised = now + plan.next_due_s(now) * 1000;
+                let promised = now + plan.next_due_s() * 1000;
                 let wake = plan.wake_ms(now);
                 assert!(now < wake && wake <= promised, "{text}: {now} {wake} {promised}");
                 let due = plan.due(wake);

@@ -106,16 +106,18 @@ fn what_crontab_does_not_know_is_refused_with_its_place() {
 fn a_host_keeps_its_own_delay_and_the_fleet_is_spread() {
     let host = |n: u128| HostId::from_parts(1, n);
     let delays: std::collections::BTreeSet<_> =
-        (0..200).map(|n| splay_s(host(n), "accounts", 3600)).collect();
+        (0..200).map(|n| splay_s(host(n), 3600)).collect();
     assert!(delays.len() > 100, "{}", delays.len());
     assert!(delays.iter().all(|delay| (0..=300).contains(delay)));
-    assert_eq!(splay_s(host(1), "accounts", 3600), splay_s(host(1), "accounts", 3600));
-    assert!(splay_s(host(1), "accounts", 60) <= 6);
+    assert_eq!(splay_s(host(1), 3600), splay_s(host(1), 3600));
+    assert!(splay_s(host(1), 60) <= 6);
+    // Whatever is due every five minutes, every hour or every day is due together.
+    assert_eq!(splay_s(host(1), 300), splay_s(host(1), 86_400));
 
-    let hourly = Timetable::new(schedule("@hourly"), host(1), "accounts");
+    let hourly = Timetable::new(schedule("@hourly"), host(1));
     let first = hourly.next_after(REFERENCE_S).expect("first");
     assert_eq!(hourly.next_after(first), Some(first + 3600));
-    assert_eq!(first % 3600, splay_s(host(1), "accounts", 3600));
+    assert_eq!(first % 3600, splay_s(host(1), 3600));
 }
 
 /// A field as text and as the numbers a reader of crontab(5) would write down.
