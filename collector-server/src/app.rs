@@ -3,6 +3,7 @@
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::holders::Holders;
 use crate::http::throttle::Throttle;
 use crate::ingest::Ingest;
 use crate::judge::Judge;
@@ -21,6 +22,7 @@ pub struct App {
     /// Authorities and log keys, as they are now.
     pub keys: Keys,
     pub ingest: Ingest,
+    pub holders: Arc<Holders>,
     pub catalogue: Arc<Catalogue>,
     pub judge: Arc<Judge>,
     pub metrics: Arc<Metrics>,

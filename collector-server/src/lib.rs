@@ -14,6 +14,7 @@ pub mod config;
 pub mod data;
 pub mod drift;
 pub mod expected;
+pub mod holders;
 pub mod http;
 pub mod ingest;
 pub mod judge;

@@ -119,6 +119,7 @@ impl Running {
             store: store.clone(),
             keys,
             ingest,
+            holders: Arc::default(),
             catalogue,
             judge,
             metrics: Arc::new(Metrics::default()),

@@ -105,8 +105,7 @@ fn what_crontab_does_not_know_is_refused_with_its_place() {
 #[test]
 fn a_host_keeps_its_own_delay_and_the_fleet_is_spread() {
     let host = |n: u128| HostId::from_parts(1, n);
-    let delays: std::collections::BTreeSet<_> =
-        (0..200).map(|n| splay_s(host(n), 3600)).collect();
+    let delays: std::collections::BTreeSet<_> = (0..200).map(|n| splay_s(host(n), 3600)).collect();
     assert!(delays.len() > 100, "{}", delays.len());
     assert!(delays.iter().all(|delay| (0..=300).contains(delay)));
     assert_eq!(splay_s(host(1), 3600), splay_s(host(1), 3600));

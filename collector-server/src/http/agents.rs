@@ -4,7 +4,8 @@ use super::peer::Peer;
 use super::problem::Problem;
 use crate::app::App;
 use crate::authority;
-use crate::store::{Holder, IdentityRefusal, Incoming};
+use crate::ingest::IngestError;
+use crate::store::{Holder, IdentityRefusal, Incoming, Refusal};
 use axum::body::Bytes;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
@@ -38,7 +39,8 @@ async fn check_in(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(TrustHeader, Json<Receipt>), Problem> {
-    let Holder { host, evidence_key, .. } = holder(&app, &peer, &headers).await?;
+    let serial = serial(&peer)?;
+    let Holder { host, evidence_key, .. } = known_holder(&app, &peer, &serial, &headers).await?;
     let signed = SignedCheckIn::from_bytes(&body);
     let signed = signed.map_err(|error| Problem::bad_request(error.to_string()))?;
     if signed.check_in.host != host {
@@ -56,8 +58,17 @@ async fn check_in(
         return Err(Problem::forbidden("the check-in is refused").detail(error.to_string()));
     }
     let received_us = app.clock.now_us();
-    let peer = Some(peer_address(address));
-    let receipt = app.ingest.accept(Incoming { signed, received_us, peer }).await;
+    let from = Some(peer_address(address));
+    let certificate = Some(serial.clone());
+    let receipt =
+        app.ingest.accept(Incoming { signed, received_us, peer: from, certificate }).await;
+    if let Err(IngestError::Refused(Refusal::UnknownHost)) = receipt {
+        app.holders.forget(&serial);
+        app.metrics.check_in("refused");
+        // Says why.
+        holder(&app, &peer, &headers).await?;
+        return Err(Refusal::UnknownHost.into());
+    }
     app.metrics.check_in(if receipt.is_ok() { "accepted" } else { "refused" });
     let trust = app.keys.now().bundle_digest.to_string();
     Ok(([(TRUST_HEADER, trust)], Json(receipt?)))
@@ -110,6 +121,24 @@ async fn lost(
 /// The digest of the trust bundle that counts now, on every receipt.
 type TrustHeader = [(&'static str, String); 1];
 
+/// The holder as it was lately, for a check-in: its commit looks again.
+async fn known_holder(
+    app: &App,
+    peer: &Peer,
+    serial: &str,
+    headers: &HeaderMap,
+) -> Result<Holder, Problem> {
+    let said = trust_of(headers);
+    match app.holders.get(serial) {
+        Some(known) if said.is_none() || known.trust == said => Ok(known),
+        _ => {
+            let holder = holder(app, peer, headers).await?;
+            app.holders.keep(serial, holder);
+            Ok(holder)
+        }
+    }
+}
+
 /// The host whose certificate the connection showed. Asked for on every request, so that a
 /// revocation also ends what open connections may do.
 pub(super) async fn holder(app: &App, peer: &Peer, headers: &HeaderMap) -> Result<Holder, Problem> {
@@ -126,17 +155,26 @@ pub(super) async fn holder_also_ended(
     peer: &Peer,
     headers: &HeaderMap,
 ) -> Result<Holder, Problem> {
-    let refused = || Problem::unauthorized("a client certificate of this collector is needed");
-    let certificate = peer.0.as_ref().ok_or_else(refused)?;
-    let serial = authority::serial_of(certificate).ok_or_else(refused)?;
+    let serial = serial(peer)?;
     let holder = app.store.certificate_holder(&serial).await??;
-    let said = headers.get(TRUST_HEADER).and_then(|value| value.to_str().ok());
-    let trust = said.and_then(|text| text.parse().ok()).filter(|_| holder.evidence_key.is_some());
+    let trust = trust_of(headers).filter(|_| holder.evidence_key.is_some());
     let news = trust.filter(|trust| holder.trust != Some(*trust));
     if !holder.used || news.is_some() {
         app.store.note_holder(holder.host, &serial, news, app.clock.now_us()).await?;
     }
-    Ok(holder)
+    Ok(Holder { used: true, trust: news.or(holder.trust), ..holder })
+}
+
+/// Serial number of the certificate the connection showed.
+fn serial(peer: &Peer) -> Result<String, Problem> {
+    let refused = || Problem::unauthorized("a client certificate of this collector is needed");
+    let certificate = peer.0.as_ref().ok_or_else(refused)?;
+    authority::serial_of(certificate).ok_or_else(refused)
+}
+
+/// The trust bundle that the agent says it holds.
+fn trust_of(headers: &HeaderMap) -> Option<Digest> {
+    headers.get(TRUST_HEADER)?.to_str().ok()?.parse().ok()
 }
 
 /// An IPv4 address that came in through an IPv6 socket is an IPv4 address.

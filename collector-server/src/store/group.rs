@@ -13,6 +13,9 @@ use std::collections::{HashMap, HashSet};
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct HostBefore {
     pub(super) state: String,
+    /// When its identity, or the certificate that was shown, was revoked.
+    pub(super) revoked_us: Option<i64>,
+    pub(super) certificate_revoked_us: Option<i64>,
     pub(super) enrolled_us: i64,
     pub(super) last_observed_us: Option<i64>,
     pub(super) last_index: Option<i64>,
@@ -34,12 +37,13 @@ pub(super) struct HostBefore {
 struct Found {
     asked_host: String,
     asked_chain: String,
+    asked_serial: String,
     #[sqlx(flatten)]
     before: HostBefore,
 }
 
-/// Host and chain.
-type Key = (String, String);
+/// Host, chain, and serial number of a certificate; empty if none was shown.
+type Key = (String, String, String);
 
 /// A row of `check_in`.
 pub(super) struct CheckInRow {
@@ -178,7 +182,8 @@ impl Group {
 
 fn key(incoming: &Incoming) -> Key {
     let check_in = &incoming.signed.check_in;
-    (check_in.host.to_string(), check_in.chain.to_string())
+    let serial = incoming.certificate.clone().unwrap_or_default();
+    (check_in.host.to_string(), check_in.chain.to_string(), serial)
 }
 
 async fn read(tx: &mut Tx, keys: &[Key]) -> Result<HashMap<Key, HostBefore>, StoreError> {
@@ -186,18 +191,22 @@ async fn read(tx: &mut Tx, keys: &[Key]) -> Result<HashMap<Key, HostBefore>, Sto
     fetch_rows!(
         tx,
         Found,
-        "WITH asked (host, chain) AS (VALUES ",
-        2,
-        ") SELECT a.host AS asked_host, a.chain AS asked_chain, h.state, h.enrolled_us,
+        "WITH asked (host, chain, serial) AS (VALUES ",
+        3,
+        ") SELECT a.host AS asked_host, a.chain AS asked_chain, a.serial AS asked_serial, h.state,
+                  h.revoked_us, ce.revoked_us AS certificate_revoked_us, h.enrolled_us,
                   h.last_observed_us, h.last_index, h.manifest, h.manifest_complete,
                   h.judged_index, h.judged_day, h.newest_chain, c.first_index, c.next_seq, c.last_id
          FROM asked a JOIN host h ON h.id = a.host
+         LEFT JOIN certificate ce ON ce.serial = a.serial
          LEFT JOIN chain c ON c.host = a.host AND c.chain = a.chain",
         keys,
         found,
         |key| key.0.clone(),
-        key.1.clone()
+        key.1.clone(),
+        key.2.clone()
     );
-    let entry = |found: Found| ((found.asked_host, found.asked_chain), found.before);
+    let entry =
+        |found: Found| ((found.asked_host, found.asked_chain, found.asked_serial), found.before);
     Ok(found.into_iter().map(entry).collect())
 }

@@ -21,6 +21,8 @@ pub struct Incoming {
     pub received_us: i64,
     /// Address it came from.
     pub peer: Option<IpAddr>,
+    /// Serial number of the certificate that was shown; it must still count.
+    pub certificate: Option<String>,
 }
 
 /// It is in the log.
@@ -34,7 +36,7 @@ pub struct Accepted {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No such host, or it is out of service. The agent must not go on.
+    /// No such host, it is out of service, or its identity was revoked. The agent must not go on.
     #[error("this host is not enrolled here")]
     UnknownHost,
     /// The number does not follow what was accepted before. The agent opens a new chain.
@@ -102,7 +104,8 @@ async fn accept_one(
     let Some(before) = group.before(tx, incoming).await? else {
         return Ok(Err(Refusal::UnknownHost));
     };
-    if before.state == "retired" || before.state == "ended" {
+    let revoked = before.revoked_us.or(before.certificate_revoked_us).is_some();
+    if revoked || before.state == "retired" || before.state == "ended" {
         return Ok(Err(Refusal::UnknownHost));
     }
     let place = match follow(tx, &incoming.signed, &before).await? {

@@ -63,7 +63,7 @@ impl Agent {
         let signed = SignedCheckIn::sign(check_in, &self.key).expect("signed");
         self.seq += 1;
         self.prev = Some(signed.id());
-        Incoming { signed, received_us: at_s * SECOND + 5, peer: Some(PEER) }
+        Incoming { signed, received_us: at_s * SECOND + 5, peer: Some(PEER), certificate: None }
     }
 
     /// Sends a state whole: check-in, manifest, facts, check-in again.

@@ -5,8 +5,9 @@ use evidence::key::SigningKey;
 use evidence::{ChainId, Digest, HostId};
 use evidenced_collector::store::model::DriftRow;
 use evidenced_collector::store::{
-    AfterExpiry, DriftFilter, EnrolRefusal, HostAct, IdentityRefusal, KeyState, NewToken, Renewal,
-    Renewed, RotationRefusal, Sort, Step, Store, TokenChoice, TokenState, TrustKey,
+    AfterExpiry, DriftFilter, EnrolRefusal, HostAct, IdentityRefusal, Incoming, KeyState, NewToken,
+    Refusal, Renewal, Renewed, RotationRefusal, Sort, Step, Store, TokenChoice, TokenState,
+    TrustKey,
 };
 use evidenced_collector::verify::verify;
 use serde_json::json;
@@ -156,12 +157,18 @@ pub(crate) async fn a_renewal_that_waits_is_approved_for_the_key_that_asked(stor
 }
 
 pub(crate) async fn a_revoked_host_has_no_certificate_and_gets_none(store: &Store) {
-    let (agent, other) = (Agent::enrolled(store).await, Agent::enrolled(store).await);
+    let (mut agent, other) = (Agent::enrolled(store).await, Agent::enrolled(store).await);
     let first = serial(agent.host);
     renew(store, &renewal(agent.host, &first, "a1", 1)).await.expect("renewed");
+    // The commit looks at host and certificate again, whatever was known when it was received.
+    let shown = |incoming| Incoming { certificate: Some(first.clone()), ..incoming };
+    let check_in = shown(agent.incoming(Digest::of(b"m"), 1));
+    assert!(accept(store, &check_in).await.is_ok());
+    let check_in = shown(agent.incoming(Digest::of(b"m"), 2));
     let revoke = async || store.revoke_host(agent.host, "p", 9).await.expect("store");
     assert_eq!(revoke().await, Ok(2));
     assert_eq!(revoke().await, Err(HostAct::Already(agent.host)));
+    assert_eq!(accept(store, &check_in).await, Err(Refusal::UnknownHost));
     for serial in [first.as_str(), "a1"] {
         let holder = store.certificate_holder(serial).await.expect("store");
         assert_eq!(holder, Err(IdentityRefusal::Revoked));
