@@ -48,6 +48,30 @@ pub struct CheckIn {
     pub seq: i64,
 }
 
+impl CheckIn {
+    /// Reads a payload as nearly all are: ASCII, and written by serde_json as it is. The fields of
+    /// these types are in alphabetical order and maps are sorted, so that is canonical. None says
+    /// nothing; then [`CheckIn::from_canonical`] decides.
+    fn from_plain(payload: &[u8]) -> Option<Self> {
+        let check_in: Self = serde_json::from_slice(payload).ok()?;
+        let mut numbers = [check_in.at_ms, check_in.next_due_s, check_in.seq].into_iter();
+        let small = |number: &i64| number.unsigned_abs() <= canonical::MAX_INTEGER.unsigned_abs();
+        let size = check_in.checkpoint.map_or(0, |head| head.size);
+        let exact = payload.is_ascii()
+            && numbers.all(|number| small(&number))
+            && check_in.collected.values().all(small)
+            && size <= canonical::MAX_INTEGER.unsigned_abs()
+            && serde_json::to_vec(&check_in).is_ok_and(|written| written == payload);
+        exact.then_some(check_in)
+    }
+
+    fn from_canonical(payload: &[u8]) -> Result<Self, CheckInError> {
+        let malformed = |error: &dyn std::fmt::Display| CheckInError::Malformed(error.to_string());
+        let value = canonical::from_canonical_slice(payload).map_err(|error| malformed(&error))?;
+        serde_json::from_value(value).map_err(|error| malformed(&error))
+    }
+}
+
 /// What the kernel says of the host's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,10 +120,10 @@ impl SignedCheckIn {
         if payload.len() > MAX_PAYLOAD_BYTES {
             return Err(malformed("payload above 16 KiB"));
         }
-        let value = canonical::from_canonical_slice(payload)
-            .map_err(|error| CheckInError::Malformed(error.to_string()))?;
-        let check_in: CheckIn = serde_json::from_value(value)
-            .map_err(|error| CheckInError::Malformed(error.to_string()))?;
+        let check_in = match CheckIn::from_plain(payload) {
+            Some(check_in) => check_in,
+            None => CheckIn::from_canonical(payload)?,
+        };
         if check_in.seq < 0 || check_in.at_ms < 0 || check_in.next_due_s < 0 {
             return Err(malformed("a negative number"));
         }
@@ -168,6 +192,36 @@ mod tests {
                 .is_ok_and(|read| read.verify(&key.public()).is_ok());
             assert!(!accepted, "byte {at}");
         }
+    }
+
+    #[test]
+    fn the_short_way_to_read_a_payload_finds_what_the_long_way_finds_and_nothing_else() {
+        let payload = canonical::to_vec(&check_in()).expect("canonical");
+        assert_eq!(CheckIn::from_plain(&payload), Some(check_in()));
+        let text = String::from_utf8(payload).expect("text");
+        let changes = [
+            ("\"seq\":41", "\"seq\": 41"),
+            ("\"seq\":41", "\"seq\":41.0"),
+            ("\"seq\":41", "\"seq\":9007199254740993"),
+            ("\"seq\":41", "\"seq\":41,\"seq\":41"),
+            ("\"seq\":41", "\"seq\":41,\"x\":1"),
+            ("\"size\":7", "\"size\":9007199254740993"),
+            ("\"accounts\":3", "\"accounts\":3,\"accounts\":3"),
+            ("\"accounts\":3,\"packages\":2", "\"packages\":2,\"accounts\":3"),
+            ("\"agent\":\"0.1.0\"", "\"agent\":\"0\\u002e1.0\""),
+            ("\"resumes\"", "\"resumes\":null,\"resumes\""),
+        ];
+        for (was, is) in changes {
+            let changed = text.replacen(was, is, 1);
+            let long = CheckIn::from_canonical(changed.as_bytes());
+            assert!(changed == text || long.is_err(), "{is}");
+            assert_eq!(CheckIn::from_plain(changed.as_bytes()), long.ok(), "{is}");
+        }
+        // Text that only the long way reads.
+        let foreign = CheckIn { agent: "0.1.0-é\u{7f}".into(), ..check_in() };
+        let payload = canonical::to_vec(&foreign).expect("canonical");
+        assert_eq!(CheckIn::from_plain(&payload), None);
+        assert_eq!(CheckIn::from_canonical(&payload).expect("read"), foreign);
     }
 
     #[test]
