@@ -33,6 +33,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Certificate and key of the TLS client.
 pub(crate) const PAIR: &str = "tls.pem";
@@ -40,11 +41,17 @@ pub(crate) const PAIR: &str = "tls.pem";
 pub(crate) const NEXT_KEY: &str = "tls.next.key";
 
 /// A state directory that this process alone may use.
-#[derive(Debug)]
 pub struct StateDir {
     path: PathBuf,
+    disk: Arc<dyn Disk>,
     /// Held open as long as the lock is held.
     lock: File,
+}
+
+impl std::fmt::Debug for StateDir {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("StateDir").field(&self.path).finish()
+    }
 }
 
 /// What enrolment gave. The file `identity.json`.
@@ -144,10 +151,17 @@ impl StateDir {
         let lock = options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let lock = lock.open(&file).map_err(at(&file))?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { path: path.to_owned(), lock }),
+            Ok(()) => Ok(Self { path: path.to_owned(), disk: Arc::new(RealDisk), lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::Locked(path.to_owned())),
             Err(errno) => Err(at(&file)(errno.into())),
         }
+    }
+
+    /// The same, changed through another disk: a test's.
+    #[must_use]
+    pub fn on(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
     }
 
     pub fn path(&self) -> &Path {
@@ -165,7 +179,7 @@ impl StateDir {
 
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StateError> {
         let path = self.file(name);
-        RealDisk.write(&path, bytes).map_err(at(&path))
+        self.disk.write(&path, bytes).map_err(at(&path))
     }
 
     /// The key that signs check-ins.
@@ -187,7 +201,7 @@ impl StateDir {
     /// Removes a file of the directory, durably. It is no error if it is gone.
     pub fn remove(&self, name: &str) -> Result<(), StateError> {
         let path = self.file(name);
-        RealDisk.remove(&path).map_err(at(&path))
+        self.disk.remove(&path).map_err(at(&path))
     }
 
     fn needed(&self, name: &str) -> Result<Vec<u8>, StateError> {

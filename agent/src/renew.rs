@@ -320,11 +320,14 @@ fn read<T: serde::de::DeserializeOwned>(answer: &Answer) -> Result<T, RenewError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::durable::{self, Disk, RealDisk};
     use evidence::HostId;
     use evidence::checkpoint::LogKey;
     use evidence::key::SigningKey;
     use rcgen::{BasicConstraints, IsCa, Issuer};
+    use std::io;
     use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     struct Authority {
         pem: String,
@@ -421,6 +424,80 @@ mod tests {
         reqwest::Identity::from_pem(&pair).expect("certificate and key fit");
         assert_ne!(pair, before);
         assert_eq!(renewal.state.read(NEXT_KEY).expect("read"), None);
+    }
+
+    /// A disk that loses its power before one of its steps, or in the middle of it.
+    struct Failing {
+        steps: AtomicUsize,
+        torn: bool,
+    }
+
+    impl Failing {
+        fn step(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            let left = self.steps.load(Ordering::SeqCst);
+            if left > 0 {
+                self.steps.store(left - 1, Ordering::SeqCst);
+                return Ok(());
+            }
+            if self.torn {
+                std::fs::write(durable::temporary(path), &bytes[..bytes.len() / 2])?;
+            }
+            Err(io::Error::other("the power is gone"))
+        }
+    }
+
+    impl Disk for Failing {
+        fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+            self.step(path, bytes).and_then(|()| RealDisk.write(path, bytes))
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            self.step(path, b"").and_then(|()| RealDisk.remove(path))
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.step(to, b"").and_then(|()| RealDisk.rename(from, to))
+        }
+    }
+
+    /// One renewal, as far as the disk lets it come.
+    fn renew(renewal: &mut Renewal, authority: &Authority) -> Result<(), RenewError> {
+        let key = renewal.next_key()?;
+        let certificate = authority.certificate(&key);
+        renewal.take(RenewResponse { certificate, trust: authority.trust() }, &key)
+    }
+
+    #[test]
+    fn whenever_the_power_goes_there_is_one_pair_that_fits_and_the_renewal_goes_on() {
+        let authority = Authority::new();
+        let mut cuts = 0;
+        for (steps, torn) in (0..8).flat_map(|steps| [(steps, false), (steps, true)]) {
+            let directory = tempfile::tempdir().expect("directory");
+            let made = renewal(directory.path(), &authority);
+            let before = made.state.tls_identity().expect("pair");
+            drop(made);
+            let start = |disk: Arc<dyn Disk>| {
+                let (state, identity) = StateDir::open(directory.path()).expect("state");
+                let second = Duration::from_secs(1);
+                let backoff = Backoff::new(second, second);
+                Renewal::new(Arc::new(state.on(disk)), identity, second, backoff).expect("renewal")
+            };
+            let disk = Failing { steps: AtomicUsize::new(steps), torn };
+            let cut = renew(&mut start(Arc::new(disk)), &authority).is_err();
+            cuts += usize::from(cut);
+
+            let mut again = start(Arc::new(RealDisk));
+            let pair = again.state.tls_identity().expect("pair");
+            reqwest::Identity::from_pem(&pair).expect("certificate and key fit");
+            assert!(cut || pair != before, "it was renewed");
+            renew(&mut again, &authority).expect("renewed");
+            let renewed = again.state.tls_identity().expect("pair");
+            reqwest::Identity::from_pem(&renewed).expect("certificate and key fit");
+            assert_ne!(renewed, pair);
+            assert_eq!(again.state.read(NEXT_KEY).expect("read"), None);
+        }
+        // Key, trust, pair, removal of the key: each cut before it and within it.
+        assert_eq!(cuts, 8);
     }
 
     #[test]

@@ -399,6 +399,43 @@ async fn a_full_spool_still_delivers_every_check_in_in_order() {
 }
 
 #[tokio::test]
+async fn a_collector_that_hears_of_no_losses_gets_the_check_ins_all_the_same() {
+    let collector = Collector::start().await;
+    collector.inner().faults.hears_no_losses = true;
+    let mut machine = Machine::enrolled(&collector).await;
+    machine.max_size = 6000;
+    let mut running = machine.start();
+    for round in 0..10 {
+        machine.set(&format!("state {round} {}", "x".repeat(100)));
+        machine.pass(3600);
+        collector.inner().faults.answers.push_back(StatusCode::NOT_FOUND.into_response());
+        stopped(running.agent.once().await);
+    }
+    assert!(running.agent.spool.dropped().facts > 0);
+    let drained = running.agent.shipper.drain(&mut running.agent.spool, 1).await.expect("drained");
+    assert_eq!((drained.accepted, running.agent.spool.len()), (10, 0));
+    let inner = collector.inner();
+    assert!(inner.lost.is_empty());
+    // Told once for each, and not again and again.
+    let asked = inner.paths.iter().filter(|path| *path == "lost").count();
+    assert!((1..=10).contains(&asked), "{asked}");
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_needs_is_closed() {
+    let collector = Collector::start().await;
+    let machine = Machine::enrolled(&collector).await;
+    let mut running = machine.start();
+    running.agent.once().await.expect("shipped");
+    let mut open = collector.connections.clone();
+    let closed = open.wait_for(|open| *open == 0);
+    // The agent lives on, and holds none.
+    tokio::time::timeout(Duration::from_secs(60), closed).await.expect("closed").expect("counted");
+    machine.pass(3600);
+    running.agent.once().await.expect("shipped over a new one");
+}
+
+#[tokio::test]
 async fn a_collector_that_the_host_does_not_trust_is_named_so() {
     let (collector, impostor) = (Collector::start().await, Collector::start().await);
     let machine = Machine::enrolled(&collector).await;

@@ -21,7 +21,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -42,6 +46,8 @@ pub(crate) struct Faults {
     pub(crate) answers: VecDeque<Response>,
     /// The next check-in is appended, and its receipt is lost.
     pub(crate) lose_receipt: bool,
+    /// It is older than the agent, and has nowhere to hear of losses.
+    pub(crate) hears_no_losses: bool,
 }
 
 pub(crate) struct Collector {
@@ -50,6 +56,8 @@ pub(crate) struct Collector {
     inner: Arc<Mutex<Inner>>,
     /// How many requests came.
     pub(crate) requests: watch::Receiver<usize>,
+    /// How many connections are open.
+    pub(crate) connections: watch::Receiver<usize>,
 }
 
 pub(crate) struct Inner {
@@ -78,10 +86,47 @@ pub(crate) struct Inner {
 #[derive(Clone, Debug)]
 struct Peer(bool);
 
-struct TlsListener(TcpListener, TlsAcceptor);
+struct TlsListener(TcpListener, TlsAcceptor, watch::Sender<usize>);
+
+/// A connection that is counted as long as it is open.
+struct Counted(TlsStream<TcpStream>, watch::Sender<usize>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.1.send_modify(|open| *open -= 1);
+    }
+}
+
+impl AsyncRead for Counted {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Counted {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
 
 impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
+    type Io = Counted;
     type Addr = Peer;
 
     async fn accept(&mut self) -> (Self::Io, Peer) {
@@ -89,7 +134,8 @@ impl Listener for TlsListener {
             let Ok((stream, _)) = self.0.accept().await else { continue };
             let Ok(stream) = self.1.accept(stream).await else { continue };
             let peer = Peer(stream.get_ref().1.peer_certificates().is_some());
-            return (stream, peer);
+            self.2.send_modify(|open| *open += 1);
+            return (Counted(stream, self.2.clone()), peer);
         }
     }
 
@@ -142,7 +188,8 @@ impl Collector {
         let inner = Arc::new(Mutex::new(inner));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("listener");
         let url = format!("https://{}", listener.local_addr().expect("address"));
-        let listener = TlsListener(listener, TlsAcceptor::from(Arc::new(tls)));
+        let (open, connections) = watch::channel(0);
+        let listener = TlsListener(listener, TlsAcceptor::from(Arc::new(tls)), open);
         let router = Router::new()
             .route("/agent/v1/enroll", post(enroll))
             .route("/agent/v1/check-ins", post(check_in))
@@ -152,7 +199,7 @@ impl Collector {
             .with_state(inner.clone());
         let service = router.into_make_service_with_connect_info::<Peer>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        Self { url, token, inner, requests }
+        Self { url, token, inner, requests, connections }
     }
 
     pub(crate) fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -320,7 +367,12 @@ async fn lost(
     Json(lost): Json<Lost>,
 ) -> StatusCode {
     assert!(peer.0, "only a host speaks of its objects");
-    shared.lock().expect("lock").lost.push(lost);
+    let mut inner = shared.lock().expect("lock");
+    inner.note("lost".into());
+    if inner.faults.hears_no_losses {
+        return StatusCode::NOT_FOUND;
+    }
+    inner.lost.push(lost);
     StatusCode::NO_CONTENT
 }
 

@@ -238,6 +238,28 @@ async fn a_host_that_leaves_ships_what_waits_and_keeps_no_key() {
 }
 
 #[tokio::test]
+async fn a_host_that_cannot_tell_that_it_leaves_is_wiped_only_by_force() {
+    let mut collector = Collector::start(Store::Sqlite).await;
+    let root = Root::debian();
+    let agent = Agent::enrolled(&collector).await.root(&root);
+    agent.reports().await;
+    collector.stop().await;
+    assert_eq!(agent.report().await.code, Some(1));
+    let host = agent.host();
+    let said = agent.command("leave", &["--force"]).await.out();
+    assert!(said.contains(&format!("the keys of host {host} are wiped")), "{said}");
+    assert!(said.contains("does not know that it left"), "{said}");
+    let names = files(&agent.state()).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names, ["left.json", "lock"]);
+    refused(&agent.report().await, &["has left", "enroll"]);
+    // What waited in the spool is given up, and the collector still takes it for a host in service.
+    collector.restart().await;
+    assert_eq!(collector.verified_log().await["check_ins"], 1);
+    let hosts = collector.api().items("/api/v1/hosts").await;
+    assert_eq!((hosts.len(), &hosts[0]["state"]), (1, &"active".into()));
+}
+
+#[tokio::test]
 async fn a_machine_that_came_from_an_image_does_not_report_as_the_image() {
     let collector = Collector::start(Store::Sqlite).await;
     let root = Root::debian();
