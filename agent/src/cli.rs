@@ -11,6 +11,7 @@ use crate::config::{self, Config};
 use crate::durable::RealDisk;
 use crate::host::{Host, Own};
 use crate::identity::{Identity, MACHINE_ID, StateDir};
+use crate::kinds::Kinds;
 use crate::renew::Renewal;
 use crate::run::{Agent, Gather, Parts, Plan};
 use crate::schedule::{self, Schedule};
@@ -58,11 +59,18 @@ enum Command {
     /// hosts that are about to be destroyed.
     Leave(LeaveArgs),
     /// Lists the kinds of evidence this agent gathers.
-    Kinds,
+    Kinds {
+        /// The configuration file, which may declare more kinds.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
     /// Prints the JSON Schema of one kind.
     Schema {
         /// The kind, as `evidenced-agent kinds` names it.
         kind: String,
+        /// The configuration file, which may declare more kinds.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
     },
 }
 
@@ -123,6 +131,9 @@ struct CollectArgs {
     /// Reads another root file system instead of the running system.
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// The configuration file, which may declare more kinds.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Gathers this kind only; may be given more than once.
     #[arg(long = "kind", value_name = "KIND")]
     kinds: Vec<String>,
@@ -145,8 +156,10 @@ pub fn main() -> ExitCode {
         Command::Leave(args) => leave(&args),
         Command::Collect(args) => collect(&args),
         Command::Status { state } => status::text(&state, now_ms()).and_then(|text| print(&text)),
-        Command::Kinds => print(&report::kinds_table()),
-        Command::Schema { kind } => schema(&kind),
+        Command::Kinds { config } => {
+            kinds(config.as_deref()).and_then(|kinds| print(&report::kinds_table(&kinds)))
+        }
+        Command::Schema { kind, config } => schema(&kind, config.as_deref()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -182,7 +195,8 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
     let enrolment = SelfEnrolment::of(&config.enroll, server, token);
     let own = own(&config, args.config.as_deref(), &args.state)?;
     let host = Arc::new(open_host(args.root.as_deref())?.about(own));
-    let schedules = schedules(&config.schedule)?;
+    let kinds = Kinds::load(&config.own)?;
+    let schedules = schedules(&config.schedule, &kinds)?;
     let runtime = runtime()?;
     let work = async {
         let patience = Backoff::new(config.ship.retry_min, config.ship.retry_max);
@@ -190,7 +204,7 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
         let (enrolment, machine_id) = (enrolment.as_ref(), &args.machine_id);
         let arrived = arrive(&args.state, machine_id, enrolment, patience, &now_ms).await;
         let (state, identity) = arrived?;
-        let mut agent = agent(Arc::new(state), &identity, &config, host, schedules)?;
+        let mut agent = agent(Arc::new(state), &identity, &config, gather(host, kinds), schedules)?;
         if args.once {
             return Ok(agent.once().await?);
         }
@@ -229,7 +243,7 @@ fn agent(
     state: Arc<StateDir>,
     identity: &Identity,
     config: &Config,
-    host: Arc<Host>,
+    gather: Gather,
     schedules: BTreeMap<String, Schedule>,
 ) -> anyhow::Result<Agent> {
     let key = state.evidence_key()?;
@@ -250,16 +264,16 @@ fn agent(
         shipper,
         backoff,
         plan: Plan::new(identity.host, schedules, every, coalesce),
-        gather: gather(host),
+        gather,
         clock: Clock::system(),
     });
     agent.renewal = Some(renewal);
     Ok(agent)
 }
 
-fn gather(host: Arc<Host>) -> Gather {
-    Arc::new(move |kind| match collectors::find(kind) {
-        Some(collector) => collector.collect(&host),
+fn gather(host: Arc<Host>, kinds: Kinds) -> Gather {
+    Arc::new(move |kind| match kinds.find(kind) {
+        Some(kind) => kind.collect(&host),
         None => collectors::Collected {
             status: evidence::Status::Unsupported,
             facts: None,
@@ -290,14 +304,16 @@ fn own(config: &Config, file: Option<&Path>, state: &Path) -> anyhow::Result<Own
 /// When each kind is gathered: as configured, or else on the collector's own schedule.
 fn schedules(
     configured: &BTreeMap<String, config::Schedule>,
+    kinds: &Kinds,
 ) -> anyhow::Result<BTreeMap<String, Schedule>> {
-    let wanted = collectors::ALL.iter().filter_map(|collector| {
-        let text = match configured.get(collector.kind) {
+    kinds.cover(configured.keys())?;
+    let wanted = kinds.all().filter_map(|kind| {
+        let text = match configured.get(kind.name()) {
             Some(config::Schedule::Off) => return None,
             Some(config::Schedule::Cron(text)) => text.as_str(),
-            None => collector.schedule,
+            None => kind.schedule(),
         };
-        Some((collector.kind, text))
+        Some((kind.name(), text))
     });
     wanted
         .map(|(kind, text)| {
@@ -310,15 +326,21 @@ fn schedules(
 fn collect(args: &CollectArgs) -> anyhow::Result<()> {
     let host = open_host(args.root.as_deref())?;
     let root = args.root.as_deref().unwrap_or(Path::new("/")).display().to_string();
-    let collection = report::gather(&host, &root, &args.kinds, now_ms() / 1000)?;
+    let kinds = kinds(args.config.as_deref())?;
+    let collection = report::gather(&host, &root, &kinds, &args.kinds, now_ms() / 1000)?;
     match args.format {
         Output::Json => print(&collection.to_json().to_string()),
         Output::Table => print(&collection.to_table(width())),
     }
 }
 
-fn schema(kind: &str) -> anyhow::Result<()> {
-    print(&report::schema(kind)?)
+fn schema(kind: &str, config: Option<&Path>) -> anyhow::Result<()> {
+    print(&report::schema(&kinds(config)?, kind)?)
+}
+
+/// The kinds of a configuration; without one, those of the agent.
+fn kinds(config: Option<&Path>) -> anyhow::Result<Kinds> {
+    Ok(Kinds::load(&Config::load(config, schedule::validate)?.own)?)
 }
 
 fn open_host(root: Option<&Path>) -> anyhow::Result<Host> {
@@ -379,9 +401,9 @@ mod tests {
 
     #[test]
     fn every_collector_has_a_schedule_that_crontab_knows() {
-        let schedules = schedules(&BTreeMap::new()).expect("schedules");
+        let schedules = schedules(&BTreeMap::new(), &Kinds::default()).expect("schedules");
         assert_eq!(schedules.len(), collectors::ALL.len());
         let off = collectors::ALL.iter().map(|it| (it.kind.to_owned(), config::Schedule::Off));
-        assert!(super::schedules(&off.collect()).expect("schedules").is_empty());
+        assert!(super::schedules(&off.collect(), &Kinds::default()).expect("schedules").is_empty());
     }
 }

@@ -2,6 +2,7 @@
 //! by its `mod` line and its line in [`ALL`]; a forgotten line does not compile.
 
 mod accounts;
+pub mod declared;
 mod host_os;
 mod kernel_clock;
 mod kernel_hardening;
@@ -55,6 +56,17 @@ pub struct Collected {
 }
 
 impl Collected {
+    fn of(reading: Reading<'_>, outcome: Result<Facts, Failure>) -> Self {
+        let (sources, unread) = reading.finish();
+        match outcome {
+            Ok(facts) => {
+                let status = if unread.is_empty() { Status::Ok } else { Status::Partial };
+                Self { status, facts: Some(facts), sources, unread }
+            }
+            Err(Failure(status)) => Self { status, facts: None, sources, unread: vec![] },
+        }
+    }
+
     /// The kind's entry in a manifest.
     pub fn entry(&self) -> KindEntry {
         KindEntry {
@@ -75,14 +87,7 @@ impl Collector {
         } else {
             (self.collect)(&mut reading)
         };
-        let (sources, unread) = reading.finish();
-        match outcome {
-            Ok(facts) => {
-                let status = if unread.is_empty() { Status::Ok } else { Status::Partial };
-                Collected { status, facts: Some(facts), sources, unread }
-            }
-            Err(Failure(status)) => Collected { status, facts: None, sources, unread: vec![] },
-        }
+        Collected::of(reading, outcome)
     }
 
     /// The contract of the kind.

@@ -28,7 +28,55 @@ pub struct Config {
     pub spool: Spool,
     pub ship: Ship,
     pub enroll: Enroll,
+    pub own: Own,
     pub log: Log,
+}
+
+/// Kinds that the operator declares for this host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Own {
+    /// Directory of their declarations; empty: there are none.
+    pub directory: PathBuf,
+    /// The only commands that a declaration may name.
+    pub commands: BTreeMap<String, OwnCommand>,
+}
+
+/// A command of this host's own list.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnCommand {
+    /// An absolute path.
+    pub program: String,
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    #[serde(default = "default_timeout", deserialize_with = "units::duration")]
+    pub timeout: Duration,
+    #[serde(default = "default_output", deserialize_with = "units::size")]
+    pub max_output: u64,
+}
+
+/// Below the deadline of a kind.
+const MAX_TIMEOUT: Duration = Duration::from_secs(9);
+const MAX_OUTPUT: u64 = 1 << 20;
+
+fn default_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn default_output() -> u64 {
+    64 << 10
+}
+
+impl OwnCommand {
+    pub fn as_host_command(&self) -> crate::host::Command {
+        crate::host::Command {
+            program: self.program.clone(),
+            arguments: self.arguments.clone(),
+            timeout: self.timeout,
+            max_output: self.max_output,
+        }
+    }
 }
 
 /// How a machine enrols by itself at its first start.
@@ -222,6 +270,7 @@ impl Default for Config {
             spool: Spool::default(),
             ship: Ship::default(),
             enroll: Enroll::default(),
+            own: Own::default(),
             log: Log::default(),
         }
     }
@@ -243,6 +292,8 @@ struct Document {
     ship: Ship,
     #[serde(default)]
     enroll: Enroll,
+    #[serde(default)]
+    own: Own,
     #[serde(default)]
     log: Log,
 }
@@ -297,12 +348,15 @@ impl Config {
             spool: document.spool,
             ship: document.ship,
             enroll: document.enroll,
+            own: document.own,
             log: document.log,
             ..Self::default()
         };
         for (kind, value) in document.schedule {
             let (kind, value) = (&kind, &value);
-            if collectors::find(kind.get_ref()).is_none() {
+            // Whether a declared kind is there is known when the declarations are read.
+            let declared = kind.get_ref().starts_with(evidence::declared::PREFIX);
+            if !declared && collectors::find(kind.get_ref()).is_none() {
                 let known: Vec<_> = collectors::ALL.iter().map(|c| c.kind).collect();
                 let hint = hint(kind.get_ref(), &known);
                 let reason = format!("unknown kind `{}`{hint}", kind.get_ref());
@@ -342,6 +396,21 @@ impl Config {
         if self.enroll.server.is_empty() != self.enroll.token_file.as_os_str().is_empty() {
             let reason = "`server` and `token_file` belong together: give both or neither";
             return fail("enroll", "server", reason);
+        }
+        for (name, command) in &self.own.commands {
+            let reason = match command {
+                OwnCommand { program, .. } if !program.starts_with('/') => {
+                    format!("`program` of `{name}` is not an absolute path")
+                }
+                OwnCommand { timeout, .. } if timeout.is_zero() || *timeout > MAX_TIMEOUT => {
+                    format!("`timeout` of `{name}` is not between 1ms and 9s")
+                }
+                OwnCommand { max_output, .. } if *max_output == 0 || *max_output > MAX_OUTPUT => {
+                    format!("`max_output` of `{name}` is not between 1B and 1MiB")
+                }
+                _ => continue,
+            };
+            return fail("own", "commands", &reason);
         }
         if self.spool.max_size < 1 << 20 {
             return fail("spool", "max_size", "`max_size` is below 1MiB");

@@ -10,6 +10,7 @@ pub mod enroll;
 pub mod formats;
 pub mod host;
 pub mod identity;
+pub mod kinds;
 pub mod leave;
 pub mod logging;
 pub mod renew;

@@ -1,8 +1,9 @@
 //! What `evidenced-agent collect`, `kinds` and `schema` say: one collection of this machine or of
 //! another root, for machines (JSON) and for people (a table).
 
-use crate::collectors::{self, Collected, Collector};
+use crate::collectors::Collected;
 use crate::host::Host;
+use crate::kinds::{AnyKind, Kinds};
 use crate::suggestion::hint;
 use comfy_table::{ContentArrangement, Table};
 use evidence::{Source, Status};
@@ -34,44 +35,39 @@ pub struct UnknownKind {
 pub fn gather(
     host: &Host,
     root: &str,
+    known: &Kinds,
     kinds: &[String],
     now_s: i64,
 ) -> Result<Collection, UnknownKind> {
-    let named: Vec<&Collector> = kinds.iter().map(|kind| known(kind)).collect::<Result<_, _>>()?;
-    let chosen = match named.is_empty() {
-        true => collectors::ALL.iter().collect(),
-        false => named,
-    };
-    let gathered = chosen.iter().map(|c| (c.kind.to_owned(), c.collect(host)));
+    let named = kinds.iter().map(|kind| find(known, kind)).collect::<Result<Vec<_>, _>>()?;
+    let chosen = if named.is_empty() { known.all().collect() } else { named };
+    let gathered = chosen.iter().map(|kind| (kind.name().to_owned(), kind.collect(host)));
     Ok(Collection { root: root.to_owned(), collected_at_s: now_s, kinds: gathered.collect() })
 }
 
 /// The kinds this agent gathers: name, version of the facts, schedule, whether they are about
 /// people, title.
-pub fn kinds_table() -> String {
+pub fn kinds_table(known: &Kinds) -> String {
     let mut table = plain_table();
     table.set_header(["KIND", "V", "SCHEDULE (UTC)", "PERSONAL", "TITLE"]);
-    for collector in collectors::ALL {
-        let Some(info) = collector.info() else { continue };
-        let personal = if info.personal { "yes" } else { "no" };
-        table.add_row([info.name, &info.v.to_string(), collector.schedule, personal, info.title]);
+    for kind in known.all() {
+        let personal = if kind.is_personal() { "yes" } else { "no" };
+        let v = kind.v().to_string();
+        table.add_row([kind.name(), &v, kind.schedule(), personal, kind.title()]);
     }
     text(&mut table)
 }
 
 /// The JSON Schema (2020-12) of a kind's `data`, indented.
-pub fn schema(kind: &str) -> Result<String, UnknownKind> {
-    let info = known(kind)?.info().ok_or_else(|| unknown(kind))?;
-    Ok(format!("{:#}", info.schema().as_value()))
+pub fn schema(known: &Kinds, kind: &str) -> Result<String, UnknownKind> {
+    Ok(format!("{:#}", find(known, kind)?.schema()))
 }
 
-fn known(kind: &str) -> Result<&'static Collector, UnknownKind> {
-    collectors::find(kind).ok_or_else(|| unknown(kind))
-}
-
-fn unknown(kind: &str) -> UnknownKind {
-    let known: Vec<_> = collectors::ALL.iter().map(|collector| collector.kind).collect();
-    UnknownKind { kind: kind.to_owned(), hint: hint(kind, &known) }
+fn find<'k>(known: &'k Kinds, kind: &str) -> Result<AnyKind<'k>, UnknownKind> {
+    known.find(kind).ok_or_else(|| {
+        let known: Vec<_> = known.all().map(AnyKind::name).collect();
+        UnknownKind { kind: kind.to_owned(), hint: hint(kind, &known) }
+    })
 }
 
 impl Collection {
@@ -94,7 +90,7 @@ impl Collection {
         table.set_header(["KIND", "STATUS", "FACTS", "WHY"]);
         for (kind, collected) in &self.kinds {
             let status = collected.status.as_str().to_owned();
-            let why = reasons(kind, collected).join("\n");
+            let why = reasons(collected).join("\n");
             table.add_row([printable(kind), status, extent(collected), why]);
         }
         text(&mut table)
@@ -133,7 +129,7 @@ fn counted(count: usize, what: &str) -> String {
 
 /// Why a kind is not `ok`: fields that were not read, then sources with a fault. Paths that are
 /// merely absent are a reason only where that is what the status says.
-fn reasons(kind: &str, collected: &Collected) -> Vec<String> {
+fn reasons(collected: &Collected) -> Vec<String> {
     if collected.status == Status::Ok {
         return Vec::new();
     }
@@ -151,8 +147,8 @@ fn reasons(kind: &str, collected: &Collected) -> Vec<String> {
         let more = reasons.split_off(MAX_REASONS).len();
         reasons.push(format!("and {more} more: see --format json"));
     }
-    let live_only = collectors::find(kind).is_some_and(|collector| collector.live_only);
-    if reasons.is_empty() && live_only && collected.status == Status::Unsupported {
+    if reasons.is_empty() && collected.sources.is_empty() && collected.status == Status::Unsupported
+    {
         reasons.push("needs the running system".to_owned());
     }
     reasons

@@ -1,6 +1,6 @@
 //! One collection of one kind: every read is recorded as a source, every gap as unread.
 
-use super::{Host, MAX_FILE_BYTES, Meta, Opened, Own, ReadError};
+use super::{Command, CommandError, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own, ReadError};
 use crate::secret::Secret;
 use evidence::{Digest, Source, Status};
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +111,27 @@ impl<'h> Reading<'h> {
         let opened = self.host.open_file(path);
         self.record(path, opened.as_ref().err().copied());
         opened
+    }
+
+    /// Runs a command of the operator's list. Its source is its name there.
+    pub fn run(&mut self, source: &str, command: &Command) -> Result<Output, CommandError> {
+        let ran = self.host.run(command);
+        let (status, note) = match &ran {
+            Ok(_) => (Status::Ok, None),
+            Err(CommandError::Start(error)) => (status_of(*error), None),
+            Err(error @ CommandError::Unsafe) => (Status::Denied, Some(error.to_string())),
+            Err(error @ CommandError::Timeout(_)) => (Status::Timeout, Some(error.to_string())),
+            Err(error @ CommandError::TooLong(_)) => (Status::Truncated, Some(error.to_string())),
+        };
+        let here = self.source(source);
+        (here.status, here.note) = (status, note);
+        ran
+    }
+
+    /// Says how something ended that had begun well.
+    pub fn ended(&mut self, source: &str, status: Status, note: String) {
+        let source = self.source(source);
+        (source.status, source.note) = (status, Some(note));
     }
 
     /// Says that reading a source failed after it was opened.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::collectors;
 use crate::host::Fixture;
 use evidence::Facts;
 
@@ -17,7 +18,8 @@ fn host(text: &str) -> Host {
 }
 
 fn packages_of(text: &str) -> Collection {
-    gather(&host(text), "/image", &["packages".to_owned()], 1_800_000_000).expect("known")
+    gather(&host(text), "/image", &Kinds::default(), &["packages".to_owned()], 1_800_000_000)
+        .expect("known")
 }
 
 fn collected(status: Status, data: Option<Value>) -> Collected {
@@ -73,11 +75,12 @@ fn a_kind_without_facts_has_no_key_for_them() {
 
 #[test]
 fn no_name_means_every_kind_and_a_wrong_one_is_corrected() {
-    let all = gather(&host(DEBIAN), "/", &[], 0).expect("all");
+    let all = gather(&host(DEBIAN), "/", &Kinds::default(), &[], 0).expect("all");
     assert!(all.kinds.keys().eq(collectors::ALL.iter().map(|collector| collector.kind)));
-    let error = gather(&host(DEBIAN), "/", &["pakages".to_owned()], 0).expect_err("unknown");
+    let error = gather(&host(DEBIAN), "/", &Kinds::default(), &["pakages".to_owned()], 0)
+        .expect_err("unknown");
     assert_eq!(error.to_string(), "unknown kind `pakages`; did you mean `packages`?");
-    let error = schema("database").expect_err("unknown").to_string();
+    let error = schema(&Kinds::default(), "database").expect_err("unknown").to_string();
     assert!(error.starts_with("unknown kind `database`; known: "), "{error}");
 }
 
@@ -132,13 +135,14 @@ fn names_of_the_machine_cannot_move_the_cursor() {
 
 #[test]
 fn kinds_and_their_schemas_are_those_of_the_contract() {
-    let table = kinds_table();
+    let table = kinds_table(&Kinds::default());
     for collector in collectors::ALL {
         let line = table.lines().find(|line| line.starts_with(&format!("{} ", collector.kind)));
         let info = collector.info().expect("contract");
         assert!(line.is_some_and(|line| line.ends_with(info.title)), "{table}");
         let schema: Value =
-            serde_json::from_str(&schema(collector.kind).expect("kind")).expect("JSON");
+            serde_json::from_str(&schema(&Kinds::default(), collector.kind).expect("kind"))
+                .expect("JSON");
         assert!(schema["properties"].is_object());
     }
 }
