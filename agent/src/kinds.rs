@@ -6,7 +6,7 @@ use crate::config::Own;
 use crate::host::Host;
 use crate::schedule;
 use crate::suggestion::hint;
-use evidence::declared::{Declaration, DeclarationError};
+use evidence::declared::{Declaration, DeclarationError, PREFIX};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -65,7 +65,9 @@ impl Kinds {
         let mut paths = Vec::new();
         for entry in std::fs::read_dir(directory).map_err(at)? {
             let path = entry.map_err(at)?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            // Rules may stand beside the kinds: one directory serves agents and collector.
+            if name.starts_with(PREFIX.as_bytes()) && name.ends_with(b".toml") {
                 paths.push(path);
             }
         }

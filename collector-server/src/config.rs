@@ -75,6 +75,8 @@ pub struct Ingest {
 pub struct Rules {
     /// Profiles whose rules judge.
     pub profiles: Vec<Profile>,
+    /// Directory of own rules and declared kinds; empty: there are none.
+    pub directory: PathBuf,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -9,7 +9,7 @@ use crate::data::DataDir;
 use crate::http::peer::{PeerAcceptor, agents_tls};
 use crate::http::{agents, people};
 use crate::ingest::Ingest;
-use crate::judge::{Judge, Profile, RuleSet};
+use crate::judge::{Judge, RuleSet};
 use crate::judgement::Worker;
 use crate::keyring::{self, Keyring, KeyringError, Keys};
 use crate::life;
@@ -63,7 +63,7 @@ impl Running {
         refuse_plain_pages(&config)?;
         let store = Store::open(&data.store_url(&config)).await.context("cannot open the store")?;
         let catalogue = Arc::new(Catalogue::builtin()?);
-        let rules = rules(&store, &catalogue, &config.rules.profiles, clock.now_us()).await?;
+        let rules = rules(&store, &catalogue, &config.rules, clock.now_us()).await?;
         let judge = Arc::new(Judge::new(rules));
         store.turn_day(clock::day_of(clock.now_us()), clock.now_us()).await?;
         let keyring = Keyring::load(data, &store, clock.now_us()).await?;
@@ -242,11 +242,11 @@ fn refuse_plain_pages(config: &Config) -> anyhow::Result<()> {
 async fn rules(
     store: &Store,
     catalogue: &Catalogue,
-    profiles: &[Profile],
+    chosen: &crate::config::Rules,
     now_us: i64,
 ) -> anyhow::Result<Arc<RuleSet>> {
-    let rules = match RuleSet::builtin(catalogue) {
-        Ok(rules) => rules.only(profiles),
+    let rules = match RuleSet::chosen(chosen, catalogue) {
+        Ok(rules) => rules,
         Err(errors) => {
             let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
             bail!("the rules are refused:\n{}", lines.join("\n"));

@@ -33,6 +33,14 @@ impl Agent {
         agent
     }
 
+    /// Adds to its configuration.
+    pub fn configured(self, more: &str) -> Self {
+        let path = self.directory.path().join("agent.toml");
+        let text = std::fs::read_to_string(&path).expect("configuration");
+        std::fs::write(&path, text + more).expect("configuration");
+        self
+    }
+
     /// Reads this root from now on.
     pub fn root(mut self, root: &Root) -> Self {
         self.root = Some(root.path().to_owned());

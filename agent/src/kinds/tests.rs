@@ -49,7 +49,7 @@ impl Directory {
 fn declared_kinds_stand_beside_those_of_the_agent() {
     let directory = Directory::new();
     let kinds =
-        directory.put("own_motd.toml", MOTD).put("README", "no TOML").load().expect("kinds");
+        directory.put("own_motd.toml", MOTD).put("rules.toml", "[[rule]]").load().expect("kinds");
     assert_eq!(kinds.all().count(), collectors::ALL.len() + 1);
     let motd = kinds.find("own_motd").expect("declared");
     assert_eq!((motd.v(), motd.schedule(), motd.title()), (1, "@hourly", "Message"));

@@ -20,6 +20,9 @@ pub(super) struct Assess {
     file: Option<PathBuf>,
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
+    /// Rules of this directory judge too, over kinds declared in it (`own_NAME.toml`).
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
     /// Rules of this profile judge; may be given more than once.
     #[arg(long = "profile", value_enum, default_values = ["essential"])]
     profiles: Vec<Profile>,
@@ -32,7 +35,12 @@ impl Assess {
     /// Exit 0 all pass or not applicable, 3 any fail, 5 none failed but some unknown, 1 trouble.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let input = self.read()?;
-        let rules = match RuleSet::builtin(&Catalogue::builtin()?) {
+        let catalogue = Catalogue::builtin()?;
+        let rules = match &self.rules {
+            Some(directory) => RuleSet::with_own(directory, &catalogue),
+            None => RuleSet::builtin(&catalogue),
+        };
+        let rules = match rules {
             Ok(rules) => rules.only(&self.profiles),
             Err(errors) => {
                 errors.iter().for_each(|error| tell(&error.to_string()));

@@ -69,8 +69,8 @@ impl Summary {
             judged(&store, Duration::from_secs(self.wait)).await?;
         }
         let catalogue = Catalogue::builtin()?;
-        let rules = match RuleSet::builtin(&catalogue) {
-            Ok(rules) => rules.only(&config.rules.profiles),
+        let rules = match RuleSet::chosen(&config.rules, &catalogue) {
+            Ok(rules) => rules,
             Err(errors) => {
                 errors.iter().for_each(|error| tell(&error.to_string()));
                 return Ok(ExitCode::from(1));

@@ -12,7 +12,7 @@ mod compare;
 mod operators;
 
 use self::compare::literal_shape;
-use super::shape::{self, Shape};
+use super::shape::{Known, Shape};
 use crate::place;
 use ::cel::common::ast::{ComprehensionExpr, Expr, IdedExpr, operators as op};
 use serde_json::Value;
@@ -53,6 +53,7 @@ pub(super) enum Purpose {
 
 /// What an expression may name.
 pub(super) struct Names<'a> {
+    pub(super) known: &'a Known,
     pub(super) kinds: &'a [String],
     pub(super) params: &'a BTreeMap<String, Value>,
 }
@@ -178,7 +179,7 @@ impl Checker<'_> {
             return Ok(Typed::of(Shape::Int));
         }
         if !self.names.kinds.iter().any(|kind| kind == name) {
-            let hint = match (name, shape::of_kind(name)) {
+            let hint = match (name, self.names.known.shape(name)) {
                 ("now", _) => "there is no `now`, only `today`: the UTC day as an int".to_owned(),
                 (_, Some(_)) => format!("`{name}` is not in this rule's evidence"),
                 _ => format!("unknown name `{name}`"),
@@ -187,7 +188,7 @@ impl Checker<'_> {
             return Err(Fault::at(name, hint).suggest(known));
         }
         let unknown = || Fault::at(name, format!("unknown kind `{name}`"));
-        let shape = shape::of_kind(name).ok_or_else(unknown)?.clone();
+        let shape = self.names.known.shape(name).ok_or_else(unknown)?.clone();
         Ok(Typed { shape, path: Some(name.to_owned()), texts: None })
     }
 
@@ -253,7 +254,8 @@ impl Checker<'_> {
             return Err(Fault::new(format!("`{}` is {}, not a list", range.name(), range.shape)));
         };
         let item = Typed { shape: (**item).clone(), ..range.clone() };
-        if ["p", "today"].contains(&c.iter_var.as_str()) || shape::of_kind(&c.iter_var).is_some() {
+        let is_kind = self.names.known.shape(&c.iter_var).is_some();
+        if is_kind || ["p", "today"].contains(&c.iter_var.as_str()) {
             return Err(Fault::at(&c.iter_var, format!("variable `{}` is taken", c.iter_var)));
         }
         self.variables.push((c.iter_var.clone(), item.clone()));

@@ -5,7 +5,7 @@ use super::load::RuleSet;
 use super::memo::{Key, KindKey, Memo};
 use super::outcome::{HostState, KindState, Outcome, Reason, RuleResult};
 use super::rule::{Expression, Rule};
-use super::shape::{self, Shape};
+use super::shape::{Known, Shape};
 use evidence::{Digest, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -53,8 +53,9 @@ impl Judge {
             rules.iter().zip(0..).map(|(rule, n)| key(rule, n, &kinds, today)).collect();
         let mut judged = self.memo.look_up(&keys);
         if judged.iter().any(Option::is_none) {
+            let known = self.rules.known();
             let evaluated =
-                cel::on_large_stack(|| evaluate_missing(rules, &mut judged, host, today));
+                cel::on_large_stack(|| evaluate_missing(rules, known, &mut judged, host, today));
             if evaluated.is_some() {
                 self.memo.keep(keys.into_iter().zip(judged.iter().flatten().cloned()));
             }
@@ -73,14 +74,16 @@ impl Judge {
 
 fn evaluate_missing(
     rules: &[Rule],
+    known: &Known,
     judged: &mut [Option<Arc<Judged>>],
     host: &HostState,
     today: i64,
 ) {
-    let strangers = strangers(host);
+    let strangers = strangers(host, known);
+    let seen = Seen { host, strangers: &strangers, known };
     let mut scope = scope(host, today);
     for (rule, judged) in rules.iter().zip(judged) {
-        judged.get_or_insert_with(|| Arc::new(evaluate(rule, host, &strangers, &mut scope)));
+        judged.get_or_insert_with(|| Arc::new(evaluate(rule, &seen, &mut scope)));
     }
 }
 
@@ -114,17 +117,18 @@ fn scope(host: &HostState, today: i64) -> Scope<'_> {
 }
 
 /// Judges one rule without a memory. Call it on a large stack.
-pub(super) fn judge_rule(rule: &Rule, host: &HostState, today: i64) -> Judged {
-    evaluate(rule, host, &strangers(host), &mut scope(host, today))
+pub(super) fn judge_rule(rule: &Rule, known: &Known, host: &HostState, today: i64) -> Judged {
+    let strangers = strangers(host, known);
+    evaluate(rule, &Seen { host, strangers: &strangers, known }, &mut scope(host, today))
 }
 
 /// Kind → paths at which its facts do not have the shape of the kind.
 type Strangers<'a> = BTreeMap<&'a str, BTreeSet<String>>;
 
-fn strangers(host: &HostState) -> Strangers<'_> {
+fn strangers<'h>(host: &'h HostState, known: &Known) -> Strangers<'h> {
     let of = |(kind, state): (&'_ String, &KindState)| {
         let mut found = BTreeSet::new();
-        if let (Some(facts), Some(shape)) = (&state.facts, shape::of_kind(kind)) {
+        if let (Some(facts), Some(shape)) = (&state.facts, known.shape(kind)) {
             shape.strangers(&facts.data, "", &mut found);
         }
         found
@@ -136,16 +140,12 @@ fn strangers(host: &HostState) -> Strangers<'_> {
 struct Seen<'a> {
     host: &'a HostState,
     strangers: &'a Strangers<'a>,
+    known: &'a Known,
 }
 
-fn evaluate<'v>(
-    rule: &'v Rule,
-    host: &HostState,
-    strangers: &Strangers,
-    scope: &mut Scope<'v>,
-) -> Judged {
+fn evaluate<'v>(rule: &'v Rule, seen: &Seen, scope: &mut Scope<'v>) -> Judged {
     scope.bind("p", &rule.compiled.params);
-    decide(rule, &Seen { host, strangers }, scope).unwrap_or_else(|judged| judged)
+    decide(rule, seen, scope).unwrap_or_else(|judged| judged)
 }
 
 /// `Err` is a result that came before the rule's own expression was reached.
@@ -243,24 +243,24 @@ fn doubt(
         return Some(Reason::AgentTooOld);
     }
     let silent = state.status == Status::Partial && state.unread.is_empty();
-    let unread = state.unread.iter().any(|unread| touches(kind, unread, reads));
+    let unread = state.unread.iter().any(|unread| touches(seen.known, kind, unread, reads));
     if silent || unread {
         return Some(Reason::FactMissing);
     }
     let strangers = seen.strangers.get(kind)?;
-    strangers.iter().any(|path| touches(kind, path, reads)).then_some(Reason::RuleError)
+    strangers.iter().any(|path| touches(seen.known, kind, path, reads)).then_some(Reason::RuleError)
 }
 
 /// Whether an unread path takes away something at `reads`. Every path that is read ends at a value,
 /// or at a list whose membership alone is read, so only equal paths and paths above matter. A path
 /// that the kind does not have cannot be placed and takes away everything.
-fn touches(kind: &str, unread: &str, reads: &BTreeSet<String>) -> bool {
+fn touches(known: &Known, kind: &str, unread: &str, reads: &BTreeSet<String>) -> bool {
     let unread_path = format!("{kind}.{unread}");
-    !exists(kind, unread) || reads.iter().any(|read| below(read, &unread_path).is_some())
+    !exists(known, kind, unread) || reads.iter().any(|read| below(read, &unread_path).is_some())
 }
 
-fn exists(kind: &str, path: &str) -> bool {
-    let Some(mut shape) = shape::of_kind(kind) else { return false };
+fn exists(known: &Known, kind: &str, path: &str) -> bool {
+    let Some(mut shape) = known.shape(kind) else { return false };
     for step in path.split('.') {
         while let Shape::List(item) = shape {
             shape = item;

@@ -3,8 +3,8 @@
 use super::evaluate::judge_rule;
 use super::outcome::{HostState, KindState, Outcome, today_day};
 use super::rule::{Example, Rule};
-use super::shape;
-use evidence::{Facts, Status, kinds};
+use super::shape::Known;
+use evidence::{Facts, Status};
 use std::sync::Arc;
 
 /// What is wrong with the examples as a whole, if anything.
@@ -18,8 +18,8 @@ pub(super) fn missing<'a>(examples: impl Iterator<Item = &'a Example> + Clone) -
 }
 
 /// Runs one example; the error says how it does not behave.
-pub(super) fn run(rule: &Rule, example: &Example) -> Result<(), String> {
-    let judged = judge_rule(rule, &host(rule, example)?, today(rule, example)?);
+pub(super) fn run(rule: &Rule, known: &Known, example: &Example) -> Result<(), String> {
+    let judged = judge_rule(rule, known, &host(rule, known, example)?, today(rule, example)?);
     let described = |outcome: Outcome, detail: String| match detail.is_empty() {
         true => outcome.as_str().to_owned(),
         false => format!("{} ({detail})", outcome.as_str()),
@@ -51,27 +51,27 @@ fn today(rule: &Rule, example: &Example) -> Result<i64, String> {
     Ok(today_day(midnight.timestamp().as_second()))
 }
 
-fn host(rule: &Rule, example: &Example) -> Result<HostState, String> {
+fn host(rule: &Rule, known: &Known, example: &Example) -> Result<HostState, String> {
     let named = example.facts.keys().chain(example.status.keys()).chain(example.unread.keys());
     let mut host = HostState::default();
     for kind in named {
         if !rule.evidence.contains(kind) {
             return Err(format!("`{kind}` is not in the rule's evidence"));
         }
-        host.kinds.insert(kind.clone(), state(kind, example)?);
+        host.kinds.insert(kind.clone(), state(kind, known, example)?);
     }
     Ok(host)
 }
 
-fn state(kind: &str, example: &Example) -> Result<KindState, String> {
-    let known = kinds::find(kind).zip(shape::of_kind(kind));
-    let (info, shape) = known.ok_or_else(|| format!("unknown kind `{kind}`"))?;
+fn state(kind: &str, known: &Known, example: &Example) -> Result<KindState, String> {
+    let found = known.v(kind).zip(known.shape(kind));
+    let (v, shape) = found.ok_or_else(|| format!("unknown kind `{kind}`"))?;
     let mut facts = None;
     if let Some(data) = example.facts.get(kind) {
         if let Some(misfit) = shape.misfit(data, kind) {
             return Err(misfit);
         }
-        let body = Facts::new(kind, info.v, data.clone()).map_err(|error| error.to_string())?;
+        let body = Facts::new(kind, v, data.clone()).map_err(|error| error.to_string())?;
         facts = Some(Arc::new(body));
     }
     let unread = example.unread.get(kind).cloned().unwrap_or_default();

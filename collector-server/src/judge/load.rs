@@ -4,9 +4,11 @@ use super::cel::{self, Program};
 use super::check::{self, Names, Purpose, Reads};
 use super::example;
 use super::rule::{Compiled, Expression, Profile, Rule, RuleError, SourceFile, Written};
+use super::shape::Known;
 use crate::catalogue::Catalogue;
 use crate::place;
-use evidence::{Digest, canonical, kinds};
+use evidence::declared::{Declaration, PREFIX};
+use evidence::{Digest, canonical};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -31,6 +33,7 @@ const BUILTIN: &[(&str, &str)] = &[
 #[derive(Debug, Clone)]
 pub struct RuleSet {
     rules: Vec<Rule>,
+    known: Known,
     sources: Vec<(String, String)>,
     id: Digest,
 }
@@ -42,25 +45,31 @@ impl RuleSet {
         Self::from_sources(&BUILTIN.iter().map(own).collect::<Vec<_>>(), catalogue)
     }
 
-    /// Reads every `*.toml` of a directory.
-    pub fn load_dir(dir: &Path, catalogue: &Catalogue) -> Result<Self, Vec<RuleError>> {
-        let fail = |path: &Path, error: std::io::Error| {
-            let name = path.display().to_string();
-            vec![SourceFile { name: &name, text: "" }.error(0, None, error.to_string())]
+    /// The rules that a configuration chose.
+    pub fn chosen(
+        chosen: &crate::config::Rules,
+        catalogue: &Catalogue,
+    ) -> Result<Self, Vec<RuleError>> {
+        let rules = match chosen.directory.as_os_str().is_empty() {
+            true => Self::builtin(catalogue),
+            false => Self::with_own(&chosen.directory, catalogue),
         };
-        let mut sources = Vec::new();
-        for entry in std::fs::read_dir(dir).map_err(|error| fail(dir, error))? {
-            let path = entry.map_err(|error| fail(dir, error))?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
-                let text = std::fs::read_to_string(&path).map_err(|error| fail(&path, error))?;
-                let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
-                sources.push((name.unwrap_or_default(), text));
-            }
-        }
-        if sources.is_empty() {
-            return Err(fail(dir, std::io::Error::other("holds no *.toml file")));
-        }
+        Ok(rules?.only(&chosen.profiles))
+    }
+
+    /// The rules that are compiled in, and those of a directory beside them.
+    pub fn with_own(dir: &Path, catalogue: &Catalogue) -> Result<Self, Vec<RuleError>> {
+        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+        let mut sources: Vec<_> = BUILTIN.iter().map(own).collect();
+        sources.extend(
+            files(dir)?.into_iter().map(|(name, text)| (format!("{}/{name}", dir.display()), text)),
+        );
         Self::from_sources(&sources, catalogue)
+    }
+
+    /// Reads every `*.toml` of a directory: rules, and kinds that are declared (`own_NAME.toml`).
+    pub fn load_dir(dir: &Path, catalogue: &Catalogue) -> Result<Self, Vec<RuleError>> {
+        Self::from_sources(&files(dir)?, catalogue)
     }
 
     /// Loads rules from (file name, text); the order of the files does not matter.
@@ -73,10 +82,10 @@ impl RuleSet {
         let nowhere = |message: &str| {
             vec![SourceFile { name: "rules", text: "" }.error(0, None, message.to_owned())]
         };
-        let rules = cel::on_large_stack(|| Loader::new(catalogue).load(&sources))
+        let (rules, known) = cel::on_large_stack(|| Loader::new(catalogue).load(&sources))
             .ok_or_else(|| nowhere("no thread could load them"))??;
         let bytes = canonical::to_vec(&sources).map_err(|error| nowhere(&error.to_string()))?;
-        Ok(Self { rules, sources, id: Digest::of(&bytes) })
+        Ok(Self { rules, known, sources, id: Digest::of(&bytes) })
     }
 
     /// The rules of some profiles. Another choice is another rule set, with an id of its own.
@@ -99,6 +108,10 @@ impl RuleSet {
         self.id
     }
 
+    pub(super) fn known(&self) -> &Known {
+        &self.known
+    }
+
     pub fn rules(&self) -> &[Rule] {
         &self.rules
     }
@@ -108,8 +121,30 @@ impl RuleSet {
     }
 }
 
+/// Every `*.toml` of a directory, by name.
+fn files(dir: &Path) -> Result<Vec<(String, String)>, Vec<RuleError>> {
+    let fail = |path: &Path, error: std::io::Error| {
+        let name = path.display().to_string();
+        vec![SourceFile { name: &name, text: "" }.error(0, None, error.to_string())]
+    };
+    let mut sources = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|error| fail(dir, error))? {
+        let path = entry.map_err(|error| fail(dir, error))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(&path).map_err(|error| fail(&path, error))?;
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            sources.push((name.unwrap_or_default(), text));
+        }
+    }
+    if sources.is_empty() {
+        return Err(fail(dir, std::io::Error::other("holds no *.toml file")));
+    }
+    Ok(sources)
+}
+
 struct Loader<'a> {
     catalogue: &'a Catalogue,
+    known: Known,
     /// What must hold of each kind.
     guards: BTreeMap<String, Expression>,
     seen: BTreeSet<String>,
@@ -126,12 +161,23 @@ struct Draft<'a> {
 
 impl<'a> Loader<'a> {
     fn new(catalogue: &'a Catalogue) -> Self {
-        Self { catalogue, guards: BTreeMap::new(), seen: BTreeSet::new(), errors: Vec::new() }
+        Self {
+            catalogue,
+            known: Known::default(),
+            guards: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            errors: Vec::new(),
+        }
     }
 
-    fn load(mut self, sources: &[(String, String)]) -> Result<Vec<Rule>, Vec<RuleError>> {
+    fn load(mut self, sources: &[(String, String)]) -> Result<(Vec<Rule>, Known), Vec<RuleError>> {
         let mut documents = Vec::new();
-        for (name, text) in sources {
+        let (declarations, rules): (Vec<_>, Vec<_>) =
+            sources.iter().partition(|(name, _)| declares(name));
+        for (name, text) in declarations {
+            self.declare(SourceFile { name, text });
+        }
+        for (name, text) in rules {
             let file = SourceFile { name, text };
             match file.parse() {
                 Ok(document) => documents.push((file, document)),
@@ -149,11 +195,25 @@ impl<'a> Loader<'a> {
                 rules.extend(self.rule(*file, written));
             }
         }
-        if self.errors.is_empty() { Ok(rules) } else { Err(self.errors) }
+        if self.errors.is_empty() { Ok((rules, self.known)) } else { Err(self.errors) }
     }
 
     fn refuse(&mut self, file: SourceFile, rule: Option<&str>, at: usize, message: String) {
         self.errors.push(file.error(at, rule, message));
+    }
+
+    fn declare(&mut self, file: SourceFile) {
+        match Declaration::parse(file.text) {
+            Ok(declaration) if self.known.declare(&declaration) => {}
+            Ok(declaration) => {
+                let message = format!("`{}` is declared already", declaration.kind);
+                self.refuse(file, None, 0, message);
+            }
+            Err(error) => {
+                let line_start = file.text.split_inclusive('\n').take(error.line - 1).map(str::len);
+                self.refuse(file, None, line_start.sum::<usize>() + error.column - 1, error.reason);
+            }
+        }
     }
 
     fn kind_guard(&mut self, file: SourceFile, kind: &Spanned<String>, source: &Spanned<String>) {
@@ -176,10 +236,10 @@ impl<'a> Loader<'a> {
 
     fn known_kind(&mut self, file: SourceFile, rule: Option<&str>, kind: &Spanned<String>) -> bool {
         let name = kind.get_ref();
-        if kinds::find(name).is_some() {
+        if self.known.v(name).is_some() {
             return true;
         }
-        let suggestion = place::nearest(name, kinds::ALL.iter().map(|kind| kind.name));
+        let suggestion = place::nearest(name, self.known.names());
         let error = file.error(kind.span().start, rule, format!("unknown kind `{name}`"));
         self.errors.push(RuleError { suggestion, ..error });
         false
@@ -238,7 +298,7 @@ impl<'a> Loader<'a> {
     fn since(&mut self, file: SourceFile, written: &Written) {
         for (kind, v) in &written.since {
             let known = written.evidence.get_ref().iter().any(|known| known.get_ref() == kind);
-            let newest = kinds::find(kind).map_or(0, |kind| kind.v);
+            let newest = self.known.v(kind).unwrap_or(0);
             if !known || *v < 1 || *v > newest {
                 let message = format!("since: `{kind}` has no version {v} here");
                 self.refuse(file, Some(written.id.get_ref()), written.id.span().start, message);
@@ -270,7 +330,8 @@ impl<'a> Loader<'a> {
         let checked = cel::parse(source.get_ref())
             .map_err(|error| (error.to_string(), None, None))
             .and_then(|expr| {
-                let names = Names { kinds: draft.evidence, params: draft.params };
+                let names =
+                    Names { known: &self.known, kinds: draft.evidence, params: draft.params };
                 match check::check(&expr, &names, purpose) {
                     Ok(reads) => Ok((expr, reads)),
                     Err(fault) => Err((fault.message, fault.word, fault.suggestion)),
@@ -365,7 +426,7 @@ impl<'a> Loader<'a> {
             self.refuse(file, Some(&rule.id), written.id.span().start, message);
         }
         for spanned in &written.example {
-            if let Err(message) = example::run(rule, spanned.get_ref()) {
+            if let Err(message) = example::run(rule, &self.known, spanned.get_ref()) {
                 let message = format!("example `{}` {message}", spanned.get_ref().name);
                 self.refuse(file, Some(&rule.id), spanned.span().start, message);
             }
@@ -391,6 +452,11 @@ fn absent_or<T>(part: Option<Option<T>>) -> Option<Option<T>> {
 fn sorted(kinds: &[Spanned<String>]) -> Vec<String> {
     let kinds: BTreeSet<_> = kinds.iter().map(|kind| kind.get_ref().clone()).collect();
     kinds.into_iter().collect()
+}
+
+/// Whether a file declares a kind, by its name: `own_NAME.toml`.
+fn declares(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|name| name.starts_with(PREFIX))
 }
 
 fn is_kebab_case(id: &str) -> bool {

@@ -1,5 +1,6 @@
 //! The shapes that facts can have, read from the JSON Schema of their kind.
 
+use evidence::declared::Declaration;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
@@ -127,8 +128,39 @@ impl fmt::Display for Shape {
     }
 }
 
-/// The shape of a kind's facts; `None` for an unknown kind.
-pub(super) fn of_kind(kind: &str) -> Option<&'static Shape> {
+/// The kinds that rules may read: those of the product, and those that an organisation declared.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known {
+    declared: BTreeMap<String, (i64, Shape)>,
+}
+
+impl Known {
+    /// Adds a declared kind. False if it is there already.
+    pub(super) fn declare(&mut self, declaration: &Declaration) -> bool {
+        let shape = of_schema(&declaration.schema());
+        let shape = shape.unwrap_or_else(|| Shape::Record(Arc::default()));
+        let kind = declaration.kind.clone();
+        self.declared.insert(kind, (declaration.v, shape)).is_none()
+    }
+
+    /// The newest version of a kind's facts; none for an unknown kind.
+    pub(super) fn v(&self, kind: &str) -> Option<i64> {
+        let declared = self.declared.get(kind).map(|(v, _)| *v);
+        declared.or_else(|| evidence::kinds::find(kind).map(|kind| kind.v))
+    }
+
+    pub(super) fn shape(&self, kind: &str) -> Option<&Shape> {
+        self.declared.get(kind).map(|(_, shape)| shape).or_else(|| of_kind(kind))
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let product = evidence::kinds::ALL.iter().map(|kind| kind.name);
+        product.chain(self.declared.keys().map(String::as_str))
+    }
+}
+
+/// The shape of a kind's facts; `None` for a kind that is none of the product's.
+fn of_kind(kind: &str) -> Option<&'static Shape> {
     static SHAPES: OnceLock<HashMap<&'static str, Shape>> = OnceLock::new();
     let shapes = SHAPES.get_or_init(|| {
         let known = evidence::kinds::ALL.iter();

@@ -10,4 +10,5 @@ mod identity;
 mod interface;
 mod judging;
 mod outages;
+mod own_evidence;
 mod view;

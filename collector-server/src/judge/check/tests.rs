@@ -8,7 +8,7 @@ fn checked(expression: &str, purpose: Purpose) -> Result<Reads, Fault> {
         json!({"names": ["a"], "max": 3, "states": ["set"], "typos": ["sett"], "odd": 1.5});
     let params = params.as_object().expect("object").clone().into_iter().collect();
     let expr = cel::parse(expression).expect(expression);
-    check(&expr, &Names { kinds: &kinds, params: &params }, purpose)
+    check(&expr, &Names { known: &Known::default(), kinds: &kinds, params: &params }, purpose)
 }
 
 #[track_caller]
