@@ -2,15 +2,19 @@
 //! by its `mod` line and its line in [`ALL`]; a forgotten line does not compile.
 
 mod accounts;
+mod authorized_keys;
 pub mod declared;
 mod host_os;
+mod kernel;
 mod kernel_clock;
 mod kernel_hardening;
 mod listening_ports;
 mod logging;
 mod logins;
+mod mac;
 mod meta;
 mod packages;
+mod platform_trust;
 pub mod ssh_server;
 mod sudo;
 mod systemd;
@@ -34,13 +38,17 @@ pub struct Collector {
 /// Every collector, by kind.
 pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
+    authorized_keys::COLLECTOR,
     host_os::COLLECTOR,
+    kernel::COLLECTOR,
     kernel_hardening::COLLECTOR,
     listening_ports::COLLECTOR,
     logging::COLLECTOR,
     logins::COLLECTOR,
+    mac::COLLECTOR,
     meta::COLLECTOR,
     packages::COLLECTOR,
+    platform_trust::COLLECTOR,
     ssh_server::COLLECTOR,
     sudo::COLLECTOR,
     time_sync::COLLECTOR,

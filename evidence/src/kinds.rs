@@ -5,13 +5,17 @@
 //! an absent key too: an empty list says that there are none.
 
 pub mod accounts;
+pub mod authorized_keys;
 pub mod host_os;
+pub mod kernel;
 pub mod kernel_hardening;
 pub mod listening_ports;
 pub mod logging;
 pub mod logins;
+pub mod mac;
 pub mod meta;
 pub mod packages;
+pub mod platform_trust;
 pub mod ssh_server;
 pub mod sudo;
 pub mod time_sync;
@@ -21,13 +25,17 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use accounts::Accounts;
+pub use authorized_keys::AuthorizedKeys;
 pub use host_os::HostOs;
+pub use kernel::Kernel;
 pub use kernel_hardening::KernelHardening;
 pub use listening_ports::ListeningPorts;
 pub use logging::Logging;
 pub use logins::Logins;
+pub use mac::Mac;
 pub use meta::Meta;
 pub use packages::Packages;
+pub use platform_trust::PlatformTrust;
 pub use ssh_server::SshServer;
 pub use sudo::Sudo;
 pub use time_sync::TimeSync;
@@ -74,13 +82,17 @@ impl KindInfo {
 /// Every kind there is, by name.
 pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
+    KindInfo::of::<AuthorizedKeys>(),
     KindInfo::of::<HostOs>(),
+    KindInfo::of::<Kernel>(),
     KindInfo::of::<KernelHardening>(),
     KindInfo::of::<ListeningPorts>(),
     KindInfo::of::<Logging>(),
     KindInfo::of::<Logins>(),
+    KindInfo::of::<Mac>(),
     KindInfo::of::<Meta>(),
     KindInfo::of::<Packages>(),
+    KindInfo::of::<PlatformTrust>(),
     KindInfo::of::<SshServer>(),
     KindInfo::of::<Sudo>(),
     KindInfo::of::<TimeSync>(),

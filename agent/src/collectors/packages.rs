@@ -39,7 +39,7 @@ const OTHERS: [(&str, &str); 9] = [
     ("pacman", "/var/lib/pacman/local"),
 ];
 
-fn collect(reading: &mut Reading<'_>) -> Result<Packages, Failure> {
+pub(super) fn collect(reading: &mut Reading<'_>) -> Result<Packages, Failure> {
     // Before the status file: a package that is installed meanwhile is then only in the latter.
     let listed = file_lists(reading)?;
     let texts = Texts::read(reading)?;

@@ -34,7 +34,7 @@ const MAIN_FILE: &str = "/etc/ssh/sshd_config";
 const CONFIGURED: [&str; 6] =
     ["effective_algorithms", "global", "host_keys", "matches", "origins", "worst"];
 
-fn collect(reading: &mut Reading<'_>) -> Result<SshServer, Failure> {
+pub(super) fn collect(reading: &mut Reading<'_>) -> Result<SshServer, Failure> {
     let package = match install::installed(reading)? {
         Installed::No => return Ok(bare(false)),
         Installed::Yes(package) => package,

@@ -51,6 +51,15 @@ impl<'h> Reading<'h> {
         Self { host, sources: BTreeMap::new(), unread: BTreeSet::new() }
     }
 
+    /// What another kind says, for one that builds on it: its sources are sources of this one, and
+    /// its gaps its own.
+    pub fn apart<T>(&mut self, collect: impl FnOnce(&mut Self) -> T) -> T {
+        let mut other = Self::new(self.host);
+        let outcome = collect(&mut other);
+        self.sources.extend(other.sources);
+        outcome
+    }
+
     /// Whether the running system is read; false with `--root`.
     pub fn is_live(&self) -> bool {
         self.host.is_live()

@@ -17,13 +17,17 @@ use toml::Spanned;
 /// The rules that are compiled in: `config/rules`.
 const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
+    ("authorized_keys.toml", include_str!("../../../config/rules/authorized_keys.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
+    ("kernel.toml", include_str!("../../../config/rules/kernel.toml")),
     ("kernel_hardening.toml", include_str!("../../../config/rules/kernel_hardening.toml")),
     ("listening_ports.toml", include_str!("../../../config/rules/listening_ports.toml")),
     ("logging.toml", include_str!("../../../config/rules/logging.toml")),
     ("logins.toml", include_str!("../../../config/rules/logins.toml")),
+    ("mac.toml", include_str!("../../../config/rules/mac.toml")),
     ("meta.toml", include_str!("../../../config/rules/meta.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
+    ("platform_trust.toml", include_str!("../../../config/rules/platform_trust.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
     ("sudo.toml", include_str!("../../../config/rules/sudo.toml")),
     ("time_sync.toml", include_str!("../../../config/rules/time_sync.toml")),

@@ -31,6 +31,9 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 /// - The tables of TCP and UDP for IPv4 in /proc/net: no kernel with a network is without them, and
 ///   each line ends. Those for IPv6 are missing for good where the kernel does without.
 /// - ip_local_port_range: without it nobody knows which UDP sockets are those of clients.
+/// - /sys/kernel/security/lsm and what a security module shows of itself: no kernel that has one is
+///   without them. SetupMode: every firmware that has SecureBoot has it. The list of keys stands on
+///   users, packages and the server's configuration.
 /// - /proc/self/status: of the running agent there always is one. An account of losses is made with
 ///   the first loss, and the directory of the spool with the state.
 /// - /proc/stat and /proc/uptime: every kernel has them, and no age is known without. Records of
@@ -41,13 +44,26 @@ const REQUIRED: &[Required] = &[
     whole("accounts", "/etc/shadow"),
     whole("accounts", "/etc/group"),
     there("accounts", "/etc/nsswitch.conf"),
+    whole("authorized_keys", "/etc/passwd"),
+    whole("authorized_keys", "/var/lib/dpkg/status"),
+    there("authorized_keys", "/etc/ssh/sshd_config"),
     there("host_os", "/etc/os-release"),
+    whole("kernel", "/var/lib/dpkg/status"),
+    there("kernel", "/proc/sys/kernel/osrelease"),
     whole("listening_ports", "/proc/net/tcp"),
     whole("listening_ports", "/proc/net/udp"),
     there("listening_ports", "/proc/sys/net/ipv4/ip_local_port_range"),
     whole("logins", "/etc/passwd"),
+    there("mac", "/sys/kernel/security/lsm"),
+    there("mac", "/sys/fs/selinux/enforce"),
+    there("mac", "/sys/module/apparmor/parameters/enabled"),
+    whole("mac", "/sys/kernel/security/apparmor/profiles"),
     there("meta", "/proc/self/status"),
     whole("packages", "/var/lib/dpkg/status"),
+    there(
+        "platform_trust",
+        "/sys/firmware/efi/efivars/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c",
+    ),
     whole("ssh_server", "/var/lib/dpkg/status"),
     there("ssh_server", "/etc/ssh/sshd_config"),
     whole("sudo", "/var/lib/dpkg/status"),

@@ -9,7 +9,7 @@ const STATUS: &str = "/proc/self/status";
 /// A capability, its number (linux/capability.h), and the kinds that say less without it.
 const NEEDED: [(&str, u32, &[&str]); 2] = [
     // Files that only root may read: shadow(5), sudoers(5), audit and log configuration.
-    ("CAP_DAC_READ_SEARCH", 2, &["accounts", "logging", "sudo"]),
+    ("CAP_DAC_READ_SEARCH", 2, &["accounts", "authorized_keys", "logging", "sudo"]),
     // The programs behind the sockets of other users.
     ("CAP_SYS_PTRACE", 19, &["listening_ports"]),
 ];

@@ -1,9 +1,7 @@
 //! The server's own keys.
 
+use crate::formats::ssh_key::{self, PublicKey};
 use crate::host::{ReadError, Reading};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use evidence::Digest;
 use evidence::kinds::ssh_server::HostKey;
 
 const DEFAULT_KEYS: [&str; 3] =
@@ -45,59 +43,13 @@ pub(super) fn read(
     Ok(keys)
 }
 
-struct Public {
-    key_type: &'static str,
-    bits: i64,
-    fingerprint: String,
-}
-
-fn public_key(reading: &mut Reading<'_>, path: &str) -> Option<Public> {
+fn public_key(reading: &mut Reading<'_>, path: &str) -> Option<PublicKey> {
     let text = reading.config(path).ok()?;
-    let public = parse(&text);
+    let public = text.lines().next().and_then(ssh_key::public_key);
     if public.is_none() {
         reading.malformed(path, "line 1: not a public key");
     }
     public
-}
-
-/// `TYPE BASE64 [COMMENT]` (sshd(8), RFC 4253 section 6.6).
-fn parse(text: &str) -> Option<Public> {
-    let mut words = text.lines().next()?.split_ascii_whitespace();
-    let name = words.next()?;
-    let blob = STANDARD.decode(words.next()?).ok()?;
-    let mut rest = blob.as_slice();
-    if field(&mut rest)? != name.as_bytes() {
-        return None;
-    }
-    let (key_type, bits) = match name {
-        "ssh-rsa" => {
-            field(&mut rest)?;
-            ("rsa", bit_length(field(&mut rest)?))
-        }
-        "ssh-dss" => ("dsa", bit_length(field(&mut rest)?)),
-        "ssh-ed25519" => ("ed25519", 256),
-        "ecdsa-sha2-nistp256" => ("ecdsa", 256),
-        "ecdsa-sha2-nistp384" => ("ecdsa", 384),
-        "ecdsa-sha2-nistp521" => ("ecdsa", 521),
-        _ => return None,
-    };
-    let hash = STANDARD_NO_PAD.encode(Digest::of(&blob).as_bytes());
-    Some(Public { key_type, bits, fingerprint: format!("SHA256:{hash}") })
-}
-
-/// A string of RFC 4251: four bytes of length, then the bytes.
-fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (length, after) = rest.split_first_chunk::<4>()?;
-    let (field, after) = after.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    *rest = after;
-    Some(field)
-}
-
-fn bit_length(number: &[u8]) -> i64 {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    let significant = &number[zeros..];
-    let leading = significant.first().map_or(0, |byte| byte.leading_zeros());
-    significant.len() as i64 * 8 - i64::from(leading)
 }
 
 /// The group's name; its number when it has none or the file cannot be read.
