@@ -3,6 +3,7 @@
 
 mod accounts;
 mod authorized_keys;
+mod capacity;
 pub mod declared;
 mod host_os;
 mod kernel;
@@ -16,6 +17,7 @@ mod meta;
 mod packages;
 mod platform_trust;
 pub mod ssh_server;
+mod storage;
 mod sudo;
 mod systemd;
 mod time_sync;
@@ -39,6 +41,7 @@ pub struct Collector {
 pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
+    capacity::COLLECTOR,
     host_os::COLLECTOR,
     kernel::COLLECTOR,
     kernel_hardening::COLLECTOR,
@@ -50,6 +53,7 @@ pub const ALL: &[Collector] = &[
     packages::COLLECTOR,
     platform_trust::COLLECTOR,
     ssh_server::COLLECTOR,
+    storage::COLLECTOR,
     sudo::COLLECTOR,
     time_sync::COLLECTOR,
 ];

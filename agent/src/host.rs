@@ -10,12 +10,14 @@ mod fixture;
 mod opened;
 mod own;
 mod reading;
+mod resources;
 
 pub use command::{Command, CommandError, Output};
 pub use fixture::{Fixture, FixtureError};
 pub use opened::Opened;
 pub use own::Own;
 pub use reading::{Failure, Reading};
+pub use resources::{Mounted, Resources};
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags};
@@ -253,6 +255,15 @@ impl Host {
         };
         let file = resolve(root, path, OFlags::PATH | OFlags::CLOEXEC | follow)?;
         Ok(meta_of(&fs::fstat(&file)?))
+    }
+
+    /// What the running system has left.
+    pub fn resources(&self) -> Result<Resources, ReadError> {
+        match &self.door {
+            Door::System { live: true, .. } => Ok(resources::of_this_machine()),
+            Door::System { .. } => Err(ReadError::Absent),
+            Door::Fixture(fixture) => fixture.resources.clone().ok_or(ReadError::Absent),
+        }
     }
 
     /// Runs a command that the operator listed. Only the running system has any.

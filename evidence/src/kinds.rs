@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod authorized_keys;
+pub mod capacity;
 pub mod host_os;
 pub mod kernel;
 pub mod kernel_hardening;
@@ -17,6 +18,7 @@ pub mod meta;
 pub mod packages;
 pub mod platform_trust;
 pub mod ssh_server;
+pub mod storage;
 pub mod sudo;
 pub mod time_sync;
 
@@ -26,6 +28,7 @@ use serde::de::DeserializeOwned;
 
 pub use accounts::Accounts;
 pub use authorized_keys::AuthorizedKeys;
+pub use capacity::Capacity;
 pub use host_os::HostOs;
 pub use kernel::Kernel;
 pub use kernel_hardening::KernelHardening;
@@ -37,6 +40,7 @@ pub use meta::Meta;
 pub use packages::Packages;
 pub use platform_trust::PlatformTrust;
 pub use ssh_server::SshServer;
+pub use storage::Storage;
 pub use sudo::Sudo;
 pub use time_sync::TimeSync;
 
@@ -83,6 +87,7 @@ impl KindInfo {
 pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
     KindInfo::of::<AuthorizedKeys>(),
+    KindInfo::of::<Capacity>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Kernel>(),
     KindInfo::of::<KernelHardening>(),
@@ -94,6 +99,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Packages>(),
     KindInfo::of::<PlatformTrust>(),
     KindInfo::of::<SshServer>(),
+    KindInfo::of::<Storage>(),
     KindInfo::of::<Sudo>(),
     KindInfo::of::<TimeSync>(),
 ];

@@ -28,12 +28,14 @@
 
 mod fault;
 
-use super::{FileKind, Meta, Own, ReadError};
+use super::{FileKind, Meta, Own, ReadError, Resources};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Default)]
 pub struct Fixture {
     pub(super) live: bool,
+    /// What the machine has left: the section `resources.json`.
+    pub(super) resources: Option<Resources>,
     /// The section `own.json`, if there is one.
     pub(super) own: Option<Own>,
     nodes: BTreeMap<String, Node>,
@@ -83,6 +85,11 @@ impl Fixture {
         let fail = |reason| FixtureError { section: header.clone(), reason };
         if header == "own.json" {
             self.own = Some(serde_json::from_str(&contents).map_err(|_| fail("not of its form"))?);
+            return Ok(());
+        }
+        if header == "resources.json" {
+            let resources = serde_json::from_str(&contents);
+            self.resources = Some(resources.map_err(|_| fail("not of its form"))?);
             return Ok(());
         }
         let mut words = header.split(' ');

@@ -1,6 +1,8 @@
 //! One collection of one kind: every read is recorded as a source, every gap as unread.
 
-use super::{Command, CommandError, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own, ReadError};
+use super::{
+    Command, CommandError, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own, ReadError, Resources,
+};
 use crate::secret::Secret;
 use evidence::{Digest, Source, Status};
 use std::collections::{BTreeMap, BTreeSet};
@@ -120,6 +122,15 @@ impl<'h> Reading<'h> {
         let opened = self.host.open_file(path);
         self.record(path, opened.as_ref().err().copied());
         opened
+    }
+
+    /// What the running system has left.
+    pub fn resources(&mut self) -> Result<Resources, ReadError> {
+        let found = self.host.resources();
+        for path in ["/proc/loadavg", "/proc/meminfo", "/proc/mounts"] {
+            self.record(path, found.as_ref().err().copied());
+        }
+        found
     }
 
     /// Runs a command of the operator's list. Its source is its name there.

@@ -18,6 +18,7 @@ use toml::Spanned;
 const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
     ("authorized_keys.toml", include_str!("../../../config/rules/authorized_keys.toml")),
+    ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
     ("kernel.toml", include_str!("../../../config/rules/kernel.toml")),
     ("kernel_hardening.toml", include_str!("../../../config/rules/kernel_hardening.toml")),
@@ -29,6 +30,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
     ("platform_trust.toml", include_str!("../../../config/rules/platform_trust.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
+    ("storage.toml", include_str!("../../../config/rules/storage.toml")),
     ("sudo.toml", include_str!("../../../config/rules/sudo.toml")),
     ("time_sync.toml", include_str!("../../../config/rules/time_sync.toml")),
 ];

@@ -34,6 +34,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
     [
         ("accounts", accounts()),
         ("authorized_keys", authorized_keys()),
+        ("capacity", capacity()),
         ("host_os", host_os()),
         ("kernel", kernel()),
         ("kernel_hardening", kernel_hardening()),
@@ -45,6 +46,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("packages", packages()),
         ("platform_trust", platform_trust()),
         ("ssh_server", ssh_server()),
+        ("storage", storage()),
         ("sudo", sudo()),
         ("time_sync", time_sync()),
     ]
@@ -171,6 +173,19 @@ fn authorized_keys() -> Value {
         "command_configured": false})
 }
 
+fn capacity() -> Value {
+    json!({"cpus": 4, "memory_mib": 8192, "memory_left": "ample", "swap_mib": 0, "load": "low",
+        "filesystems": [{"mount": "/", "used_pct": 45}]})
+}
+
+fn storage() -> Value {
+    json!({"filesystems": [
+            {"mount": "/", "fstype": "ext4", "kind": "disk", "options": [], "encryption": "luks2"},
+            {"mount": "/tmp", "fstype": "tmpfs", "kind": "memory", "options": ["nodev", "nosuid"]}],
+        "root_encryption": "luks2", "swap": [{"kind": "device", "encryption": "luks2"}],
+        "raid_degraded": []})
+}
+
 fn kernel() -> Value {
     json!({"running": "6.1.0-40-amd64", "running_version": "6.1.153-1",
         "installed": [{"release": "6.1.0-40-amd64", "version": "6.1.153-1"}],
@@ -223,7 +238,7 @@ fn one_judge_serves_all_threads() {
 }
 
 /// Rules of other hosts than the good one: of SELinux, of workstations.
-const OF_OTHERS: [&str; 2] = ["boot-secure", "mac-persistent"];
+const OF_OTHERS: [&str; 3] = ["boot-secure", "mac-persistent", "enc-root"];
 
 #[test]
 fn a_well_kept_host_passes_every_rule() {

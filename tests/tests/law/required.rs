@@ -34,6 +34,8 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 /// - /sys/kernel/security/lsm and what a security module shows of itself: no kernel that has one is
 ///   without them. SetupMode: every firmware that has SecureBoot has it. The list of keys stands on
 ///   users, packages and the server's configuration.
+/// - The mounts of the first process, and the list of swap: no kernel is without them, and a list
+///   without `/` is none.
 /// - /proc/self/status: of the running agent there always is one. An account of losses is made with
 ///   the first loss, and the directory of the spool with the state.
 /// - /proc/stat and /proc/uptime: every kernel has them, and no age is known without. Records of
@@ -66,6 +68,8 @@ const REQUIRED: &[Required] = &[
     ),
     whole("ssh_server", "/var/lib/dpkg/status"),
     there("ssh_server", "/etc/ssh/sshd_config"),
+    whole("storage", "/proc/1/mountinfo"),
+    there("storage", "/proc/swaps"),
     whole("sudo", "/var/lib/dpkg/status"),
     whole("sudo", "/etc/group"),
     whole("sudo", "/etc/passwd"),
