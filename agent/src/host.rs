@@ -46,7 +46,7 @@ enum Door {
         root: OwnedFd,
         live: bool,
     },
-    Fixture(Fixture),
+    Fixture(Box<Fixture>),
 }
 
 /// Why something could not be read.
@@ -125,7 +125,7 @@ impl Host {
 
     pub fn fixture(fixture: Fixture) -> Self {
         let own = fixture.own.clone().unwrap_or_default();
-        Self { door: Door::Fixture(fixture), own }
+        Self { door: Door::Fixture(Box::new(fixture)), own }
     }
 
     fn open(root: &Path, live: bool) -> Result<Self, ReadError> {

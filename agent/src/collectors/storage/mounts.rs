@@ -39,7 +39,9 @@ fn mount(line: &str) -> Option<Mount> {
     let mut words = filesystem.split(' ');
     let (fstype, source, shared) = (words.next()?, words.next()?, words.next()?);
     let is_name = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
-    if !target.starts_with('/') || !is_name(fstype) || !(own.starts_with('r') && shared.len() > 1) {
+    let is_flags = |options: &str| options.starts_with("rw") || options.starts_with("ro");
+    let is_mount = target.starts_with('/') && is_name(fstype) && is_flags(own) && is_flags(shared);
+    if !is_mount {
         return None;
     }
     // What the mount says counts, and `ro` of the file system too.
