@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::Instant;
 
 /// Most check-ins of one commit.
 const MAX_GROUP: usize = 512;
@@ -74,13 +73,12 @@ struct Writer {
 impl Writer {
     async fn run(mut self, mut queue: mpsc::Receiver<Waiting>) {
         while let Some(first) = queue.recv().await {
+            // Asleep it is woken once, and not by every one that comes.
+            tokio::time::sleep(GROUP_WAIT).await;
             let mut group = vec![first];
-            let until = Instant::now() + GROUP_WAIT;
             while group.len() < MAX_GROUP {
-                match tokio::time::timeout_at(until, queue.recv()).await {
-                    Ok(Some(waiting)) => group.push(waiting),
-                    Ok(None) | Err(_) => break,
-                }
+                let Ok(waiting) = queue.try_recv() else { break };
+                group.push(waiting);
             }
             self.commit(group).await;
             self.judge.notify_one();
