@@ -134,14 +134,6 @@ impl<'a> AnyKind<'a> {
         }
     }
 
-    /// Whether it needs the running system.
-    pub fn is_live_only(self) -> bool {
-        match self {
-            Self::Builtin(collector) => collector.live_only,
-            Self::Declared(declared) => declared.command().is_some(),
-        }
-    }
-
     /// JSON Schema (2020-12) of its `data`.
     pub fn schema(self) -> serde_json::Value {
         match self {

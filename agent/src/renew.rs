@@ -379,6 +379,24 @@ mod tests {
         a.subject_public_key_info() == b.subject_public_key_info()
     }
 
+    /// Whether the certificate of a pair is for its key.
+    fn fits(pair: &[u8]) -> bool {
+        let certificate = Certificate::read(pair).expect("a certificate");
+        let text = std::str::from_utf8(pair).expect("text");
+        let start = text.find("-----BEGIN PRIVATE KEY-----").expect("a key");
+        let key = KeyPair::from_pem(&text[start..]).expect("a key");
+        certificate.public_key == key.subject_public_key_info()
+    }
+
+    #[test]
+    fn a_pair_of_which_one_half_is_anothers_does_not_fit() {
+        let authority = Authority::new();
+        let (key, other) = (KeyPair::generate().expect("key"), KeyPair::generate().expect("key"));
+        let certificate = authority.certificate(&key);
+        assert!(fits((certificate.clone() + &key.serialize_pem()).as_bytes()));
+        assert!(!fits((certificate + &other.serialize_pem()).as_bytes()));
+    }
+
     #[test]
     fn a_key_that_was_asked_for_is_asked_for_again_and_one_in_use_is_not() {
         let directory = tempfile::tempdir().expect("directory");
@@ -421,7 +439,7 @@ mod tests {
         let response = RenewResponse { certificate, trust: authority.trust() };
         renewal.take(response, &key).expect("taken");
         let pair = renewal.state.tls_identity().expect("pair");
-        reqwest::Identity::from_pem(&pair).expect("certificate and key fit");
+        assert!(fits(&pair), "certificate and key fit");
         assert_ne!(pair, before);
         assert_eq!(renewal.state.read(NEXT_KEY).expect("read"), None);
     }
@@ -488,11 +506,11 @@ mod tests {
 
             let mut again = start(Arc::new(RealDisk));
             let pair = again.state.tls_identity().expect("pair");
-            reqwest::Identity::from_pem(&pair).expect("certificate and key fit");
+            assert!(fits(&pair), "certificate and key fit");
             assert!(cut || pair != before, "it was renewed");
             renew(&mut again, &authority).expect("renewed");
             let renewed = again.state.tls_identity().expect("pair");
-            reqwest::Identity::from_pem(&renewed).expect("certificate and key fit");
+            assert!(fits(&renewed), "certificate and key fit");
             assert_ne!(renewed, pair);
             assert_eq!(again.state.read(NEXT_KEY).expect("read"), None);
         }

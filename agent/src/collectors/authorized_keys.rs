@@ -34,16 +34,14 @@ fn collect(reading: &mut Reading<'_>) -> Result<AuthorizedKeys, Failure> {
     let command_configured = command_configured(&server);
     let found = patterns(&server).map(|patterns| Found::read(reading, &users, &patterns));
     let (entries, files) = found.map_or((None, None), |found| (found.entries, found.files));
-    let gaps = [
+    // Keys that no file holds are not in the list.
+    let is_whole = command_configured == Some(false) && !trusts_an_authority(&server);
+    let entries = entries.filter(|_| is_whole);
+    reading.gaps([
         ("entries", entries.is_none()),
         ("files", files.is_none()),
         ("command_configured", command_configured.is_none()),
-    ];
-    for (field, is_gap) in gaps {
-        if is_gap {
-            reading.unread(field);
-        }
-    }
+    ]);
     if entries.as_ref().is_some_and(|entries| entries.len() > MAX_ENTRIES) {
         return Err(Failure(Status::Truncated));
     }
@@ -71,15 +69,23 @@ fn patterns(server: &SshServer) -> Option<BTreeSet<String>> {
     let global = server.global.as_ref()?;
     let mut patterns: BTreeSet<String> = global.authorizedkeysfile.iter().cloned().collect();
     for block in server.matches.as_ref()? {
-        let own = block.settings.get("authorizedkeysfile");
-        patterns.extend(own.iter().flat_map(|text| text.split_ascii_whitespace()).map(unquoted));
+        let Some(own) = block.settings.get("authorizedkeysfile") else { continue };
+        // What is quoted may hold blanks: as it is written, words cannot be told.
+        if own.contains('"') {
+            return None;
+        }
+        patterns.extend(own.split_ascii_whitespace().map(str::to_owned));
     }
     patterns.remove("none");
     Some(patterns)
 }
 
-fn unquoted(word: &str) -> String {
-    word.trim_matches('"').to_owned()
+/// Whether certificates open accounts too, for anybody (`TrustedUserCAKeys`).
+fn trusts_an_authority(server: &SshServer) -> bool {
+    const KEYWORD: &str = "trustedusercakeys";
+    let blocks = server.matches.iter().flatten();
+    server.origins.as_ref().is_none_or(|origins| origins.contains_key(KEYWORD))
+        || blocks.into_iter().any(|block| block.settings.contains_key(KEYWORD))
 }
 
 fn command_configured(server: &SshServer) -> Option<bool> {

@@ -31,7 +31,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<Capacity, Failure> {
         load: (found.cpus > 0 && has_memory).then(|| load(found.load_hundredths, found.cpus)),
         filesystems: filesystems(&found),
     };
-    let gaps = [
+    reading.gaps([
         ("cpus", facts.cpus.is_none()),
         ("memory_mib", facts.memory_mib.is_none()),
         ("memory_left", facts.memory_left.is_none()),
@@ -39,12 +39,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<Capacity, Failure> {
         ("swap_left", facts.swap_left.is_none() && facts.swap_mib != Some(0)),
         ("load", facts.load.is_none()),
         ("filesystems", facts.filesystems.is_none()),
-    ];
-    for (field, is_gap) in gaps {
-        if is_gap {
-            reading.unread(field);
-        }
-    }
+    ]);
     Ok(facts)
 }
 

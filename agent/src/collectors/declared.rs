@@ -66,11 +66,6 @@ impl Declared {
         Collected::of(reading, outcome)
     }
 
-    /// The program it runs, if it runs one.
-    pub fn command(&self) -> Option<&Command> {
-        self.command.as_ref()
-    }
-
     fn facts(&self, reading: &mut Reading<'_>) -> Result<Facts, Failure> {
         let Declaration { kind, v, fields, .. } = &self.declaration;
         let (source, tree) = self.tree(reading)?;

@@ -86,7 +86,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<Kernel, Failure> {
 /// Every fact that is not there was not read, but for the day of a restart that is not due.
 fn name_gaps(reading: &mut Reading<'_>, facts: &Kernel) {
     let due = facts.reboot_required != Some(false);
-    let gaps = [
+    reading.gaps([
         ("running", facts.running.is_none()),
         ("running_version", facts.running_version.is_none()),
         ("installed", facts.installed.is_none()),
@@ -96,12 +96,7 @@ fn name_gaps(reading: &mut Reading<'_>, facts: &Kernel) {
         ("lockdown", facts.lockdown.is_none()),
         ("cpu_vulnerabilities", facts.cpu_vulnerabilities.is_none()),
         ("command_line", facts.command_line.is_none()),
-    ];
-    for (field, is_gap) in gaps {
-        if is_gap {
-            reading.unread(field);
-        }
-    }
+    ]);
 }
 
 fn line(reading: &mut Reading<'_>, path: &str) -> Option<String> {

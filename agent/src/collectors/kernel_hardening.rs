@@ -41,7 +41,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<KernelHardening, Failure> {
 
 /// Every fact that is not there was not read.
 fn name_gaps(reading: &mut Reading<'_>, facts: &KernelHardening) {
-    let gaps = [
+    reading.gaps([
         ("sysctl", facts.sysctl.is_none()),
         ("sysctl_configured", facts.sysctl_configured.is_none()),
         ("mismatches", facts.mismatches.is_none()),
@@ -52,10 +52,5 @@ fn name_gaps(reading: &mut Reading<'_>, facts: &KernelHardening) {
         ("usb_storage.loaded", facts.usb_storage.loaded.is_none()),
         ("usb_storage.builtin", facts.usb_storage.builtin.is_none()),
         ("modules_disabled", facts.modules_disabled.is_none()),
-    ];
-    for (field, is_gap) in gaps {
-        if is_gap {
-            reading.unread(field);
-        }
-    }
+    ]);
 }

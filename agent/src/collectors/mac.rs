@@ -56,18 +56,13 @@ fn collect(reading: &mut Reading<'_>) -> Result<Mac, Failure> {
     };
     let configured = configured(reading);
     let is_apparmor = framework.is_none_or(|framework| framework == Framework::Apparmor);
-    let gaps = [
+    reading.gaps([
         ("modules", modules.is_none()),
         ("framework", framework.is_none()),
         ("enforcing", enforcing.is_none()),
         ("selinux_configured", configured.is_err()),
         ("apparmor", is_apparmor && apparmor.is_none()),
-    ];
-    for (field, is_gap) in gaps {
-        if is_gap {
-            reading.unread(field);
-        }
-    }
+    ]);
     let selinux_configured = configured.ok().flatten();
     Ok(Mac { modules, framework, enforcing, selinux_configured, apparmor })
 }

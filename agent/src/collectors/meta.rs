@@ -35,7 +35,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<Meta, Failure> {
 
 /// Every fact that is not there was not read.
 fn name_gaps(reading: &mut Reading<'_>, facts: &Meta) {
-    let gaps = [
+    reading.gaps([
         ("agent_sha256", facts.agent_sha256.is_none()),
         ("config_sha256", facts.config_sha256.is_none()),
         ("kinds_off", facts.kinds_off.is_none()),
@@ -47,10 +47,5 @@ fn name_gaps(reading: &mut Reading<'_>, facts: &Meta) {
         ("spool.state", facts.spool.state.is_none()),
         ("spool.has_dropped", facts.spool.has_dropped.is_none()),
         ("spool.last_dropped_day", facts.spool.has_dropped.is_none()),
-    ];
-    for (field, is_gap) in gaps {
-        if is_gap {
-            reading.unread(field);
-        }
-    }
+    ]);
 }

@@ -46,7 +46,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<PlatformTrust, Failure> {
         iommu: iommu(reading),
     };
     let has_tpm = facts.tpm.present != Some(false);
-    let gaps = [
+    reading.gaps([
         ("boot_mode", facts.boot_mode.is_none()),
         ("secure_boot", facts.secure_boot.is_none()),
         ("tpm.present", facts.tpm.present.is_none()),
@@ -55,12 +55,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<PlatformTrust, Failure> {
         ("firmware.version", facts.firmware.version.is_none()),
         ("firmware.date", facts.firmware.date.is_none()),
         ("iommu", facts.iommu.is_none()),
-    ];
-    for (field, is_gap) in gaps {
-        if is_gap {
-            reading.unread(field);
-        }
-    }
+    ]);
     Ok(facts)
 }
 

@@ -49,19 +49,14 @@ fn collect(reading: &mut Reading<'_>) -> Result<Storage, Failure> {
         swap.iter().any(|one| one.kind != SwapKind::Zram && one.encryption.is_none())
     });
     let raid_degraded = raid_degraded(reading);
-    let gaps = [
+    reading.gaps([
         ("filesystems.kind", kind_unclear),
         ("filesystems.encryption", unclear),
         ("root_encryption", root_encryption.is_none()),
         ("swap", swap.is_none()),
         ("swap.encryption", swap_unclear),
         ("raid_degraded", raid_degraded.is_none()),
-    ];
-    for (field, is_gap) in gaps {
-        if is_gap {
-            reading.unread(field);
-        }
-    }
+    ]);
     Ok(Storage { filesystems: Some(filesystems), root_encryption, swap, raid_degraded })
 }
 
@@ -168,20 +163,33 @@ fn of_file(reading: &mut Reading<'_>, path: &str, mounts: &[Mount]) -> Option<En
     encryption(reading, &Device::of_mount(mount))
 }
 
-/// `degraded` of md: how many disks are missing (Documentation/admin-guide/md.rst of the kernel).
+/// Arrays that lack a disk, or did not come up at all.
 fn raid_degraded(reading: &mut Reading<'_>) -> Option<Vec<String>> {
     let names = reading.list(BLOCK).ok()?;
     let mut degraded = Vec::new();
-    for name in names.iter().filter(|name| name.starts_with("md")) {
-        match reading.text(&format!("{BLOCK}/{name}/md/degraded")) {
-            Ok(text) => match text.trim().parse::<u32>().ok()? {
-                0 => {}
-                _ => degraded.push(name.clone()),
-            },
-            // Without redundancy there is nothing to lose: RAID 0, linear.
-            Err(ReadError::Absent) => {}
-            Err(_) => return None,
+    for name in names.into_iter().filter(|name| name.starts_with("md")) {
+        if is_degraded(reading, &format!("{BLOCK}/{name}/md"))? {
+            degraded.push(name);
         }
     }
     Some(degraded)
+}
+
+/// `degraded` of md: how many disks are missing (Documentation/admin-guide/md.rst of the kernel). An
+/// array without redundancy has no such file, and neither has one that was not assembled.
+fn is_degraded(reading: &mut Reading<'_>, array: &str) -> Option<bool> {
+    match reading.text(&format!("{array}/degraded")) {
+        Ok(text) => return text.trim().parse::<u32>().ok().map(|missing| missing > 0),
+        Err(ReadError::Absent) => {}
+        Err(_) => return None,
+    }
+    let state = reading.text(&format!("{array}/array_state")).ok()?;
+    let level = reading.text(&format!("{array}/level")).ok()?;
+    match (state.trim(), level.trim()) {
+        // A number without disks.
+        ("clear", _) => Some(false),
+        ("inactive", _) => Some(true),
+        (_, "raid0" | "linear") => Some(false),
+        _ => None,
+    }
 }

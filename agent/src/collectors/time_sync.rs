@@ -91,7 +91,7 @@ fn hardware_clock(reading: &mut Reading<'_>) -> Result<HardwareClock, Failure> {
 /// Every fact that is not there was not read.
 fn name_gaps(reading: &mut Reading<'_>, facts: &TimeSync) {
     let clients = facts.clients.as_deref().unwrap_or_default();
-    let gaps = [
+    reading.gaps([
         ("clients", facts.clients.is_none()),
         ("clients.enabled", clients.iter().any(|client| client.enabled.is_none())),
         ("clients.active", clients.iter().any(|client| client.active.is_none())),
@@ -100,10 +100,5 @@ fn name_gaps(reading: &mut Reading<'_>, facts: &TimeSync) {
         ("sources", facts.sources.is_none()),
         ("timezone", facts.timezone.is_none()),
         ("hardware_clock", facts.hardware_clock.is_none()),
-    ];
-    for (field, is_gap) in gaps {
-        if is_gap {
-            reading.unread(field);
-        }
-    }
+    ]);
 }

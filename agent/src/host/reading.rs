@@ -237,6 +237,15 @@ impl<'h> Reading<'h> {
         self.unread.insert(field.to_owned());
     }
 
+    /// The same for every field whose second part says that it was not read.
+    pub fn gaps<'f>(&mut self, fields: impl IntoIterator<Item = (&'f str, bool)>) {
+        for (field, is_gap) in fields {
+            if is_gap {
+                self.unread(field);
+            }
+        }
+    }
+
     /// What was read, in path order, and what was not.
     pub fn finish(self) -> (Vec<Source>, Vec<String>) {
         (self.sources.into_values().collect(), self.unread.into_iter().collect())

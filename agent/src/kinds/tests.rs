@@ -53,7 +53,7 @@ fn declared_kinds_stand_beside_those_of_the_agent() {
     assert_eq!(kinds.all().count(), collectors::ALL.len() + 1);
     let motd = kinds.find("own_motd").expect("declared");
     assert_eq!((motd.v(), motd.schedule(), motd.title()), (1, "@hourly", "Message"));
-    assert!(!motd.is_live_only() && !motd.is_personal());
+    assert!(!motd.is_personal());
     assert_eq!(motd.schema()["properties"]["owner"]["type"], "string");
     assert!(kinds.find("accounts").is_some() && kinds.find("own_other").is_none());
     kinds.cover(["own_motd".to_owned()].iter()).expect("covered");

@@ -62,9 +62,9 @@ impl HostState {
 impl HostRow {
     /// When the second promised check-in failed to come, if it did, or its identity was revoked.
     pub fn silent_since_us(&self) -> i64 {
-        let due = self.next_due_s.unwrap_or_default();
-        let missed_us = self.last_received_us.unwrap_or_default() + 2 * due * 1_000_000;
-        self.revoked_us.map_or(missed_us, |revoked_us| revoked_us.min(missed_us))
+        let due_us = self.next_due_s.unwrap_or_default() * 1_000_000;
+        let missed_us = self.last_received_us.map(|received_us| received_us + 2 * due_us);
+        missed_us.into_iter().chain(self.revoked_us).min().unwrap_or_default()
     }
 
     /// Whether two promised check-ins were missed (DESIGN: silent = 2 × `next_due_s`), or none can

@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuthorizedKeys {
-    /// By user, then path, then order in the file. Absent when a file may be missing from it: the
-    /// server's configuration, a home or a file was not read, or a line is no key.
+    /// By user, then path, then order in the file. Absent when a key may be missing from it: the
+    /// server's configuration, a home or a file was not read, a line is no key, or the server also
+    /// takes keys from a program or from whoever an authority has signed (`TrustedUserCAKeys`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<Vec<Entry>>,
     /// The files that there are, by path. Absent when a home or a file could not be looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<Vec<KeyFile>>,
-    /// Whether the server also asks a program for keys (`AuthorizedKeysCommand`), for anybody: what
-    /// it answers is not in `entries`.
+    /// Whether the server also asks a program for keys (`AuthorizedKeysCommand`), for anybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command_configured: Option<bool>,
 }

@@ -19,7 +19,7 @@ pub struct Storage {
     /// In the order of the kernel's list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub swap: Option<Vec<Swap>>,
-    /// Arrays of md(4) that have lost a disk, sorted.
+    /// Arrays of md(4) that have lost a disk or did not come up, sorted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub raid_degraded: Option<Vec<String>>,
 }
@@ -67,6 +67,7 @@ pub enum Encryption {
     None,
     /// dm-crypt without a header, or of another kind than LUKS.
     Plain,
+    /// By its header. A cipher that hides nothing (`cipher_null`) is not told apart.
     Luks1,
     Luks2,
 }

@@ -52,15 +52,11 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Platform {
             None => None,
         };
     }
-    for (field, is_unread) in [
+    reading.gaps([
         ("in_container", platform.in_container.is_none()),
         ("virtualisation", platform.virtualisation.is_none()),
         ("chassis", platform.chassis.is_none()),
-    ] {
-        if is_unread {
-            reading.unread(field);
-        }
-    }
+    ]);
     platform
 }
 

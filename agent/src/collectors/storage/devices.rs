@@ -6,6 +6,9 @@ use evidence::kinds::storage::Encryption;
 
 /// Deepest stack of devices: partition, RAID, encryption, volume …
 const MAX_DEPTH: u8 = 16;
+/// Other forms than LUKS under which cryptsetup(8) encrypts.
+const PLAIN: [&str; 5] =
+    ["CRYPT-BITLK-", "CRYPT-FVAULT2-", "CRYPT-LOOPAES-", "CRYPT-PLAIN-", "CRYPT-TCRYPT-"];
 const CLASS: &str = "/sys/class/block";
 const BTRFS: &str = "/sys/fs/btrfs";
 
@@ -100,7 +103,10 @@ fn under(reading: &mut Reading<'_>, directory: &str, depth: u8) -> Option<Encryp
     match reading.text(&format!("{directory}/dm/uuid")) {
         Ok(uuid) if uuid.starts_with("CRYPT-LUKS2-") => return Some(Encryption::Luks2),
         Ok(uuid) if uuid.starts_with("CRYPT-LUKS1-") => return Some(Encryption::Luks1),
-        Ok(uuid) if uuid.starts_with("CRYPT-") => return Some(Encryption::Plain),
+        Ok(uuid) if PLAIN.iter().any(|form| uuid.starts_with(form)) => {
+            return Some(Encryption::Plain);
+        }
+        // VERITY and INTEGRITY guard against change, and hide nothing.
         Ok(_) | Err(ReadError::Absent) => {}
         Err(_) => return None,
     }
