@@ -3,7 +3,6 @@
 use super::peer::Peer;
 use super::problem::Problem;
 use crate::app::App;
-use crate::authority;
 use crate::ingest::IngestError;
 use crate::store::{Holder, IdentityRefusal, Incoming, Refusal};
 use axum::body::Bytes;
@@ -39,7 +38,7 @@ async fn check_in(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(TrustHeader, Json<Receipt>), Problem> {
-    let serial = serial(&peer)?;
+    let serial = serial(&peer)?.to_owned();
     let Holder { host, evidence_key, .. } = known_holder(&app, &peer, &serial, &headers).await?;
     let signed = SignedCheckIn::from_bytes(&body);
     let signed = signed.map_err(|error| Problem::bad_request(error.to_string()))?;
@@ -156,20 +155,19 @@ pub(super) async fn holder_also_ended(
     headers: &HeaderMap,
 ) -> Result<Holder, Problem> {
     let serial = serial(peer)?;
-    let holder = app.store.certificate_holder(&serial).await??;
+    let holder = app.store.certificate_holder(serial).await??;
     let trust = trust_of(headers).filter(|_| holder.evidence_key.is_some());
     let news = trust.filter(|trust| holder.trust != Some(*trust));
     if !holder.used || news.is_some() {
-        app.store.note_holder(holder.host, &serial, news, app.clock.now_us()).await?;
+        app.store.note_holder(holder.host, serial, news, app.clock.now_us()).await?;
     }
     Ok(Holder { used: true, trust: news.or(holder.trust), ..holder })
 }
 
 /// Serial number of the certificate the connection showed.
-fn serial(peer: &Peer) -> Result<String, Problem> {
+fn serial(peer: &Peer) -> Result<&str, Problem> {
     let refused = || Problem::unauthorized("a client certificate of this collector is needed");
-    let certificate = peer.0.as_ref().ok_or_else(refused)?;
-    authority::serial_of(certificate).ok_or_else(refused)
+    peer.0.as_deref().ok_or_else(refused)
 }
 
 /// The trust bundle that the agent says it holds.

@@ -15,11 +15,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::server::TlsStream;
 use tower::Layer;
 
-use crate::authority::{AuthorityError, ListenerIdentity};
+use crate::authority::{self, AuthorityError, ListenerIdentity};
 
-/// The verified client certificate of the connection. None only where enrolment is asked for.
+/// Who showed a verified client certificate on this connection, by its serial number. None if none
+/// was shown, as where enrolment is asked for, or if it has no serial number that can be read.
 #[derive(Clone, Debug)]
-pub struct Peer(pub Option<CertificateDer<'static>>);
+pub struct Peer(pub Option<Arc<str>>);
 
 /// Accepts TLS and puts the [`Peer`] on every request of the connection.
 #[derive(Clone)]
@@ -46,8 +47,10 @@ where
         Box::pin(async move {
             let (stream, service) = acceptor.accept(stream, service).await?;
             let certificates = stream.get_ref().1.peer_certificates();
-            let leaf = certificates.and_then(|chain| chain.first()).cloned();
-            Ok((stream, Extension(Peer(leaf.map(CertificateDer::into_owned))).layer(service)))
+            let leaf = certificates.and_then(|chain| chain.first());
+            // Read once, for all requests of the connection.
+            let serial = leaf.and_then(|leaf| authority::serial_of(leaf)).map(Arc::from);
+            Ok((stream, Extension(Peer(serial)).layer(service)))
         })
     }
 }
