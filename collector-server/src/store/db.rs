@@ -72,9 +72,10 @@ macro_rules! read {
 macro_rules! execute_rows {
     ($tx:expr, $before:expr, $columns:expr, $after:expr, $rows:expr,
      |$row:ident| $($bind:expr),+ $(,)?) => {
-        let rows = $rows;
-        for run in $crate::store::db::runs(&rows) {
-            let sql = $crate::store::db::rows_sql($before, $columns, run.len(), $after);
+        let mut rows = $rows.into_iter();
+        for length in $crate::store::db::runs(rows.len()) {
+            let run = rows.by_ref().take(length);
+            let sql = $crate::store::db::rows_sql($tx, $before, $columns, length, $after);
             let sql = sqlx::AssertSqlSafe(sql);
             match $tx {
                 $crate::store::db::Tx::Sqlite(t) => {
@@ -96,8 +97,10 @@ macro_rules! execute_rows {
 macro_rules! fetch_rows {
     ($tx:expr, $type:ty, $before:expr, $columns:expr, $after:expr, $rows:expr, $found:expr,
      |$row:ident| $($bind:expr),+ $(,)?) => {
-        for run in $crate::store::db::runs($rows) {
-            let sql = $crate::store::db::rows_sql($before, $columns, run.len(), $after);
+        let mut rows = $rows.into_iter();
+        for length in $crate::store::db::runs(rows.len()) {
+            let run = rows.by_ref().take(length);
+            let sql = $crate::store::db::rows_sql($tx, $before, $columns, length, $after);
             let sql = sqlx::AssertSqlSafe(sql);
             match $tx {
                 $crate::store::db::Tx::Sqlite(t) => {
@@ -117,29 +120,40 @@ macro_rules! fetch_rows {
 
 pub(super) use {execute, execute_rows, fetch, fetch_rows, read};
 
+/// Rows that SQLite's thread may be ahead of who reads them.
+const ROW_BUFFER: usize = 256;
 /// Rows of one statement. Few sizes, so that few statements have to be prepared and kept.
 const RUNS: [usize; 4] = [64, 16, 4, 1];
 
-/// The rows in order, in runs of [`RUNS`], longest first.
-pub(super) fn runs<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+/// Lengths of the runs that so many rows go in: [`RUNS`], longest first.
+pub(super) fn runs(rows: usize) -> impl Iterator<Item = usize> {
     let mut rest = rows;
     std::iter::from_fn(move || {
-        let length = RUNS.into_iter().find(|length| *length <= rest.len())?;
-        let (run, after) = rest.split_at(length);
-        rest = after;
-        Some(run)
+        let length = RUNS.into_iter().find(|length| *length <= rest)?;
+        rest -= length;
+        Some(length)
     })
 }
 
-/// `before ($1, $2), ($3, $4) after`.
-pub(super) fn rows_sql(before: &str, columns: usize, rows: usize, after: &str) -> String {
+/// `before (?, ?), (?, ?) after`, or with `$1`, `$2` … for PostgreSQL. SQLite would take these too,
+/// as names, and the driver asks it for the name of each: a walk through all of them every time.
+pub(super) fn rows_sql(tx: &Tx, before: &str, columns: usize, rows: usize, after: &str) -> String {
+    let numbered = matches!(tx, Tx::Postgres(_));
+    values_sql(numbered, before, columns, rows, after)
+}
+
+fn values_sql(numbered: bool, before: &str, columns: usize, rows: usize, after: &str) -> String {
     let mut sql = String::with_capacity(before.len() + after.len() + rows * columns * 6);
     sql.push_str(before);
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ", (" });
         for column in 1..=columns {
-            let comma = if column == 1 { "" } else { ", " };
-            let _ = write!(sql, "{comma}${}", row * columns + column);
+            sql.push_str(if column == 1 { "" } else { ", " });
+            if numbered {
+                let _ = write!(sql, "${}", row * columns + column);
+            } else {
+                sql.push('?');
+            }
         }
         sql.push(')');
     }
@@ -165,6 +179,8 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // A group's rows fit, so that SQLite's thread need not stop for their reader.
+            .row_buffer_size(ROW_BUFFER)
             // The command line writes beside a running server.
             .busy_timeout(Duration::from_secs(15));
         let write = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
@@ -232,15 +248,15 @@ mod tests {
     #[test]
     fn rows_go_in_runs_of_few_sizes_and_none_is_left_out() {
         for count in [0, 1, 3, 4, 63, 64, 150, 512] {
-            let rows: Vec<_> = (0..count).collect();
-            let found: Vec<_> = runs(&rows).collect();
-            assert_eq!(found.concat(), rows);
-            assert!(found.iter().all(|run| RUNS.contains(&run.len())), "{count}");
+            let found: Vec<_> = runs(count).collect();
+            assert_eq!(found.iter().sum::<usize>(), count);
+            assert!(found.iter().all(|run| RUNS.contains(run)), "{count}");
         }
     }
 
     #[test]
-    fn the_parameters_of_all_rows_are_numbered_through() {
-        assert_eq!(rows_sql("a ", 2, 2, " b"), "a ($1, $2), ($3, $4) b");
+    fn the_parameters_of_all_rows_are_numbered_through_where_they_have_numbers() {
+        assert_eq!(values_sql(true, "a ", 2, 2, " b"), "a ($1, $2), ($3, $4) b");
+        assert_eq!(values_sql(false, "a ", 2, 2, " b"), "a (?, ?), (?, ?) b");
     }
 }

@@ -134,7 +134,7 @@ impl Group {
             row.seq,
             row.observed_us,
             row.received_us,
-            row.packed.clone()
+            row.packed
         );
         execute_rows!(
             tx,
@@ -145,12 +145,12 @@ impl Group {
              SET next_seq = excluded.next_seq, last_id = excluded.last_id, peer = excluded.peer,
                  last_received_us = excluded.last_received_us",
             std::mem::take(&mut self.chains),
-            |row| row.host.clone(),
-            row.chain.clone(),
+            |row| row.host,
+            row.chain,
             row.first_index,
             row.next_seq,
-            row.last_id.clone(),
-            row.peer.clone(),
+            row.last_id,
+            row.peer,
             row.received_us
         );
         execute_rows!(
@@ -166,13 +166,13 @@ impl Group {
              manifest_complete = fresh.complete, judged_index = fresh.judged_index
              FROM fresh WHERE host.id = fresh.id",
             std::mem::take(&mut self.hosts),
-            |row| row.host.clone(),
-            row.agent.clone(),
+            |row| row.host,
+            row.agent,
             row.received_us,
             row.observed_us,
             row.last_index,
             row.next_due_s,
-            row.manifest.clone(),
+            row.manifest,
             row.manifest_complete,
             row.judged_index
         );
