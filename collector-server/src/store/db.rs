@@ -122,8 +122,9 @@ pub(super) use {execute, execute_rows, fetch, fetch_rows, read};
 
 /// Rows that SQLite's thread may be ahead of who reads them.
 const ROW_BUFFER: usize = 256;
-/// Rows of one statement. Few sizes, so that few statements have to be prepared and kept.
-const RUNS: [usize; 4] = [64, 16, 4, 1];
+/// Rows of one statement. Few sizes, so that few statements have to be prepared and kept; powers of
+/// two, so that few are needed for any number of rows: each is a way to the database and back.
+const RUNS: [usize; 9] = [256, 128, 64, 32, 16, 8, 4, 2, 1];
 
 /// Lengths of the runs that so many rows go in: [`RUNS`], longest first.
 pub(super) fn runs(rows: usize) -> impl Iterator<Item = usize> {
@@ -251,6 +252,8 @@ mod tests {
             let found: Vec<_> = runs(count).collect();
             assert_eq!(found.iter().sum::<usize>(), count);
             assert!(found.iter().all(|run| RUNS.contains(run)), "{count}");
+            // At most one of each size, but for the longest.
+            assert!(found.windows(2).all(|two| two[0] > two[1] || two[0] == RUNS[0]), "{count}");
         }
     }
 
