@@ -58,11 +58,15 @@ enum Command {
     /// Ends this host's service: ships what waits, tells the collector, and wipes the keys. For
     /// hosts that are about to be destroyed.
     Leave(LeaveArgs),
-    /// Lists the kinds of evidence this agent gathers.
+    /// Lists the kinds of evidence this agent gathers; as JSON also what each reads, what never
+    /// leaves the host, and what is unread without a privilege.
     Kinds {
         /// The configuration file, which may declare more kinds.
         #[arg(long, value_name = "FILE")]
         config: Option<PathBuf>,
+        /// How they are printed.
+        #[arg(long, value_enum, default_value_t = Output::Table)]
+        format: Output,
     },
     /// Prints the JSON Schema of one kind.
     Schema {
@@ -156,8 +160,11 @@ pub fn main() -> ExitCode {
         Command::Leave(args) => leave(&args),
         Command::Collect(args) => collect(&args),
         Command::Status { state } => status::text(&state, now_ms()).and_then(|text| print(&text)),
-        Command::Kinds { config } => {
-            kinds(config.as_deref()).and_then(|kinds| print(&report::kinds_table(&kinds)))
+        Command::Kinds { config, format } => {
+            kinds(config.as_deref()).and_then(|kinds| match format {
+                Output::Json => print(&format!("{:#}", report::kinds_json(&kinds))),
+                Output::Table => print(&report::kinds_table(&kinds)),
+            })
         }
         Command::Schema { kind, config } => schema(&kind, config.as_deref()),
     };

@@ -134,6 +134,16 @@ impl<'a> AnyKind<'a> {
         }
     }
 
+    /// Whether it needs the running system: with `--root` it is `unsupported`.
+    pub fn is_live_only(self) -> bool {
+        match self {
+            Self::Builtin(collector) => collector.live_only,
+            Self::Declared(declared) => {
+                matches!(declared.declaration.origin, evidence::declared::Origin::Command(_))
+            }
+        }
+    }
+
     /// JSON Schema (2020-12) of its `data`.
     pub fn schema(self) -> serde_json::Value {
         match self {

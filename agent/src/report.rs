@@ -1,6 +1,10 @@
 //! What `evidenced-agent collect`, `kinds` and `schema` say: one collection of this machine or of
 //! another root, for machines (JSON) and for people (a table).
 
+mod kinds;
+
+pub use kinds::{kinds_json, kinds_table};
+
 use crate::collectors::Collected;
 use crate::host::Host;
 use crate::kinds::{AnyKind, Kinds};
@@ -43,19 +47,6 @@ pub fn gather(
     let chosen = if named.is_empty() { known.all().collect() } else { named };
     let gathered = chosen.iter().map(|kind| (kind.name().to_owned(), kind.collect(host)));
     Ok(Collection { root: root.to_owned(), collected_at_s: now_s, kinds: gathered.collect() })
-}
-
-/// The kinds this agent gathers: name, version of the facts, schedule, whether they are about
-/// people, title.
-pub fn kinds_table(known: &Kinds) -> String {
-    let mut table = plain_table();
-    table.set_header(["KIND", "V", "SCHEDULE (UTC)", "PERSONAL", "TITLE"]);
-    for kind in known.all() {
-        let personal = if kind.is_personal() { "yes" } else { "no" };
-        let v = kind.v().to_string();
-        table.add_row([kind.name(), &v, kind.schedule(), personal, kind.title()]);
-    }
-    text(&mut table)
 }
 
 /// The JSON Schema (2020-12) of a kind's `data`, indented.

@@ -4,6 +4,7 @@
 //! A field that is an `Option` is an absent key when it was not read. A list that was not read is
 //! an absent key too: an empty list says that there are none.
 
+pub mod about;
 pub mod accounts;
 pub mod authorized_keys;
 pub mod capacity;
@@ -26,6 +27,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use about::About;
 pub use accounts::Accounts;
 pub use authorized_keys::AuthorizedKeys;
 pub use capacity::Capacity;
@@ -54,6 +56,8 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     const TITLE: &'static str;
     /// Facts about people: own retention, erasable bodies.
     const PERSONAL: bool = false;
+    /// What people are told about it.
+    const ABOUT: About;
 }
 
 /// A kind without its type.
@@ -63,6 +67,7 @@ pub struct KindInfo {
     pub v: i64,
     pub title: &'static str,
     pub personal: bool,
+    pub about: About,
     schema: fn() -> Schema,
 }
 
@@ -73,6 +78,7 @@ impl KindInfo {
             v: K::V,
             title: K::TITLE,
             personal: K::PERSONAL,
+            about: K::ABOUT,
             schema: || schema_for!(K),
         }
     }
@@ -111,6 +117,15 @@ pub fn find(name: &str) -> Option<&'static KindInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kind_says_what_it_is_for_and_a_personal_one_what_it_says_about_people() {
+        for kind in ALL {
+            assert!(kind.about.purpose.ends_with('.'), "{}", kind.name);
+            assert!(!kind.about.reads.is_empty(), "{}", kind.name);
+            assert_eq!(kind.personal, !kind.about.people.is_empty(), "{}", kind.name);
+        }
+    }
 
     #[test]
     fn kinds_are_listed_once_by_name_and_have_a_schema() {

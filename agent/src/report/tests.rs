@@ -146,3 +146,15 @@ fn kinds_and_their_schemas_are_those_of_the_contract() {
         assert!(schema["properties"].is_object());
     }
 }
+
+#[test]
+fn kinds_as_json_say_what_is_read_what_stays_and_what_a_privilege_opens() {
+    let kinds = kinds_json(&Kinds::default());
+    let accounts = kinds["kinds"].as_array().expect("a list").iter();
+    let accounts = accounts.clone().find(|kind| kind["kind"] == "accounts").expect("accounts");
+    assert!(accounts["reads"].as_array().is_some_and(|it| it.contains(&json!("/etc/shadow"))));
+    assert_eq!(accounts["needs"][0]["privilege"], "CAP_DAC_READ_SEARCH");
+    assert_eq!(accounts["cost"], "light");
+    assert_eq!(accounts["schedule"], "0 * * * *");
+    assert!(accounts["stays"][0].as_str().is_some_and(|it| it.starts_with("password hashes")));
+}

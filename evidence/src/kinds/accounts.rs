@@ -1,6 +1,7 @@
 //! Local accounts: users, groups, the state of their passwords, who is privileged.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -224,4 +225,26 @@ impl Kind for Accounts {
     const V: i64 = 1;
     const TITLE: &'static str = "Local accounts and groups";
     const PERSONAL: bool = true;
+    const ABOUT: About = About {
+        purpose: "Who may use this host: local users and groups, the state of their passwords, who is as good as root.",
+        reads: &[
+            "/etc/passwd",
+            "/etc/shadow",
+            "/etc/group",
+            "/etc/gshadow",
+            "/etc/login.defs",
+            "/etc/nsswitch.conf",
+        ],
+        also_reads: "the permissions of home directories, not what is in them",
+        stays: &[
+            "password hashes: only their scheme and whether they are set leave",
+            "real names, rooms and telephone numbers (the comment field of passwd)",
+        ],
+        needs: &[(
+            Privilege::DacReadSearch,
+            "shadow and gshadow: states, ages and schemes of passwords",
+        )],
+        cost: Cost::Light,
+        people: "Names of accounts, their groups, the state and age of their passwords, so that access can be reviewed and leavers found.",
+    };
 }

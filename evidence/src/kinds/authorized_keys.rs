@@ -1,6 +1,7 @@
 //! Keys that open accounts over SSH.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,4 +61,23 @@ impl Kind for AuthorizedKeys {
     const V: i64 = 1;
     const TITLE: &'static str = "Authorized SSH keys";
     const PERSONAL: bool = true;
+    const ABOUT: About = About {
+        purpose: "Which SSH keys open which account, and what they may do.",
+        reads: &[
+            "/etc/passwd",
+            "/var/lib/dpkg/status",
+            "/etc/ssh/*",
+            "*/systemd/system/ssh*",
+            "*/.ssh/*",
+        ],
+        also_reads: "what `ssh_server` reads; files that `AuthorizedKeysFile` names",
+        stays: &[
+            "comments of keys, which often are addresses of people",
+            "values of options such as commands and addresses: only their names leave",
+            "the keys themselves: a fingerprint leaves",
+        ],
+        needs: &[(Privilege::DacReadSearch, "the key files of other people's homes")],
+        cost: Cost::Light,
+        people: "Which account each key opens, by fingerprint, so that keys of leavers are found.",
+    };
 }

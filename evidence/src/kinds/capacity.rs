@@ -1,6 +1,7 @@
 //! What the host has left.
 
 use super::Kind;
+use super::about::{About, Cost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,4 +74,13 @@ impl Kind for Capacity {
     const NAME: &'static str = "capacity";
     const V: i64 = 1;
     const TITLE: &'static str = "Capacity";
+    const ABOUT: About = About {
+        purpose: "Whether the machine has room: memory, load and file systems, in coarse steps.",
+        reads: &["/proc/loadavg", "/proc/meminfo", "/proc/mounts"],
+        also_reads: "statfs(2) of each mounted file system",
+        stays: &[],
+        needs: &[],
+        cost: Cost::Light,
+        people: "",
+    };
 }

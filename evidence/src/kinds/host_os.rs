@@ -1,6 +1,7 @@
 //! Which operating system this is, and how long its maker supports it.
 
 use super::Kind;
+use super::about::{About, Cost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -106,4 +107,27 @@ impl Kind for HostOs {
     const NAME: &'static str = "host_os";
     const V: i64 = 1;
     const TITLE: &'static str = "Operating system and its support";
+    const ABOUT: About = About {
+        purpose: "Which operating system this is, and until when it is supported.",
+        reads: &[
+            "/etc/os-release",
+            "/usr/lib/os-release",
+            "/usr/share/distro-info/*",
+            "/var/lib/ubuntu-advantage/status.json",
+            "/.dockerenv",
+            "/run/.containerenv",
+            "/run/systemd/container",
+            "/proc/1/cgroup",
+            "/proc/cpuinfo",
+            "/sys/class/dmi/id/*",
+        ],
+        also_reads: "",
+        stays: &[
+            "serial numbers and UUIDs of the hardware",
+            "host name and machine id: they are in the enrolment record",
+        ],
+        needs: &[],
+        cost: Cost::Light,
+        people: "",
+    };
 }

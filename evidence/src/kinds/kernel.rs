@@ -1,6 +1,7 @@
 //! The kernel that runs, and those that are installed.
 
 use super::Kind;
+use super::about::{About, Cost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -89,4 +90,23 @@ impl Kind for Kernel {
     const NAME: &'static str = "kernel";
     const V: i64 = 1;
     const TITLE: &'static str = "Kernel";
+    const ABOUT: About = About {
+        purpose: "Whether the kernel that runs is the newest that is installed, and what it is open to.",
+        reads: &[
+            "/proc/cmdline",
+            "/proc/version",
+            "/proc/version_signature",
+            "/proc/sys/kernel/*",
+            "/sys/devices/system/cpu/vulnerabilities/*",
+            "/sys/kernel/security/lockdown",
+            "/var/lib/dpkg/*",
+            "/var/lib/flatpak/app/",
+            "/snap/",
+        ],
+        also_reads: "",
+        stays: &["the kernel's command line, but for a fixed list of security switches"],
+        needs: &[],
+        cost: Cost::Light,
+        people: "",
+    };
 }

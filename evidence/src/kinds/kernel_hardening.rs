@@ -1,6 +1,7 @@
 //! Settings that harden the kernel: sysctl values, kernel modules, USB storage.
 
 use super::Kind;
+use super::about::{About, Cost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,4 +64,20 @@ impl Kind for KernelHardening {
     const NAME: &'static str = "kernel_hardening";
     const V: i64 = 1;
     const TITLE: &'static str = "Kernel hardening";
+    const ABOUT: About = About {
+        purpose: "Settings of the kernel that make attacks harder, as they are and as they are configured; modules and USB storage.",
+        reads: &[
+            "/proc/sys/*",
+            "/proc/modules",
+            "/etc/sysctl.conf",
+            "*/sysctl.d/*",
+            "*/modprobe.d/*",
+            "/lib/modules/*/modules.builtin",
+        ],
+        also_reads: "",
+        stays: &[],
+        needs: &[],
+        cost: Cost::Light,
+        people: "",
+    };
 }

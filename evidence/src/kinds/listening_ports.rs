@@ -1,6 +1,7 @@
 //! Ports on which programs of the host wait for others.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,4 +88,16 @@ impl Kind for ListeningPorts {
     const NAME: &'static str = "listening_ports";
     const V: i64 = 1;
     const TITLE: &'static str = "Listening ports";
+    const ABOUT: About = About {
+        purpose: "Which programs accept connections, on which ports and addresses.",
+        reads: &["/proc/", "/proc/net/*", "/proc/sys/net/ipv4/*"],
+        also_reads: "/proc/PID/fd, exe and cgroup of processes that hold a listening socket",
+        stays: &[
+            "arguments and environments of processes",
+            "established connections and the addresses of peers",
+        ],
+        needs: &[(Privilege::SysPtrace, "which program and unit listens on a port")],
+        cost: Cost::Light,
+        people: "",
+    };
 }

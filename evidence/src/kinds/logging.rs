@@ -1,6 +1,7 @@
 //! Where the host's logs go, how long they are kept, and who can read them.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -172,4 +173,29 @@ impl Kind for Logging {
     const NAME: &'static str = "logging";
     const V: i64 = 1;
     const TITLE: &'static str = "Logging";
+    const ABOUT: About = About {
+        purpose: "Where logs go, how long they are kept, and that they are still being written.",
+        reads: &[
+            "/etc/rsyslog*",
+            "/etc/logrotate*",
+            "*/systemd/journald.conf*",
+            "*/systemd/journal-upload.conf*",
+            "*/systemd/system/*.service.d/*",
+            "/var/log/*",
+            "/run/log/journal/*",
+            "/proc/stat",
+            "/proc/uptime",
+            "/sys/fs/cgroup/*",
+        ],
+        also_reads: "files that rsyslog's configuration includes",
+        stays: &[
+            "contents of logs: only the times in the heads of journal files, and sizes, leave",
+        ],
+        needs: &[(
+            Privilege::DacReadSearch,
+            "directories and files of logs that others may not list",
+        )],
+        cost: Cost::Light,
+        people: "",
+    };
 }

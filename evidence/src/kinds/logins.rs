@@ -1,6 +1,7 @@
 //! Last logins of local accounts: the day, and which record says so.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,4 +79,22 @@ impl Kind for Logins {
     const V: i64 = 1;
     const TITLE: &'static str = "Last logins of local accounts";
     const PERSONAL: bool = true;
+    const ABOUT: About = About {
+        purpose: "The day on which each account last logged in, so that accounts nobody uses are found.",
+        reads: &[
+            "/etc/passwd",
+            "/var/log/lastlog",
+            "/var/log/wtmp*",
+            "/var/lib/lastlog/*",
+            "/var/lib/wtmpdb/*",
+        ],
+        also_reads: "",
+        stays: &[
+            "times of day, durations, terminals and addresses of logins: only a day leaves",
+            "names that belong to no local account",
+        ],
+        needs: &[(Privilege::DacReadSearch, "databases of logins that others may not read")],
+        cost: Cost::Light,
+        people: "The day of the last login of each account, and nothing about when, from where or how long.",
+    };
 }

@@ -1,6 +1,7 @@
 //! Mandatory access control.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -60,4 +61,19 @@ impl Kind for Mac {
     const NAME: &'static str = "mac";
     const V: i64 = 1;
     const TITLE: &'static str = "Mandatory access control";
+    const ABOUT: About = About {
+        purpose: "Whether mandatory access control (SELinux, AppArmor) is on and enforces.",
+        reads: &[
+            "/etc/selinux/config",
+            "/sys/fs/selinux/enforce",
+            "/sys/kernel/security/lsm",
+            "/sys/kernel/security/apparmor/profiles",
+            "/sys/module/apparmor/parameters/enabled",
+        ],
+        also_reads: "",
+        stays: &["names of profiles that enforce: only how many there are"],
+        needs: &[(Privilege::MacAdmin, "AppArmor's list of profiles; not given by the unit")],
+        cost: Cost::Light,
+        people: "",
+    };
 }

@@ -1,6 +1,7 @@
 //! The agent about itself: which program gathers, with which rights, and what it leaves out.
 
 use super::Kind;
+use super::about::{About, Cost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,4 +84,13 @@ impl Kind for Meta {
     const NAME: &'static str = "meta";
     const V: i64 = 1;
     const TITLE: &'static str = "The agent about itself";
+    const ABOUT: About = About {
+        purpose: "The agent about itself: its program, its privileges, what waits in its spool.",
+        reads: &["/proc/self/status", "/var/lib/evidenced-agent/spool/*"],
+        also_reads: "the agent's own program, for its hash",
+        stays: &[],
+        needs: &[],
+        cost: Cost::Light,
+        people: "",
+    };
 }

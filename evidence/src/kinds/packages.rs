@@ -1,6 +1,7 @@
 //! Installed software, as the package manager knows it.
 
 use super::Kind;
+use super::about::{About, Cost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -58,4 +59,23 @@ impl Kind for Packages {
     const NAME: &'static str = "packages";
     const V: i64 = 1;
     const TITLE: &'static str = "Installed software";
+    const ABOUT: About = About {
+        purpose: "Which software is installed, in which version, and from what it was built.",
+        reads: &[
+            "/var/lib/dpkg/*",
+            "/lib/apk/db/installed",
+            "/usr/lib/sysimage/rpm/*",
+            "/var/lib/rpm/*",
+            "/snap/",
+            "/var/lib/flatpak/app/",
+        ],
+        also_reads: "",
+        stays: &[
+            "maintainers, descriptions and the files of packages",
+            "software that people installed into their homes",
+        ],
+        needs: &[],
+        cost: Cost::Moderate,
+        people: "",
+    };
 }

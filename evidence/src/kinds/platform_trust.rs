@@ -1,6 +1,7 @@
 //! What the machine starts from.
 
 use super::Kind;
+use super::about::{About, Cost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -71,4 +72,18 @@ impl Kind for PlatformTrust {
     const NAME: &'static str = "platform_trust";
     const V: i64 = 1;
     const TITLE: &'static str = "Firmware and Secure Boot";
+    const ABOUT: About = About {
+        purpose: "What the machine starts from: firmware, Secure Boot, TPM.",
+        reads: &[
+            "/sys/class/dmi/id/*",
+            "/sys/class/iommu/",
+            "/sys/class/tpm/*",
+            "/sys/firmware/efi/efivars/*",
+        ],
+        also_reads: "",
+        stays: &["serial numbers and UUIDs of the hardware"],
+        needs: &[],
+        cost: Cost::Light,
+        people: "",
+    };
 }

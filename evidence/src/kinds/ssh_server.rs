@@ -1,6 +1,7 @@
 //! What the OpenSSH server would apply to a connection.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -160,4 +161,25 @@ impl Kind for SshServer {
     const NAME: &'static str = "ssh_server";
     const V: i64 = 1;
     const TITLE: &'static str = "OpenSSH server configuration";
+    const ABOUT: About = About {
+        purpose: "How sshd is really configured, for the weakest value anybody could meet.",
+        reads: &[
+            "/etc/ssh/*",
+            "/etc/default/ssh",
+            "/etc/group",
+            "/var/lib/dpkg/status",
+            "*/systemd/system/ssh*",
+            "/proc/",
+            "/proc/net/tcp",
+            "/proc/net/tcp6",
+        ],
+        also_reads: "files that `Include` names; the public halves of host keys",
+        stays: &[
+            "private host keys: never opened",
+            "banners and forced commands: only that there is one",
+        ],
+        needs: &[(Privilege::DacReadSearch, "sshd_config where others may not read it")],
+        cost: Cost::Light,
+        people: "",
+    };
 }

@@ -1,6 +1,7 @@
 //! Where data lies.
 
 use super::Kind;
+use super::about::{About, Cost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -94,4 +95,20 @@ impl Kind for Storage {
     const NAME: &'static str = "storage";
     const V: i64 = 1;
     const TITLE: &'static str = "Storage";
+    const ABOUT: About = About {
+        purpose: "Which file systems there are, whether they are encrypted, whether arrays are whole.",
+        reads: &[
+            "/proc/1/mountinfo",
+            "/proc/swaps",
+            "/sys/block/*",
+            "/sys/class/block/*",
+            "/sys/dev/block/*",
+            "/sys/fs/btrfs/*",
+        ],
+        also_reads: "",
+        stays: &["labels, UUIDs and serial numbers of disks", "addresses of network file systems"],
+        needs: &[],
+        cost: Cost::Light,
+        people: "",
+    };
 }

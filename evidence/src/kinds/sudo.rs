@@ -1,6 +1,7 @@
 //! Who may become whom by sudo(8): what sudoers(5) grants, its settings, its files.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -142,4 +143,24 @@ impl Kind for Sudo {
     const V: i64 = 1;
     const TITLE: &'static str = "Privilege delegation by sudo";
     const PERSONAL: bool = true;
+    const ABOUT: About = About {
+        purpose: "Who may become root or another user, by which rule, with or without a password.",
+        reads: &[
+            "/etc/sudoers*",
+            "/etc/sudo.conf",
+            "/etc/passwd",
+            "/etc/group",
+            "/etc/nsswitch.conf",
+            "/etc/hostname",
+            "/var/lib/dpkg/status",
+        ],
+        also_reads: "files that `@include` names",
+        stays: &[
+            "arguments of commands: the path of the program leaves",
+            "values of environment variables in rules",
+        ],
+        needs: &[(Privilege::DacReadSearch, "sudoers, which only root reads")],
+        cost: Cost::Light,
+        people: "Which accounts hold which rights by sudo, so that privileged access can be reviewed.",
+    };
 }

@@ -1,6 +1,7 @@
 //! How the host keeps its clock right.
 
 use super::Kind;
+use super::about::{About, Cost};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -119,4 +120,25 @@ impl Kind for TimeSync {
     const NAME: &'static str = "time_sync";
     const V: i64 = 1;
     const TITLE: &'static str = "Time synchronisation";
+    const ABOUT: About = About {
+        purpose: "Whether the clock is right, and who keeps it so.",
+        reads: &[
+            "/etc/chrony*",
+            "/etc/default/chrony",
+            "/etc/sysconfig/chronyd",
+            "/etc/systemd/timesyncd.conf*",
+            "*/systemd/timesyncd.conf.d/*",
+            "*/systemd/system/chrony*",
+            "/run/chrony-dhcp/*",
+            "/etc/adjtime",
+            "/proc/stat",
+            "/proc/uptime",
+            "/sys/fs/cgroup/*",
+        ],
+        also_reads: "adjtimex(2), reading only; files that chrony's configuration includes",
+        stays: &["keys for authenticated time"],
+        needs: &[],
+        cost: Cost::Light,
+        people: "",
+    };
 }
