@@ -8,6 +8,7 @@ use crate::arrive::{SelfEnrolment, arrive};
 use crate::clock::Clock;
 use crate::collectors;
 use crate::config::{self, Config};
+use crate::confine::confine;
 use crate::durable::RealDisk;
 use crate::host::{Host, Own};
 use crate::identity::{Identity, MACHINE_ID, StateDir};
@@ -201,9 +202,17 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
     let (server, token) = (args.enroll_server.as_deref(), args.enroll_token_file.as_deref());
     let enrolment = SelfEnrolment::of(&config.enroll, server, token);
     let own = own(&config, args.config.as_deref(), &args.state)?;
-    let host = Arc::new(open_host(args.root.as_deref())?.about(own));
     let kinds = Kinds::load(&config.own)?;
     let schedules = schedules(&config.schedule, &kinds)?;
+    // Only what exists can be left open for writing.
+    if enrolment.is_some() {
+        StateDir::make(&args.state)?;
+    }
+    let off = own.kinds_off.as_deref().unwrap_or_default();
+    let landlock = confine(config.confine.landlock, &args.state, off)?;
+    tracing::debug!(landlock, "confinement");
+    let own = Own { landlock: Some(landlock), ..own };
+    let host = Arc::new(open_host(args.root.as_deref())?.about(own));
     let runtime = runtime()?;
     let work = async {
         let patience = Backoff::new(config.ship.retry_min, config.ship.retry_max);

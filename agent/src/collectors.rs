@@ -23,6 +23,7 @@ mod systemd;
 mod time_sync;
 
 use crate::host::{Failure, Host, Reading};
+use evidence::kinds::about::Privilege;
 use evidence::kinds::{Kind, KindInfo};
 use evidence::{Facts, KindEntry, Source, Status};
 
@@ -115,4 +116,13 @@ fn facts<K: Kind>(data: K) -> Result<Facts, Failure> {
 
 pub fn find(kind: &str) -> Option<&'static Collector> {
     ALL.iter().find(|collector| collector.kind == kind)
+}
+
+/// The kinds that say less without a privilege.
+pub fn needing(privilege: Privilege) -> impl Iterator<Item = &'static str> {
+    let needs = move |collector: &&Collector| {
+        let needs = collector.info().map_or(&[][..], |info| info.about.needs);
+        needs.iter().any(|(one, _)| *one == privilege)
+    };
+    ALL.iter().filter(needs).map(|collector| collector.kind)
 }

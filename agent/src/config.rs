@@ -29,7 +29,26 @@ pub struct Config {
     pub ship: Ship,
     pub enroll: Enroll,
     pub own: Own,
+    pub confine: Confine,
     pub log: Log,
+}
+
+/// What the agent takes away from itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Confine {
+    pub landlock: Landlock,
+}
+
+/// Whether the agent, and what it starts, may write nothing but the state directory (landlock(7)).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Landlock {
+    /// Unless a kind needs CAP_SYS_PTRACE and has it.
+    #[default]
+    Auto,
+    On,
+    Off,
 }
 
 /// Kinds that the operator declares for this host.
@@ -271,6 +290,7 @@ impl Default for Config {
             ship: Ship::default(),
             enroll: Enroll::default(),
             own: Own::default(),
+            confine: Confine::default(),
             log: Log::default(),
         }
     }
@@ -294,6 +314,8 @@ struct Document {
     enroll: Enroll,
     #[serde(default)]
     own: Own,
+    #[serde(default)]
+    confine: Confine,
     #[serde(default)]
     log: Log,
 }
@@ -349,6 +371,7 @@ impl Config {
             ship: document.ship,
             enroll: document.enroll,
             own: document.own,
+            confine: document.confine,
             log: document.log,
             ..Self::default()
         };

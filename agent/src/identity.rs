@@ -124,14 +124,20 @@ pub enum StateError {
 }
 
 impl StateDir {
-    /// Opens the directory for enrolment; makes it if it is not there. An empty one that is there
-    /// is made private; one with contents is left as it is.
+    /// Opens the directory for enrolment, made if it is not there.
     pub fn create(path: &Path) -> Result<Self, StateError> {
+        Self::make(path)?;
+        Self::lock(path)
+    }
+
+    /// Makes the directory if it is not there. An empty one that is there is made private; one with
+    /// contents is left as it is.
+    pub fn make(path: &Path) -> Result<(), StateError> {
         durable::make_directory(path).map_err(at(path))?;
         if fs::read_dir(path).map_err(at(path))?.next().is_none() {
             fs::set_permissions(path, fs::Permissions::from_mode(0o700)).map_err(at(path))?;
         }
-        Self::lock(path)
+        Ok(())
     }
 
     /// Opens the directory of an enrolled host.

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod collectors;
 pub mod config;
+pub mod confine;
 pub mod durable;
 pub mod enroll;
 pub mod formats;

@@ -84,6 +84,7 @@ fn collect(state: &Path) -> Collected {
         config: Some(Digest::of(b"a configuration")),
         kinds_off: Some(vec!["logins".to_owned()]),
         state: state.to_str().map(str::to_owned),
+        landlock: Some(false),
         ..Own::default()
     };
     let host = Host::live().expect("root").about(own);

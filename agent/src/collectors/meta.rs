@@ -6,6 +6,7 @@ mod spool;
 
 use super::{Collector, facts};
 use crate::host::{Failure, Reading};
+use evidence::kinds::meta::Confinement;
 use evidence::kinds::{Kind, Meta};
 
 pub(super) const COLLECTOR: Collector = Collector {
@@ -26,7 +27,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<Meta, Failure> {
         uid: process.uid,
         capabilities: process.capabilities(),
         capabilities_missing: process.missing(own.kinds_off.as_deref().unwrap_or_default()),
-        confinement: process.confinement,
+        confinement: Confinement { landlock: own.landlock, ..process.confinement },
         spool: spool::read(reading, own.state.as_deref()),
     };
     name_gaps(reading, &facts);
@@ -44,6 +45,7 @@ fn name_gaps(reading: &mut Reading<'_>, facts: &Meta) {
         ("capabilities_missing", facts.capabilities_missing.is_none()),
         ("confinement.no_new_privs", facts.confinement.no_new_privs.is_none()),
         ("confinement.seccomp", facts.confinement.seccomp.is_none()),
+        ("confinement.landlock", facts.confinement.landlock.is_none()),
         ("spool.state", facts.spool.state.is_none()),
         ("spool.has_dropped", facts.spool.has_dropped.is_none()),
         ("spool.last_dropped_day", facts.spool.has_dropped.is_none()),

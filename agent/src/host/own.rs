@@ -25,12 +25,15 @@ pub struct Own {
     /// The state directory, an absolute path.
     #[serde(default)]
     pub state: Option<String>,
+    /// Whether Landlock confines it.
+    #[serde(default)]
+    pub landlock: Option<bool>,
 }
 
 impl Default for Own {
     fn default() -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { version, program: None, config: None, kinds_off: None, state: None }
+        Self { version, program: None, config: None, kinds_off: None, state: None, landlock: None }
     }
 }
 

@@ -44,6 +44,10 @@ pub struct Confinement {
     /// Its system calls are filtered (`SystemCallFilter=`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seccomp: Option<Seccomp>,
+    /// It may write nothing but its state directory (landlock(7)); absent when gathered by hand.
+    /// Since version 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub landlock: Option<bool>,
 }
 
 /// The mode of seccomp(2).
@@ -82,7 +86,7 @@ pub enum SpoolState {
 
 impl Kind for Meta {
     const NAME: &'static str = "meta";
-    const V: i64 = 1;
+    const V: i64 = 2;
     const TITLE: &'static str = "The agent about itself";
     const ABOUT: About = About {
         purpose: "The agent about itself: its program, its privileges, what waits in its spool.",

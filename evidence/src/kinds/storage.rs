@@ -1,7 +1,7 @@
 //! Where data lies.
 
 use super::Kind;
-use super::about::{About, Cost};
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -107,7 +107,10 @@ impl Kind for Storage {
         ],
         also_reads: "",
         stays: &["labels, UUIDs and serial numbers of disks", "addresses of network file systems"],
-        needs: &[],
+        needs: &[(
+            Privilege::SysPtrace,
+            "the mounts of the first process, where the agent has mounts of its own",
+        )],
         cost: Cost::Light,
         people: "",
     };

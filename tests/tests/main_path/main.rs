@@ -3,6 +3,7 @@
 
 mod alerts;
 mod configuration;
+mod confine;
 mod drift;
 mod enrolment;
 mod fleet;

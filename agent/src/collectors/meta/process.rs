@@ -1,18 +1,16 @@
 //! /proc/self/status: who the agent is, and what it may do.
 
+use crate::collectors;
 use crate::host::Reading;
+use evidence::kinds::about::Privilege;
 use evidence::kinds::meta::{Confinement, Seccomp};
 use std::collections::HashMap;
 
 const STATUS: &str = "/proc/self/status";
 
-/// A capability, its number (linux/capability.h), and the kinds that say less without it.
-const NEEDED: [(&str, u32, &[&str]); 2] = [
-    // Files that only root may read: shadow(5), sudoers(5), audit and log configuration.
-    ("CAP_DAC_READ_SEARCH", 2, &["accounts", "authorized_keys", "logging", "sudo"]),
-    // The programs behind the sockets of other users, and the mounts of the first process.
-    ("CAP_SYS_PTRACE", 19, &["listening_ports", "storage"]),
-];
+/// The capabilities that the unit gives, and their numbers (linux/capability.h). What kinds need
+/// beside them is the operator's choice, and not missing.
+const GIVEN: [(Privilege, u32); 2] = [(Privilege::DacReadSearch, 2), (Privilege::SysPtrace, 19)];
 
 /// What the status says; what it does not say, or not in its form, is `None`.
 #[derive(Debug, Default)]
@@ -41,7 +39,11 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Process {
         Some("2") => Some(Seccomp::Filter),
         _ => None,
     };
-    let process = Process { uid, effective, confinement: Confinement { no_new_privs, seccomp } };
+    let process = Process {
+        uid,
+        effective,
+        confinement: Confinement { no_new_privs, seccomp, landlock: None },
+    };
     if uid.is_none() || effective.is_none() || no_new_privs.is_none() || seccomp.is_none() {
         reading.malformed(STATUS, "no Uid, CapEff, NoNewPrivs or Seccomp in it");
     }
@@ -51,19 +53,18 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Process {
 impl Process {
     pub(super) fn capabilities(&self) -> Option<Vec<String>> {
         let effective = self.effective?;
-        let held = NEEDED.iter().filter(|(_, bit, _)| effective & (1 << bit) != 0);
-        Some(held.map(|(name, ..)| (*name).to_owned()).collect())
+        let held = GIVEN.iter().filter(|(_, bit)| effective & (1 << bit) != 0);
+        Some(held.map(|(privilege, _)| privilege.as_str().to_owned()).collect())
     }
 
     /// What kinds of this agent that are not `off` need in vain.
     pub(super) fn missing(&self, off: &[String]) -> Option<Vec<String>> {
         let effective = self.effective?;
-        let lacking = NEEDED.iter().filter(|(_, bit, _)| effective & (1 << bit) == 0);
-        let missing = lacking.filter_map(|(name, _, kinds)| {
-            let on = |kind: &&&str| {
-                crate::collectors::find(kind).is_some() && !off.iter().any(|off| off == **kind)
-            };
-            let kinds: Vec<&str> = kinds.iter().filter(on).copied().collect();
+        let lacking = GIVEN.iter().filter(|(_, bit)| effective & (1 << bit) == 0);
+        let missing = lacking.filter_map(|(privilege, _)| {
+            let on = |kind: &&str| !off.iter().any(|off| off == kind);
+            let kinds: Vec<&str> = collectors::needing(*privilege).filter(on).collect();
+            let name = privilege.as_str();
             (!kinds.is_empty()).then(|| format!("{name} ({})", kinds.join(", ")))
         });
         Some(missing.collect())
