@@ -55,7 +55,6 @@ pub(super) fn records(
 }
 
 /// The packages, and which of them are pinned to a version.
-#[expect(clippy::type_complexity, reason = "two results of one look")]
 fn entries<'t>(
     reading: &mut Reading<'_>,
     path: &str,
