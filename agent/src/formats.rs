@@ -1,5 +1,7 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
 
+pub mod apk_installed;
+pub mod berkeley_hash;
 pub mod chrony_conf;
 pub mod deb822;
 pub mod distro_info;
@@ -11,11 +13,17 @@ pub mod logrotate;
 pub mod modprobe_conf;
 pub mod nsswitch;
 pub mod os_release;
+pub mod pacman_desc;
 pub mod passwd;
 pub mod password_field;
 pub mod proc_net;
+pub mod random_access;
+pub mod rpm_header;
+pub mod rpm_ndb;
+pub mod rpm_version;
 pub mod rsyslog;
 pub mod sqlite;
+pub mod sqlite_wal;
 pub mod ssh_key;
 pub mod sshd_config;
 pub mod sudoers;

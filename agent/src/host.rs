@@ -14,7 +14,7 @@ mod resources;
 
 pub use command::{Command, CommandError, Output};
 pub use fixture::{Fixture, FixtureError};
-pub use opened::Opened;
+pub use opened::{Opened, Stamp};
 pub use own::Own;
 pub use reading::{Failure, Reading};
 pub use resources::{Mounted, Resources};

@@ -21,6 +21,8 @@ pub struct SshServer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running: Option<bool>,
     /// Settings of a connection that meets no `Match` but `Match all`, as `sshd -T` prints them.
+    /// Absent where a build that differs from OpenSSH (SUSE) leaves the value to a default that is
+    /// not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global: Option<Settings>,
     /// `Match` blocks in the order they are read, once for each time.
@@ -30,7 +32,8 @@ pub struct SshServer {
     /// save what a `Match all` before it hides from everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst: Option<Worst>,
-    /// Algorithms offered, in order; absent when the release's defaults are not known.
+    /// Algorithms offered, in order; absent when the release's defaults are not known, unless all
+    /// lists are written out, as a crypto policy does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_algorithms: Option<Algorithms>,
     /// Host keys the configuration names and that exist.

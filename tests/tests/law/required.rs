@@ -24,7 +24,7 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 ///   login.defs(5) may be missing: then nobody administers a group, and the built-in values hold.
 /// - os-release(5): without it nothing is known about support.
 /// - The package database: without it nothing is known to be not installed. Its records end with
-///   an empty line.
+///   an empty line; a database of rpm has pages, and is whole or not at all.
 /// - sshd_config(5), sudoers(5): the program that is installed does not start without it. People
 ///   write these, and leave the last line's end away; what is before it is then whole as well, so
 ///   a cut cannot be told.
@@ -50,7 +50,10 @@ const REQUIRED: &[Required] = &[
     whole("authorized_keys", "/var/lib/dpkg/status"),
     there("authorized_keys", "/etc/ssh/sshd_config"),
     there("host_os", "/etc/os-release"),
+    whole("kernel", "/lib/apk/db/installed"),
+    whole("kernel", "/usr/lib/sysimage/rpm/Packages.db"),
     whole("kernel", "/var/lib/dpkg/status"),
+    whole("kernel", "/var/lib/rpm/rpmdb.sqlite"),
     there("kernel", "/proc/sys/kernel/osrelease"),
     whole("listening_ports", "/proc/net/tcp"),
     whole("listening_ports", "/proc/net/udp"),
@@ -61,16 +64,28 @@ const REQUIRED: &[Required] = &[
     there("mac", "/sys/module/apparmor/parameters/enabled"),
     whole("mac", "/sys/kernel/security/apparmor/profiles"),
     there("meta", "/proc/self/status"),
+    whole("packages", "/lib/apk/db/installed"),
+    whole("packages", "/usr/lib/apk/db/installed"),
+    whole("packages", "/usr/lib/sysimage/rpm/Packages.db"),
+    whole("packages", "/usr/lib/sysimage/rpm/rpmdb.sqlite"),
     whole("packages", "/var/lib/dpkg/status"),
+    whole("packages", "/var/lib/rpm/Packages"),
+    whole("packages", "/var/lib/rpm/rpmdb.sqlite"),
     there(
         "platform_trust",
         "/sys/firmware/efi/efivars/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c",
     ),
+    whole("ssh_server", "/lib/apk/db/installed"),
+    whole("ssh_server", "/usr/lib/sysimage/rpm/Packages.db"),
     whole("ssh_server", "/var/lib/dpkg/status"),
+    whole("ssh_server", "/var/lib/rpm/rpmdb.sqlite"),
     there("ssh_server", "/etc/ssh/sshd_config"),
     whole("storage", "/proc/1/mountinfo"),
     there("storage", "/proc/swaps"),
+    whole("sudo", "/lib/apk/db/installed"),
+    whole("sudo", "/usr/lib/sysimage/rpm/Packages.db"),
     whole("sudo", "/var/lib/dpkg/status"),
+    whole("sudo", "/var/lib/rpm/rpmdb.sqlite"),
     whole("sudo", "/etc/group"),
     whole("sudo", "/etc/passwd"),
     there("sudo", "/etc/sudoers"),
@@ -103,8 +118,11 @@ pub(crate) fn cut_within_records(case: &Case) -> Vec<(String, Vec<u8>)> {
 }
 
 fn ends_a_record(path: &str, contents: &[u8]) -> bool {
-    if path == "/var/lib/dpkg/status" {
+    if path == "/var/lib/dpkg/status" || path.ends_with("/apk/db/installed") {
         return contents.ends_with(b"\n\n");
+    }
+    if path.contains("/rpm/") {
+        return false;
     }
     contents.ends_with(b"\n")
 }

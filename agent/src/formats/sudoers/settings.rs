@@ -20,8 +20,6 @@ const FACILITIES: [&str; 13] = [
     "authpriv", "auth", "daemon", "user", "local0", "local1", "local2", "local3", "local4",
     "local5", "local6", "local7", "cron",
 ];
-/// Debian and Ubuntu build sudo with 15 minutes.
-const TIMESTAMP_TIMEOUT_S: i64 = 15 * 60;
 
 /// Values of one setting: the one for everyone, then those of narrower lines.
 #[derive(Debug, Clone)]
@@ -64,8 +62,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The values built into sudo; `use_pty` is on from 1.9.14.
-    pub fn built_in(use_pty: bool) -> Self {
+    /// The values built into sudo; `use_pty` is on from 1.9.14, and how long a password is remembered
+    /// the builder says.
+    pub fn built_in(use_pty: bool, timeout_s: i64) -> Self {
         let flag = |(name, on)| (name, Values::new(if name == "use_pty" { use_pty } else { on }));
         let text = |name| {
             let value = if name == "syslog" { "authpriv" } else { "" };
@@ -74,7 +73,7 @@ impl Settings {
         Self {
             flags: FLAGS.into_iter().map(flag).collect(),
             texts: TEXTS.into_iter().map(text).collect(),
-            timeout: Values::new(TIMESTAMP_TIMEOUT_S),
+            timeout: Values::new(timeout_s),
         }
     }
 
