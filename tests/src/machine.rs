@@ -69,12 +69,13 @@ impl Sound {
         SOUND.get_or_init(Self::new)
     }
 
-    /// Of each kind the fixture that passes most.
+    /// Of each kind the fixture that passes most. The second time every other kind is there, so that
+    /// rules of several kinds count: whether a host is a container decides most of them.
     fn new() -> Self {
         let catalogue = Catalogue::builtin().expect("catalogue");
         let judge = Judge::new(Arc::new(RuleSet::builtin(&catalogue).expect("rules")));
         let mut sound = Self { judge, state: HostState::default() };
-        for collector in collectors::ALL {
+        for collector in collectors::ALL.iter().chain(collectors::ALL) {
             let cases = Case::all(collector);
             let passes = |case: &&Case| {
                 let results = sound.results(collector.kind, state(case.collected(&case.fixture)));

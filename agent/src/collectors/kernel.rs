@@ -9,7 +9,6 @@
 use super::{Collector, facts, packages};
 use crate::formats::dpkg_version;
 use crate::host::{Failure, ReadError, Reading};
-use evidence::Status;
 use evidence::kinds::Kind;
 use evidence::kinds::kernel::{CpuVulnerability, Installed, Kernel, Lockdown, VulnerabilityState};
 use std::cmp::Ordering;
@@ -50,12 +49,10 @@ const WORDS: [&str; 18] = [
 const DAY_S: i64 = 86_400;
 
 fn collect(reading: &mut Reading<'_>) -> Result<Kernel, Failure> {
-    let installed = match reading.apart(packages::collect) {
-        Ok(packages) => Some(images(&packages.items)),
-        // Without a database that is read, nothing is known of packages.
-        Err(Failure(Status::Unsupported | Status::Absent)) => None,
-        Err(failure) => return Err(failure),
-    };
+    // Without a database that is read whole nothing is known of packages; what the kernel says of
+    // itself is.
+    let installed = reading.apart(packages::collect).ok();
+    let installed = installed.map(|packages| images(&packages.items));
     let live = reading.is_live();
     let running = live.then(|| line(reading, RELEASE)).flatten();
     let running_version = live.then(|| running_version(reading)).flatten();
