@@ -1,10 +1,11 @@
 //! Fixtures written to disk, as roots that an agent reads.
 
-use evidenced_agent::host::{FileKind, Fixture, Host};
+use evidenced_agent::host::{FileKind, Fixture, Host, Meta};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Files, directories and links with their modes; all belong to whoever runs this. What the fixture
 /// refuses has mode 0.
@@ -38,6 +39,21 @@ pub fn write(fixture: &Fixture, root: &Path) {
             _ => 0,
         };
         fs::set_permissions(under(path), Permissions::from_mode(mode)).expect("mode");
+    }
+}
+
+/// What only root can give to what was written: owners, groups and modes as they are; and times.
+pub fn give(fixture: &Fixture, root: &Path) {
+    let host = Host::fixture(fixture.clone());
+    for path in fixture.paths().iter().rev() {
+        let Ok(Meta { kind, mode, uid, gid, modified_s, .. }) = host.stat(path) else { continue };
+        let at = root.join(path.trim_start_matches('/'));
+        chown(&at, Some(uid), Some(gid)).expect("owner");
+        fs::set_permissions(&at, Permissions::from_mode(mode)).expect("mode");
+        if kind == FileKind::File {
+            let seconds = Duration::from_secs(u64::try_from(modified_s).unwrap_or_default());
+            File::open(&at).and_then(|f| f.set_modified(UNIX_EPOCH + seconds)).expect("time");
+        }
     }
 }
 
