@@ -103,7 +103,7 @@ fn defaults(settings: &Settings) -> Defaults {
         env_reset: settings.always("env_reset"),
         secure_path: settings.strongest_text("secure_path"),
         log_output: settings.always("log_output"),
-        targetpw: settings.ever("targetpw"),
+        targetpw: ["targetpw", "rootpw", "runaspw"].iter().any(|flag| settings.ever(flag)),
     }
 }
 

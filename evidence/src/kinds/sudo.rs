@@ -125,7 +125,8 @@ pub struct Defaults {
     pub secure_path: String,
     /// What commands print is recorded.
     pub log_output: bool,
-    /// The password of the target is asked for, not that of the caller.
+    /// The password of the target or of root is asked for, not that of the caller (`targetpw`,
+    /// `rootpw`, `runaspw`).
     pub targetpw: bool,
 }
 

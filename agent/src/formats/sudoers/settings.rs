@@ -4,12 +4,14 @@ use super::{Scope, Setting, SyntaxError, Value};
 use std::collections::BTreeMap;
 
 /// Flags that are looked at, with their built-in value; `use_pty` depends on the release.
-const FLAGS: [(&str, bool); 8] = [
+const FLAGS: [(&str, bool); 10] = [
     ("authenticate", true),
     ("env_reset", true),
     ("log_allowed", true),
     ("log_output", false),
     ("noexec", false),
+    ("rootpw", false),
+    ("runaspw", false),
     ("setenv", false),
     ("targetpw", false),
     ("use_pty", false),
