@@ -138,36 +138,52 @@ struct Required {
 
 /// What the mark, or the versions of the packages, say.
 fn required(
-    reading: &mut Reading<'_>,
+    reading: &Reading<'_>,
     running: &str,
     running_version: Option<&str>,
     installed: &[Installed],
 ) -> Option<Required> {
-    for mark in MARKS {
-        match reading.stat(mark) {
-            Ok(meta) => {
-                let since_day = Some(meta.modified_s.div_euclid(DAY_S));
-                return Some(Required { is_due: true, since_day });
-            }
-            Err(ReadError::Absent) => {}
-            Err(_) => return None,
-        }
-    }
+    let marked = mark(reading)?;
     let same = installed.iter().find(|image| image.release == running);
-    let version = running_version.or(same.map(|same| same.version.as_str()))?;
-    let newest = installed
-        .iter()
-        .filter(|image| flavour(&image.release) == flavour(running))
-        .max_by(|a, b| dpkg_version::compare(&a.version, &b.version))?;
-    if dpkg_version::compare(&newest.version, version) != Ordering::Greater {
+    let version = running_version.or(same.map(|same| same.version.as_str()));
+    let waits = |image: &&Installed| {
+        flavour(&image.release) == flavour(running)
+            && version.is_some_and(|version| {
+                dpkg_version::compare(&image.version, version) == Ordering::Greater
+            })
+    };
+    let waiting: Vec<_> = installed.iter().filter(waits).collect();
+    if marked.is_none() && waiting.is_empty() {
         // The same package may have been replaced under the running kernel, and its own may be gone:
         // without the version that runs, or its package, nobody can tell.
         let is_known = same.is_some() && running_version.is_some();
         return is_known.then_some(Required { is_due: false, since_day: None });
     }
-    let list = format!("/var/lib/dpkg/info/linux-image-{}.list", newest.release);
-    let came = reading.stat(&list).ok().map(|meta| meta.modified_s.div_euclid(DAY_S));
-    Some(Required { is_due: true, since_day: came })
+    // The first that waits counts: a mark is written anew with every package that asks for a restart,
+    // and a newer kernel does not make the one before it younger.
+    let mut days: Vec<_> = waiting.iter().map(|image| came(reading, image)).collect();
+    days.extend(marked.map(Some));
+    // Without the version that runs, its own package may be one that waits.
+    let since_day = running_version.and_then(|_| days.into_iter().min().flatten());
+    Some(Required { is_due: true, since_day })
+}
+
+/// The day of the mark, if there is one; nothing if that cannot be told.
+fn mark(reading: &Reading<'_>) -> Option<Option<i64>> {
+    for mark in MARKS {
+        match reading.stat(mark) {
+            Ok(meta) => return Some(Some(meta.modified_s.div_euclid(DAY_S))),
+            Err(ReadError::Absent) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(None)
+}
+
+/// The day on which the package came, by its list of files.
+fn came(reading: &Reading<'_>, image: &Installed) -> Option<i64> {
+    let list = format!("/var/lib/dpkg/info/linux-image-{}.list", image.release);
+    reading.stat(&list).ok().map(|meta| meta.modified_s.div_euclid(DAY_S))
 }
 
 /// `6.1.0-37-cloud-amd64` → `cloud-amd64`: what comes after the last number.
