@@ -122,6 +122,16 @@ const DEFECTS: &[Defect] = &[
         near: |root| socket(&root.join("etc/sudoers.d/s")),
     },
     Defect {
+        name: "the name of a drop-in of sudo is not UTF-8",
+        kind: "sudo",
+        fixture: "debian_as_installed",
+        rule: "sudo-no-nopasswd",
+        says: UNREAD,
+        defect: |root| fs::write(odd(root, "etc/sudoers.d", b"caf\xe9"), OPEN).expect("written"),
+        near_miss: "one that sudo passes over",
+        near: |root| fs::write(odd(root, "etc/sudoers.d", b"caf\xe9.x"), OPEN).expect("written"),
+    },
+    Defect {
         name: "the name of a drop-in of sshd is not UTF-8",
         kind: "ssh_server",
         fixture: "debian_default",
