@@ -93,7 +93,7 @@ fn defaults(settings: &Settings) -> Defaults {
     let timeout = settings.longest_timeout_s();
     Defaults {
         use_pty: settings.always("use_pty"),
-        syslog: settings.is_always_set("syslog"),
+        syslog: settings.is_always_set("syslog") && settings.is_always_set("syslog_goodpri"),
         logfile: settings.strongest_text("logfile"),
         log_allowed: settings.always("log_allowed"),
         timestamp_expires: timeout.is_some(),

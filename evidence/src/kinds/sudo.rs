@@ -104,7 +104,7 @@ pub enum Arguments {
 pub struct Defaults {
     /// Commands run in a terminal of their own; on by default from sudo 1.9.14.
     pub use_pty: bool,
-    /// Logged by syslog(3).
+    /// What is allowed is logged by syslog(3): with a facility and a priority.
     pub syslog: bool,
     /// File that is logged to; empty: none.
     pub logfile: String,
