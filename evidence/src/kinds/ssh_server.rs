@@ -151,6 +151,8 @@ pub struct HostKey {
     /// `SHA256:…` as ssh-keygen(1) prints it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// Owner of the private key.
+    pub uid: i64,
     /// Name of the owning group of the private key; its number when it has no name.
     pub group: String,
     pub group_read: bool,
