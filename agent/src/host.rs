@@ -298,6 +298,10 @@ fn resolve(root: &OwnedFd, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> 
     for _ in 0..16 {
         match fs::openat2(root, path, flags, Mode::empty(), within) {
             Err(Errno::AGAIN) => {}
+            // A name that is no text was listed with U+FFFD, by which nothing is found: it is there.
+            Err(Errno::NOENT) if path.contains(char::REPLACEMENT_CHARACTER) => {
+                return Err(Errno::ILSEQ);
+            }
             other => return other,
         }
     }

@@ -11,7 +11,6 @@ mod images;
 use super::packages::Database;
 use super::{Collector, facts};
 use crate::host::{Failure, ReadError, Reading};
-use evidence::Status;
 use evidence::kinds::Kind;
 use evidence::kinds::kernel::{CpuVulnerability, Kernel, Lockdown, VulnerabilityState};
 use images::Images;
@@ -52,12 +51,9 @@ const WORDS: [&str; 18] = [
 const DAY_S: i64 = 86_400;
 
 fn collect(reading: &mut Reading<'_>) -> Result<Kernel, Failure> {
-    let images = match reading.apart(images) {
-        Ok(images) => Some(images),
-        // Without a database that is read, nothing is known of packages.
-        Err(Failure(Status::Unsupported | Status::Absent)) => None,
-        Err(failure) => return Err(failure),
-    };
+    // Without a database that is read whole nothing is known of packages; what the kernel says of
+    // itself is.
+    let images = reading.apart(images).ok();
     let live = reading.is_live();
     let running = live.then(|| line(reading, RELEASE)).flatten();
     let mut running_version = live.then(|| running_version(reading)).flatten();
@@ -133,24 +129,35 @@ struct Required {
 
 /// What the mark, or the versions of the packages, say.
 fn required(
-    reading: &mut Reading<'_>,
+    reading: &Reading<'_>,
     running: &str,
     running_version: Option<&str>,
     images: Option<&Images>,
 ) -> Option<Required> {
+    let marked = mark(reading)?;
+    let waiting = images.and_then(|images| images.waiting(running, running_version));
+    if marked.is_none() && waiting.as_ref()?.is_empty() {
+        return Some(Required { is_due: false, since_day: None });
+    }
+    // The first that waits counts: a mark is written anew with every package that asks for a restart,
+    // and a newer kernel does not make the one before it younger.
+    let since_day = waiting.filter(|_| running_version.is_some()).and_then(|waiting| {
+        let came = waiting.iter().map(|image| image.came_day(reading));
+        came.chain(marked.map(Some)).min().flatten()
+    });
+    Some(Required { is_due: true, since_day })
+}
+
+/// The day of the mark, if there is one; nothing if that cannot be told.
+fn mark(reading: &Reading<'_>) -> Option<Option<i64>> {
     for mark in MARKS {
         match reading.stat(mark) {
-            Ok(meta) => {
-                let since_day = Some(meta.modified_s.div_euclid(DAY_S));
-                return Some(Required { is_due: true, since_day });
-            }
+            Ok(meta) => return Some(Some(meta.modified_s.div_euclid(DAY_S))),
             Err(ReadError::Absent) => {}
             Err(_) => return None,
         }
     }
-    let due = images?.due(running, running_version)?;
-    let since_day = due.and_then(|image| image.came_day(reading));
-    Some(Required { is_due: due.is_some(), since_day })
+    Some(None)
 }
 
 /// `[none] integrity confidentiality`.

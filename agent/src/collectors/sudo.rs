@@ -98,7 +98,7 @@ fn defaults(settings: &Settings) -> Defaults {
     let timeout = settings.longest_timeout_s();
     Defaults {
         use_pty: settings.always("use_pty"),
-        syslog: settings.is_always_set("syslog"),
+        syslog: settings.is_always_set("syslog") && settings.is_always_set("syslog_goodpri"),
         logfile: settings.strongest_text("logfile"),
         log_allowed: settings.always("log_allowed"),
         timestamp_expires: timeout.is_some(),
@@ -108,7 +108,7 @@ fn defaults(settings: &Settings) -> Defaults {
         env_reset: settings.always("env_reset"),
         secure_path: settings.strongest_text("secure_path"),
         log_output: settings.always("log_output"),
-        targetpw: settings.ever("targetpw"),
+        targetpw: ["targetpw", "rootpw", "runaspw"].iter().any(|flag| settings.ever(flag)),
     }
 }
 

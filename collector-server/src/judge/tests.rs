@@ -129,7 +129,7 @@ fn ssh_server() -> Value {
             "maxauthtries": 6},
         "effective_algorithms": {"ciphers": ["aes256-ctr"], "macs": ["hmac-sha2-256"],
             "kex": ["curve25519-sha256"]},
-        "host_keys": [{"path": "/k", "type": "rsa", "bits": 3072, "group": "root",
+        "host_keys": [{"path": "/k", "type": "rsa", "bits": 3072, "uid": 0, "group": "root",
             "group_read": false, "other_read": false}],
         "unresolved": []})
 }

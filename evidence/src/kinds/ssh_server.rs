@@ -154,6 +154,8 @@ pub struct HostKey {
     /// `SHA256:…` as ssh-keygen(1) prints it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// Owner of the private key.
+    pub uid: i64,
     /// Name of the owning group of the private key; its number when it has no name.
     pub group: String,
     pub group_read: bool,
@@ -170,13 +172,12 @@ impl Kind for SshServer {
             "/etc/ssh/*",
             "/etc/default/ssh",
             "/etc/group",
-            "/var/lib/dpkg/status",
             "*/systemd/system/ssh*",
             "/proc/",
             "/proc/net/tcp",
             "/proc/net/tcp6",
         ],
-        also_reads: "files that `Include` names; the public halves of host keys",
+        also_reads: "files that `Include` names; the public halves of host keys; the package database, as `packages` reads it",
         stays: &[
             "private host keys: never opened",
             "banners and forced commands: only that there is one",

@@ -98,28 +98,28 @@ impl Images {
         same.max_by(|a, b| self.compare(&a.version, &b.version))
     }
 
-    /// The image that waits for a restart, if any; `None` where nobody can tell.
-    pub(super) fn due(&self, running: &str, version: Option<&str>) -> Option<Option<&Image>> {
+    /// The images that wait for a restart; `None` where nobody can tell.
+    pub(super) fn waiting(&self, running: &str, version: Option<&str>) -> Option<Vec<&Image>> {
         let same = self.holding(running);
         let flavour = match same {
             Some(same) => same.flavour.as_str(),
             None => self.flavour_of(running)?,
         };
-        let of_flavour = self.images.iter().filter(|image| image.flavour == flavour);
-        let newest = of_flavour.max_by(|a, b| self.compare(&a.version, &b.version))?;
-        let is_newer = match (self.manager, version.or(same.map(|same| same.version.as_str()))) {
-            (Manager::Apk | Manager::Pacman, _) => {
-                rpm_version::compare(&newest.release, running) == Ordering::Greater
+        let known = version.or(same.map(|same| same.version.as_str()));
+        let mut waiting = Vec::new();
+        for image in self.images.iter().filter(|image| image.flavour == flavour) {
+            let order = match self.manager {
+                Manager::Apk | Manager::Pacman => rpm_version::compare(&image.release, running),
+                _ => self.compare(&image.version, known?),
+            };
+            if order == Ordering::Greater {
+                waiting.push(image);
             }
-            (_, version) => self.compare(&newest.version, version?) == Ordering::Greater,
-        };
-        if is_newer {
-            return Some(Some(newest));
         }
         // The same package may have been replaced under the running kernel, and its own may be gone:
         // without the version that runs, or its package, nobody can tell.
         let is_known = same.is_some() && version.is_some();
-        is_known.then_some(None)
+        (is_known || !waiting.is_empty()).then_some(waiting)
     }
 
     /// Of a kernel that no package holds any more.
@@ -277,32 +277,31 @@ mod tests {
 
     #[test]
     fn a_kernel_waits_if_it_is_newer_and_of_the_flavour_that_runs() {
-        let due = |images: &Images, running: &str| {
+        let due = |images: &Images, running: &str| -> Option<Vec<String>> {
             let version = images.version_of(running);
-            images
-                .due(running, version.as_deref())
-                .map(|due| due.map(|image| image.version.clone()))
+            let waiting = images.waiting(running, version.as_deref());
+            waiting.map(|waiting| waiting.into_iter().map(|image| image.version.clone()).collect())
         };
         let two = [("kernel-core", "5.14.0-503.9.el9"), ("kernel-core", "5.14.0-503.10.el9")];
         let rhel =
             images(Manager::Rpm, &[&two[..], &[("kernel-rt-core", "5.14.0-600.el9")]].concat());
         assert_eq!(
             due(&rhel, "5.14.0-503.9.el9.x86_64"),
-            Some(Some("5.14.0-503.10.el9".to_owned()))
+            Some(vec!["5.14.0-503.10.el9".to_owned()])
         );
-        assert_eq!(due(&rhel, "5.14.0-503.10.el9.x86_64"), Some(None));
+        assert_eq!(due(&rhel, "5.14.0-503.10.el9.x86_64"), Some(vec![]));
         assert_eq!(due(&rhel, "5.14.0-503.8.el9.x86_64"), None);
         let alpine =
             images(Manager::Apk, &[("linux-lts", "6.6.58-r0"), ("linux-virt", "6.6.60-r0")]);
-        assert_eq!(due(&alpine, "6.6.58-0-lts"), Some(None));
-        assert_eq!(due(&alpine, "6.6.57-0-lts"), Some(Some("6.6.58-r0".to_owned())));
+        assert_eq!(due(&alpine, "6.6.58-0-lts"), Some(vec![]));
+        assert_eq!(due(&alpine, "6.6.57-0-lts"), Some(vec!["6.6.58-r0".to_owned()]));
         assert_eq!(due(&alpine, "6.6.59-0-lts"), None);
         assert_eq!(due(&alpine, "6.6.57-0-rpi"), None);
         let arch =
             images(Manager::Pacman, &[("linux", "6.11.5.arch1-1"), ("linux-lts", "6.6.58-1")]);
-        assert_eq!(due(&arch, "6.11.5-arch1-1"), Some(None));
-        assert_eq!(due(&arch, "6.11.4-arch2-1"), Some(Some("6.11.5.arch1-1".to_owned())));
-        assert_eq!(due(&arch, "6.6.57-1-lts"), Some(Some("6.6.58-1".to_owned())));
+        assert_eq!(due(&arch, "6.11.5-arch1-1"), Some(vec![]));
+        assert_eq!(due(&arch, "6.11.4-arch2-1"), Some(vec!["6.11.5.arch1-1".to_owned()]));
+        assert_eq!(due(&arch, "6.6.57-1-lts"), Some(vec!["6.6.58-1".to_owned()]));
         assert_eq!(due(&arch, "6.12.0-own"), None);
     }
 }
