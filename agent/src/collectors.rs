@@ -3,6 +3,7 @@
 
 mod accounts;
 mod authorized_keys;
+mod backup;
 mod capacity;
 pub mod declared;
 mod host_os;
@@ -41,6 +42,7 @@ pub struct Collector {
 pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
+    backup::COLLECTOR,
     capacity::COLLECTOR,
     host_os::COLLECTOR,
     kernel::COLLECTOR,

@@ -1,5 +1,6 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
 
+pub mod backup_marker;
 pub mod chrony_conf;
 pub mod deb822;
 pub mod distro_info;

@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod authorized_keys;
+pub mod backup;
 pub mod capacity;
 pub mod host_os;
 pub mod kernel;
@@ -28,6 +29,7 @@ use serde::de::DeserializeOwned;
 
 pub use accounts::Accounts;
 pub use authorized_keys::AuthorizedKeys;
+pub use backup::Backup;
 pub use capacity::Capacity;
 pub use host_os::HostOs;
 pub use kernel::Kernel;
@@ -87,6 +89,7 @@ impl KindInfo {
 pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
     KindInfo::of::<AuthorizedKeys>(),
+    KindInfo::of::<Backup>(),
     KindInfo::of::<Capacity>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Kernel>(),

@@ -18,6 +18,7 @@ use toml::Spanned;
 const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
     ("authorized_keys.toml", include_str!("../../../config/rules/authorized_keys.toml")),
+    ("backup.toml", include_str!("../../../config/rules/backup.toml")),
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
     ("kernel.toml", include_str!("../../../config/rules/kernel.toml")),

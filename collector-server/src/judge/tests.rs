@@ -34,6 +34,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
     [
         ("accounts", accounts()),
         ("authorized_keys", authorized_keys()),
+        ("backup", backup()),
         ("capacity", capacity()),
         ("host_os", host_os()),
         ("kernel", kernel()),
@@ -67,6 +68,15 @@ fn accounts() -> Value {
         "duplicates": {"uids": [], "gids": [], "names": []},
         "privileged_users": ["root"], "hashes_in_passwd": [], "legacy_plus_entries": 0,
         "nss_passwd": ["files"], "shadow_only": []})
+}
+
+fn backup() -> Value {
+    json!({"tools": [{"name": "restic", "schedules": ["restic.timer"]}],
+        "jobs": [{"name": "restic", "last_run_succeeded": true, "has_succeeded": true,
+            "last_success_day": TODAY, "tool": "restic", "destination": "remote",
+            "encryption": "tool"}],
+        "repositories": [{"tool": "borg", "id": "0123abcd", "last_change_day": TODAY,
+            "destination": "remote", "encryption": "tool"}]})
 }
 
 fn host_os() -> Value {
