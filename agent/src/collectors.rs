@@ -6,6 +6,7 @@ mod authorized_keys;
 mod backup;
 mod capacity;
 pub mod declared;
+mod endpoint_protection;
 mod host_os;
 mod kernel;
 mod kernel_clock;
@@ -44,6 +45,7 @@ pub const ALL: &[Collector] = &[
     authorized_keys::COLLECTOR,
     backup::COLLECTOR,
     capacity::COLLECTOR,
+    endpoint_protection::COLLECTOR,
     host_os::COLLECTOR,
     kernel::COLLECTOR,
     kernel_hardening::COLLECTOR,

@@ -2,6 +2,7 @@
 
 pub mod backup_marker;
 pub mod chrony_conf;
+pub mod clamav_database;
 pub mod deb822;
 pub mod distro_info;
 pub mod dpkg;

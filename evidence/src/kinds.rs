@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod authorized_keys;
 pub mod backup;
 pub mod capacity;
+pub mod endpoint_protection;
 pub mod host_os;
 pub mod kernel;
 pub mod kernel_hardening;
@@ -31,6 +32,7 @@ pub use accounts::Accounts;
 pub use authorized_keys::AuthorizedKeys;
 pub use backup::Backup;
 pub use capacity::Capacity;
+pub use endpoint_protection::EndpointProtection;
 pub use host_os::HostOs;
 pub use kernel::Kernel;
 pub use kernel_hardening::KernelHardening;
@@ -91,6 +93,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<AuthorizedKeys>(),
     KindInfo::of::<Backup>(),
     KindInfo::of::<Capacity>(),
+    KindInfo::of::<EndpointProtection>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Kernel>(),
     KindInfo::of::<KernelHardening>(),

@@ -36,6 +36,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("authorized_keys", authorized_keys()),
         ("backup", backup()),
         ("capacity", capacity()),
+        ("endpoint_protection", endpoint_protection()),
         ("host_os", host_os()),
         ("kernel", kernel()),
         ("kernel_hardening", kernel_hardening()),
@@ -77,6 +78,11 @@ fn backup() -> Value {
             "encryption": "tool"}],
         "repositories": [{"tool": "borg", "id": "0123abcd", "last_change_day": TODAY,
             "destination": "remote", "encryption": "tool"}]})
+}
+
+fn endpoint_protection() -> Value {
+    json!({"products": [{"name": "clamav", "kind": "av", "version": "1.4.6+dfsg-0", "running": true,
+        "realtime": true, "local_signatures": true, "signature_day": TODAY}]})
 }
 
 fn host_os() -> Value {
