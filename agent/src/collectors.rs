@@ -3,8 +3,10 @@
 
 mod accounts;
 mod authorized_keys;
+mod backup;
 mod capacity;
 pub mod declared;
+mod endpoint_protection;
 mod host_os;
 mod kernel;
 mod kernel_clock;
@@ -42,7 +44,9 @@ pub struct Collector {
 pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
+    backup::COLLECTOR,
     capacity::COLLECTOR,
+    endpoint_protection::COLLECTOR,
     host_os::COLLECTOR,
     kernel::COLLECTOR,
     kernel_hardening::COLLECTOR,

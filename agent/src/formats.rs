@@ -2,7 +2,9 @@
 
 pub mod apk_installed;
 pub mod berkeley_hash;
+pub mod backup_marker;
 pub mod chrony_conf;
+pub mod clamav_database;
 pub mod deb822;
 pub mod distro_info;
 pub mod dpkg;

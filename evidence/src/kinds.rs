@@ -7,7 +7,9 @@
 pub mod about;
 pub mod accounts;
 pub mod authorized_keys;
+pub mod backup;
 pub mod capacity;
+pub mod endpoint_protection;
 pub mod host_os;
 pub mod kernel;
 pub mod kernel_hardening;
@@ -30,7 +32,9 @@ use serde::de::DeserializeOwned;
 pub use about::About;
 pub use accounts::Accounts;
 pub use authorized_keys::AuthorizedKeys;
+pub use backup::Backup;
 pub use capacity::Capacity;
+pub use endpoint_protection::EndpointProtection;
 pub use host_os::HostOs;
 pub use kernel::Kernel;
 pub use kernel_hardening::KernelHardening;
@@ -93,7 +97,9 @@ impl KindInfo {
 pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
     KindInfo::of::<AuthorizedKeys>(),
+    KindInfo::of::<Backup>(),
     KindInfo::of::<Capacity>(),
+    KindInfo::of::<EndpointProtection>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Kernel>(),
     KindInfo::of::<KernelHardening>(),

@@ -5,7 +5,7 @@ mod devices;
 mod mounts;
 
 use super::{Collector, facts};
-use crate::host::{Failure, ReadError, Reading};
+use crate::host::{Failure, FileKind, ReadError, Reading};
 use devices::{Device, encryption};
 use evidence::Status;
 use evidence::kinds::Kind;
@@ -110,6 +110,28 @@ fn place(mount: &Mount) -> Place {
         fuse if fuse == "fuse" || fuse.starts_with("fuse.") => Place::Of(StorageKind::Other),
         _ if mount.source.starts_with("/dev/") || mount.fstype == "zfs" => Place::Device,
         _ => Place::Of(StorageKind::Other),
+    }
+}
+
+/// Whether a path of the running system lies on a network file system; false when it lies on a
+/// device. None when neither is sure, as with memory, FUSE, and a link on the way.
+pub(super) fn is_on_network(reading: &mut Reading<'_>, path: &str) -> Option<bool> {
+    let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
+    for end in ends {
+        if reading.lstat(path.get(..end)?).ok()?.kind == FileKind::Link {
+            return None;
+        }
+    }
+    let mounts = mounts::parse(&reading.text(MOUNTS).ok()?).ok()?;
+    let holds = |mount: &&Mount| match path.strip_prefix(mount.target.trim_end_matches('/')) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    };
+    // Of two at one place the later one hides the other: the last of the longest.
+    match place(mounts.iter().filter(holds).max_by_key(|mount| mount.target.len())?) {
+        Place::Device => Some(false),
+        Place::Of(StorageKind::Network) => Some(true),
+        _ => None,
     }
 }
 

@@ -18,7 +18,9 @@ use toml::Spanned;
 const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
     ("authorized_keys.toml", include_str!("../../../config/rules/authorized_keys.toml")),
+    ("backup.toml", include_str!("../../../config/rules/backup.toml")),
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
+    ("endpoint_protection.toml", include_str!("../../../config/rules/endpoint_protection.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
     ("kernel.toml", include_str!("../../../config/rules/kernel.toml")),
     ("kernel_hardening.toml", include_str!("../../../config/rules/kernel_hardening.toml")),

@@ -34,7 +34,9 @@ fn good_data() -> [(&'static str, Value); KINDS] {
     [
         ("accounts", accounts()),
         ("authorized_keys", authorized_keys()),
+        ("backup", backup()),
         ("capacity", capacity()),
+        ("endpoint_protection", endpoint_protection()),
         ("host_os", host_os()),
         ("kernel", kernel()),
         ("kernel_hardening", kernel_hardening()),
@@ -67,6 +69,20 @@ fn accounts() -> Value {
         "duplicates": {"uids": [], "gids": [], "names": []},
         "privileged_users": ["root"], "hashes_in_passwd": [], "legacy_plus_entries": 0,
         "nss_passwd": ["files"], "shadow_only": []})
+}
+
+fn backup() -> Value {
+    json!({"tools": [{"name": "restic", "schedules": ["restic.timer"]}],
+        "jobs": [{"name": "restic", "last_run_succeeded": true, "has_succeeded": true,
+            "last_success_day": TODAY, "tool": "restic", "destination": "remote",
+            "encryption": "tool"}],
+        "repositories": [{"tool": "borg", "id": "0123abcd", "last_change_day": TODAY,
+            "destination": "remote", "encryption": "tool"}]})
+}
+
+fn endpoint_protection() -> Value {
+    json!({"products": [{"name": "clamav", "kind": "av", "version": "1.4.6+dfsg-0", "running": true,
+        "realtime": true, "local_signatures": true, "signature_day": TODAY}]})
 }
 
 fn host_os() -> Value {
