@@ -5,6 +5,7 @@ mod accounts;
 mod authorized_keys;
 mod capacity;
 pub mod declared;
+mod firewall;
 mod host_os;
 mod kernel;
 mod kernel_clock;
@@ -43,6 +44,7 @@ pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
     capacity::COLLECTOR,
+    firewall::COLLECTOR,
     host_os::COLLECTOR,
     kernel::COLLECTOR,
     kernel_hardening::COLLECTOR,

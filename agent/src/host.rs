@@ -7,6 +7,7 @@
 
 mod command;
 mod fixture;
+pub mod netlink;
 mod opened;
 mod own;
 mod reading;
@@ -271,6 +272,19 @@ impl Host {
         match &self.door {
             Door::System { live: true, .. } => command.run(),
             _ => Err(CommandError::Start(ReadError::Absent)),
+        }
+    }
+
+    /// Asks the kernel. Only the running one answers.
+    pub fn ask(&self, question: &netlink::Question) -> Result<Vec<u8>, ReadError> {
+        match &self.door {
+            Door::System { live: true, .. } => netlink::ask(question),
+            Door::System { .. } => Err(ReadError::Absent),
+            Door::Fixture(fixture) => match fixture.read(question.name, MAX_FILE_BYTES) {
+                Ok((bytes, _)) => Ok(bytes),
+                Err(ReadError::Absent) => Err(ReadError::Denied),
+                Err(error) => Err(error),
+            },
         }
     }
 

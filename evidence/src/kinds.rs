@@ -8,6 +8,7 @@ pub mod about;
 pub mod accounts;
 pub mod authorized_keys;
 pub mod capacity;
+pub mod firewall;
 pub mod host_os;
 pub mod kernel;
 pub mod kernel_hardening;
@@ -31,6 +32,7 @@ pub use about::About;
 pub use accounts::Accounts;
 pub use authorized_keys::AuthorizedKeys;
 pub use capacity::Capacity;
+pub use firewall::Firewall;
 pub use host_os::HostOs;
 pub use kernel::Kernel;
 pub use kernel_hardening::KernelHardening;
@@ -94,6 +96,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
     KindInfo::of::<AuthorizedKeys>(),
     KindInfo::of::<Capacity>(),
+    KindInfo::of::<Firewall>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Kernel>(),
     KindInfo::of::<KernelHardening>(),

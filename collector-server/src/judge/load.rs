@@ -19,6 +19,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
     ("authorized_keys.toml", include_str!("../../../config/rules/authorized_keys.toml")),
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
+    ("firewall.toml", include_str!("../../../config/rules/firewall.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
     ("kernel.toml", include_str!("../../../config/rules/kernel.toml")),
     ("kernel_hardening.toml", include_str!("../../../config/rules/kernel_hardening.toml")),

@@ -35,6 +35,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("accounts", accounts()),
         ("authorized_keys", authorized_keys()),
         ("capacity", capacity()),
+        ("firewall", firewall()),
         ("host_os", host_os()),
         ("kernel", kernel()),
         ("kernel_hardening", kernel_hardening()),
@@ -192,6 +193,11 @@ fn kernel() -> Value {
         "reboot_required": true, "reboot_required_since_day": TODAY - 3, "taint": 0,
         "lockdown": "none", "cpu_vulnerabilities": [{"name": "mds", "state": "mitigated"}],
         "command_line": {}})
+}
+
+fn firewall() -> Value {
+    json!({"source": "netlink", "active": true, "input_default": "drop",
+        "ipv6_input_default": "drop", "ipv6_enabled": true, "persistent": true})
 }
 
 fn mac() -> Value {

@@ -31,6 +31,8 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 /// - The tables of TCP and UDP for IPv4 in /proc/net: no kernel with a network is without them, and
 ///   each line ends. Those for IPv6 are missing for good where the kernel does without.
 /// - ip_local_port_range: without it nobody knows which UDP sockets are those of clients.
+/// - What the kernel says over netlink ends with a message of its own. A host without IPv6 has nothing
+///   of it below /proc.
 /// - /sys/kernel/security/lsm and what a security module shows of itself: no kernel that has one is
 ///   without them. SetupMode: every firmware that has SecureBoot has it. The list of keys stands on
 ///   users, packages and the server's configuration.
@@ -49,6 +51,9 @@ const REQUIRED: &[Required] = &[
     whole("authorized_keys", "/etc/passwd"),
     whole("authorized_keys", "/var/lib/dpkg/status"),
     there("authorized_keys", "/etc/ssh/sshd_config"),
+    whole("firewall", "/netlink/nf_tables"),
+    whole("firewall", "/netlink/nf_tables_sets"),
+    there("firewall", "/proc/net/if_inet6"),
     there("host_os", "/etc/os-release"),
     whole("kernel", "/lib/apk/db/installed"),
     whole("kernel", "/usr/lib/sysimage/rpm/Packages.db"),
