@@ -2,6 +2,7 @@
 //! by its `mod` line and its line in [`ALL`]; a forgotten line does not compile.
 
 mod accounts;
+mod audit;
 mod authorized_keys;
 mod capacity;
 pub mod declared;
@@ -42,6 +43,7 @@ pub struct Collector {
 /// Every collector, by kind.
 pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
+    audit::COLLECTOR,
     authorized_keys::COLLECTOR,
     capacity::COLLECTOR,
     firewall::COLLECTOR,

@@ -1,6 +1,7 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
 
 pub mod apk_installed;
+pub mod audit_rules;
 pub mod berkeley_hash;
 pub mod chrony_conf;
 pub mod deb822;

@@ -6,6 +6,7 @@
 
 pub mod about;
 pub mod accounts;
+pub mod audit;
 pub mod authorized_keys;
 pub mod capacity;
 pub mod firewall;
@@ -30,6 +31,7 @@ use serde::de::DeserializeOwned;
 
 pub use about::About;
 pub use accounts::Accounts;
+pub use audit::Audit;
 pub use authorized_keys::AuthorizedKeys;
 pub use capacity::Capacity;
 pub use firewall::Firewall;
@@ -94,6 +96,7 @@ impl KindInfo {
 /// Every kind there is, by name.
 pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
+    KindInfo::of::<Audit>(),
     KindInfo::of::<AuthorizedKeys>(),
     KindInfo::of::<Capacity>(),
     KindInfo::of::<Firewall>(),

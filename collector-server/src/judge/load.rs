@@ -17,6 +17,7 @@ use toml::Spanned;
 /// The rules that are compiled in: `config/rules`.
 const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
+    ("audit.toml", include_str!("../../../config/rules/audit.toml")),
     ("authorized_keys.toml", include_str!("../../../config/rules/authorized_keys.toml")),
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
     ("firewall.toml", include_str!("../../../config/rules/firewall.toml")),

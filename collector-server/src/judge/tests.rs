@@ -33,6 +33,7 @@ fn state(kind: &str, data: Value) -> KindState {
 fn good_data() -> [(&'static str, Value); KINDS] {
     [
         ("accounts", accounts()),
+        ("audit", audit()),
         ("authorized_keys", authorized_keys()),
         ("capacity", capacity()),
         ("firewall", firewall()),
@@ -198,6 +199,19 @@ fn kernel() -> Value {
 fn firewall() -> Value {
     json!({"source": "netlink", "active": true, "input_default": "drop",
         "ipv6_input_default": "drop", "ipv6_enabled": true, "persistent": true})
+}
+
+fn audit() -> Value {
+    json!({"source": "netlink", "installed": true, "daemon_enabled": true, "daemon_active": true,
+        "enabled": 2, "has_lost": false, "rules_loaded": 30, "remote": true,
+        "coverage": {"identity": true, "sudoers": true, "time_change": true, "logins": true,
+            "modules": true, "privileged": true, "perm_mod": true, "delete": true, "mac": true},
+        "configured": {"identity": true, "sudoers": true, "time_change": true, "logins": true,
+            "modules": true, "privileged": true, "perm_mod": true, "delete": true, "mac": true},
+        "loaded": true,
+        "config": {"space_left_action": "email", "disk_full_action": "halt",
+            "disk_error_action": "syslog", "max_log_file": 8, "num_logs": 5,
+            "max_log_file_action": "rotate"}})
 }
 
 fn mac() -> Value {
