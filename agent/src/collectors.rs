@@ -18,6 +18,7 @@ mod mac;
 mod meta;
 mod packages;
 mod platform_trust;
+mod services;
 pub mod ssh_server;
 mod storage;
 mod sudo;
@@ -57,6 +58,7 @@ pub const ALL: &[Collector] = &[
     meta::COLLECTOR,
     packages::COLLECTOR,
     platform_trust::COLLECTOR,
+    services::COLLECTOR,
     ssh_server::COLLECTOR,
     storage::COLLECTOR,
     sudo::COLLECTOR,

@@ -20,6 +20,7 @@ pub mod mac;
 pub mod meta;
 pub mod packages;
 pub mod platform_trust;
+pub mod services;
 pub mod ssh_server;
 pub mod storage;
 pub mod sudo;
@@ -45,6 +46,7 @@ pub use mac::Mac;
 pub use meta::Meta;
 pub use packages::Packages;
 pub use platform_trust::PlatformTrust;
+pub use services::Services;
 pub use ssh_server::SshServer;
 pub use storage::Storage;
 pub use sudo::Sudo;
@@ -110,6 +112,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Meta>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<PlatformTrust>(),
+    KindInfo::of::<Services>(),
     KindInfo::of::<SshServer>(),
     KindInfo::of::<Storage>(),
     KindInfo::of::<Sudo>(),

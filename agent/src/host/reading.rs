@@ -2,7 +2,7 @@
 
 use super::{
     Command, CommandError, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own, ReadError, Resources,
-    netlink,
+    bus, netlink,
 };
 use crate::secret::Secret;
 use evidence::{Digest, Source, Status};
@@ -132,6 +132,13 @@ impl<'h> Reading<'h> {
             self.record(path, found.as_ref().err().copied());
         }
         found
+    }
+
+    /// Units, as systemd tells them over the message bus.
+    pub fn units(&mut self) -> Result<Vec<u8>, ReadError> {
+        let units = self.host.units();
+        self.record(bus::SOCKET, units.as_ref().err().copied());
+        units
     }
 
     /// Asks the kernel over netlink.

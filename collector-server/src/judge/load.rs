@@ -31,6 +31,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("meta.toml", include_str!("../../../config/rules/meta.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
     ("platform_trust.toml", include_str!("../../../config/rules/platform_trust.toml")),
+    ("services.toml", include_str!("../../../config/rules/services.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
     ("storage.toml", include_str!("../../../config/rules/storage.toml")),
     ("sudo.toml", include_str!("../../../config/rules/sudo.toml")),

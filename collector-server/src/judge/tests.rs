@@ -47,6 +47,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("meta", meta()),
         ("packages", packages()),
         ("platform_trust", platform_trust()),
+        ("services", services()),
         ("ssh_server", ssh_server()),
         ("storage", storage()),
         ("sudo", sudo()),
@@ -212,6 +213,14 @@ fn audit() -> Value {
         "config": {"space_left_action": "email", "disk_full_action": "halt",
             "disk_error_action": "syslog", "max_log_file": 8, "num_logs": 5,
             "max_log_file_action": "rotate"}})
+}
+
+fn services() -> Value {
+    json!({"init": "systemd", "enabled": ["ssh.service"], "active": ["ssh.service"], "failed": [],
+        "jobs": [{"id": "0", "source": "/etc/cron.d/x", "form": "cron", "schedule": "@daily",
+            "runs_as": "root", "runs_as_root": true, "command_path": "/usr/bin/x",
+            "target_writable_by_others": false, "packaged": true}],
+        "cron_restricted": true})
 }
 
 fn mac() -> Value {
