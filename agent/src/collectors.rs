@@ -2,11 +2,13 @@
 //! by its `mod` line and its line in [`ALL`]; a forgotten line does not compile.
 
 mod accounts;
+mod audit;
 mod authorized_keys;
 mod backup;
 mod capacity;
 pub mod declared;
 mod endpoint_protection;
+mod firewall;
 mod host_os;
 mod kernel;
 mod kernel_clock;
@@ -18,6 +20,7 @@ mod mac;
 mod meta;
 mod packages;
 mod platform_trust;
+mod services;
 pub mod ssh_server;
 mod storage;
 mod sudo;
@@ -43,10 +46,12 @@ pub struct Collector {
 /// Every collector, by kind.
 pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
+    audit::COLLECTOR,
     authorized_keys::COLLECTOR,
     backup::COLLECTOR,
     capacity::COLLECTOR,
     endpoint_protection::COLLECTOR,
+    firewall::COLLECTOR,
     host_os::COLLECTOR,
     kernel::COLLECTOR,
     kernel_hardening::COLLECTOR,
@@ -57,6 +62,7 @@ pub const ALL: &[Collector] = &[
     meta::COLLECTOR,
     packages::COLLECTOR,
     platform_trust::COLLECTOR,
+    services::COLLECTOR,
     ssh_server::COLLECTOR,
     storage::COLLECTOR,
     sudo::COLLECTOR,

@@ -1,20 +1,26 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
 
 pub mod apk_installed;
+pub mod audit_rules;
 pub mod berkeley_hash;
 pub mod backup_marker;
 pub mod chrony_conf;
 pub mod clamav_database;
+pub mod crontab;
 pub mod deb822;
 pub mod distro_info;
 pub mod dpkg;
 pub mod dpkg_version;
 pub mod glob;
+pub mod iptables_save;
 pub mod login_defs;
 pub mod logrotate;
 pub mod modprobe_conf;
+pub mod nf_tables;
+pub mod nft_conf;
 pub mod nsswitch;
 pub mod os_release;
+pub mod packet_filter;
 pub mod pacman_desc;
 pub mod passwd;
 pub mod password_field;
@@ -32,4 +38,5 @@ pub mod sudoers;
 pub mod sysctl_conf;
 pub mod systemd_config;
 pub mod tree;
+pub mod unit_list;
 pub mod utmp;

@@ -5,8 +5,10 @@
 //! Nothing is written, no access times change where the kernel lets us choose, and no child
 //! process is started, but for the commands that the operator of this host listed.
 
+mod bus;
 mod command;
 mod fixture;
+pub mod netlink;
 mod opened;
 mod own;
 mod reading;
@@ -271,6 +273,30 @@ impl Host {
         match &self.door {
             Door::System { live: true, .. } => command.run(),
             _ => Err(CommandError::Start(ReadError::Absent)),
+        }
+    }
+
+    /// The body of systemd's answer to `ListUnits`. Only the running system has one.
+    pub fn units(&self) -> Result<Vec<u8>, ReadError> {
+        match &self.door {
+            Door::System { live: true, .. } => bus::units(bus::SOCKET),
+            Door::System { .. } => Err(ReadError::Absent),
+            Door::Fixture(fixture) => {
+                fixture.read(bus::SOCKET, MAX_FILE_BYTES).map(|(bytes, _)| bytes)
+            }
+        }
+    }
+
+    /// Asks the kernel. Only the running one answers.
+    pub fn ask(&self, question: &netlink::Question) -> Result<Vec<u8>, ReadError> {
+        match &self.door {
+            Door::System { live: true, .. } => netlink::ask(question),
+            Door::System { .. } => Err(ReadError::Absent),
+            Door::Fixture(fixture) => match fixture.read(question.name, MAX_FILE_BYTES) {
+                Ok((bytes, _)) => Ok(bytes),
+                Err(ReadError::Absent) => Err(ReadError::Denied),
+                Err(error) => Err(error),
+            },
         }
     }
 

@@ -6,10 +6,12 @@
 
 pub mod about;
 pub mod accounts;
+pub mod audit;
 pub mod authorized_keys;
 pub mod backup;
 pub mod capacity;
 pub mod endpoint_protection;
+pub mod firewall;
 pub mod host_os;
 pub mod kernel;
 pub mod kernel_hardening;
@@ -20,6 +22,7 @@ pub mod mac;
 pub mod meta;
 pub mod packages;
 pub mod platform_trust;
+pub mod services;
 pub mod ssh_server;
 pub mod storage;
 pub mod sudo;
@@ -31,10 +34,12 @@ use serde::de::DeserializeOwned;
 
 pub use about::About;
 pub use accounts::Accounts;
+pub use audit::Audit;
 pub use authorized_keys::AuthorizedKeys;
 pub use backup::Backup;
 pub use capacity::Capacity;
 pub use endpoint_protection::EndpointProtection;
+pub use firewall::Firewall;
 pub use host_os::HostOs;
 pub use kernel::Kernel;
 pub use kernel_hardening::KernelHardening;
@@ -45,6 +50,7 @@ pub use mac::Mac;
 pub use meta::Meta;
 pub use packages::Packages;
 pub use platform_trust::PlatformTrust;
+pub use services::Services;
 pub use ssh_server::SshServer;
 pub use storage::Storage;
 pub use sudo::Sudo;
@@ -96,10 +102,12 @@ impl KindInfo {
 /// Every kind there is, by name.
 pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
+    KindInfo::of::<Audit>(),
     KindInfo::of::<AuthorizedKeys>(),
     KindInfo::of::<Backup>(),
     KindInfo::of::<Capacity>(),
     KindInfo::of::<EndpointProtection>(),
+    KindInfo::of::<Firewall>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Kernel>(),
     KindInfo::of::<KernelHardening>(),
@@ -110,6 +118,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Meta>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<PlatformTrust>(),
+    KindInfo::of::<Services>(),
     KindInfo::of::<SshServer>(),
     KindInfo::of::<Storage>(),
     KindInfo::of::<Sudo>(),

@@ -2,6 +2,7 @@
 
 use super::{
     Command, CommandError, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own, ReadError, Resources,
+    bus, netlink,
 };
 use crate::secret::Secret;
 use evidence::{Digest, Source, Status};
@@ -131,6 +132,20 @@ impl<'h> Reading<'h> {
             self.record(path, found.as_ref().err().copied());
         }
         found
+    }
+
+    /// Units, as systemd tells them over the message bus.
+    pub fn units(&mut self) -> Result<Vec<u8>, ReadError> {
+        let units = self.host.units();
+        self.record(bus::SOCKET, units.as_ref().err().copied());
+        units
+    }
+
+    /// Asks the kernel over netlink.
+    pub fn ask(&mut self, question: &netlink::Question) -> Result<Vec<u8>, ReadError> {
+        let answer = self.host.ask(question);
+        self.record(question.name, answer.as_ref().err().copied());
+        answer
     }
 
     /// Runs a command of the operator's list. Its source is its name there.

@@ -33,10 +33,12 @@ fn state(kind: &str, data: Value) -> KindState {
 fn good_data() -> [(&'static str, Value); KINDS] {
     [
         ("accounts", accounts()),
+        ("audit", audit()),
         ("authorized_keys", authorized_keys()),
         ("backup", backup()),
         ("capacity", capacity()),
         ("endpoint_protection", endpoint_protection()),
+        ("firewall", firewall()),
         ("host_os", host_os()),
         ("kernel", kernel()),
         ("kernel_hardening", kernel_hardening()),
@@ -47,6 +49,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("meta", meta()),
         ("packages", packages()),
         ("platform_trust", platform_trust()),
+        ("services", services()),
         ("ssh_server", ssh_server()),
         ("storage", storage()),
         ("sudo", sudo()),
@@ -208,6 +211,32 @@ fn kernel() -> Value {
         "reboot_required": true, "reboot_required_since_day": TODAY - 3, "taint": 0,
         "lockdown": "none", "cpu_vulnerabilities": [{"name": "mds", "state": "mitigated"}],
         "command_line": {}})
+}
+
+fn firewall() -> Value {
+    json!({"source": "netlink", "active": true, "input_default": "drop",
+        "ipv6_input_default": "drop", "ipv6_enabled": true, "persistent": true})
+}
+
+fn audit() -> Value {
+    json!({"source": "netlink", "installed": true, "daemon_enabled": true, "daemon_active": true,
+        "enabled": 2, "has_lost": false, "rules_loaded": 30, "remote": true,
+        "coverage": {"identity": true, "sudoers": true, "time_change": true, "logins": true,
+            "modules": true, "privileged": true, "perm_mod": true, "delete": true, "mac": true},
+        "configured": {"identity": true, "sudoers": true, "time_change": true, "logins": true,
+            "modules": true, "privileged": true, "perm_mod": true, "delete": true, "mac": true},
+        "loaded": true,
+        "config": {"space_left_action": "email", "disk_full_action": "halt",
+            "disk_error_action": "syslog", "max_log_file": 8, "num_logs": 5,
+            "max_log_file_action": "rotate"}})
+}
+
+fn services() -> Value {
+    json!({"init": "systemd", "enabled": ["ssh.service"], "active": ["ssh.service"], "failed": [],
+        "jobs": [{"id": "0", "source": "/etc/cron.d/x", "form": "cron", "schedule": "@daily",
+            "runs_as": "root", "runs_as_root": true, "command_path": "/usr/bin/x",
+            "target_writable_by_others": false, "packaged": true}],
+        "cron_restricted": true})
 }
 
 fn mac() -> Value {

@@ -31,6 +31,8 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 /// - The tables of TCP and UDP for IPv4 in /proc/net: no kernel with a network is without them, and
 ///   each line ends. Those for IPv6 are missing for good where the kernel does without.
 /// - ip_local_port_range: without it nobody knows which UDP sockets are those of clients.
+/// - What the kernel says over netlink ends with a message of its own. A host without IPv6 has nothing
+///   of it below /proc.
 /// - /sys/kernel/security/lsm and what a security module shows of itself: no kernel that has one is
 ///   without them. SetupMode: every firmware that has SecureBoot has it. The list of keys stands on
 ///   users, packages and the server's configuration.
@@ -46,9 +48,15 @@ const REQUIRED: &[Required] = &[
     whole("accounts", "/etc/shadow"),
     whole("accounts", "/etc/group"),
     there("accounts", "/etc/nsswitch.conf"),
+    whole("audit", "/netlink/audit"),
+    there("audit", "/etc/audit/auditd.conf"),
+    there("audit", "/var/lib/dpkg/status"),
     whole("authorized_keys", "/etc/passwd"),
     whole("authorized_keys", "/var/lib/dpkg/status"),
     there("authorized_keys", "/etc/ssh/sshd_config"),
+    whole("firewall", "/netlink/nf_tables"),
+    whole("firewall", "/netlink/nf_tables_sets"),
+    there("firewall", "/proc/net/if_inet6"),
     there("host_os", "/etc/os-release"),
     whole("kernel", "/lib/apk/db/installed"),
     whole("kernel", "/usr/lib/sysimage/rpm/Packages.db"),
@@ -75,6 +83,9 @@ const REQUIRED: &[Required] = &[
         "platform_trust",
         "/sys/firmware/efi/efivars/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c",
     ),
+    whole("services", "/etc/passwd"),
+    whole("services", "/run/dbus/system_bus_socket"),
+    whole("services", "/var/lib/dpkg/status"),
     whole("ssh_server", "/lib/apk/db/installed"),
     whole("ssh_server", "/usr/lib/sysimage/rpm/Packages.db"),
     whole("ssh_server", "/var/lib/dpkg/status"),
