@@ -5,6 +5,8 @@ mod accounts;
 mod authorized_keys;
 mod capacity;
 pub mod declared;
+mod file_permissions;
+mod file_walk;
 mod host_os;
 mod kernel;
 mod kernel_clock;
@@ -42,6 +44,8 @@ pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
     authorized_keys::COLLECTOR,
     capacity::COLLECTOR,
+    file_permissions::COLLECTOR,
+    file_walk::COLLECTOR,
     host_os::COLLECTOR,
     kernel::COLLECTOR,
     kernel_hardening::COLLECTOR,

@@ -1,5 +1,6 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
 
+pub mod capability;
 pub mod chrony_conf;
 pub mod deb822;
 pub mod distro_info;
@@ -13,6 +14,7 @@ pub mod nsswitch;
 pub mod os_release;
 pub mod passwd;
 pub mod password_field;
+pub mod posix_acl;
 pub mod proc_net;
 pub mod rsyslog;
 pub mod sqlite;

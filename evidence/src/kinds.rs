@@ -7,6 +7,8 @@
 pub mod accounts;
 pub mod authorized_keys;
 pub mod capacity;
+pub mod file_permissions;
+pub mod file_walk;
 pub mod host_os;
 pub mod kernel;
 pub mod kernel_hardening;
@@ -29,6 +31,8 @@ use serde::de::DeserializeOwned;
 pub use accounts::Accounts;
 pub use authorized_keys::AuthorizedKeys;
 pub use capacity::Capacity;
+pub use file_permissions::FilePermissions;
+pub use file_walk::FileWalk;
 pub use host_os::HostOs;
 pub use kernel::Kernel;
 pub use kernel_hardening::KernelHardening;
@@ -88,6 +92,8 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
     KindInfo::of::<AuthorizedKeys>(),
     KindInfo::of::<Capacity>(),
+    KindInfo::of::<FilePermissions>(),
+    KindInfo::of::<FileWalk>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Kernel>(),
     KindInfo::of::<KernelHardening>(),

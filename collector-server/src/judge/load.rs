@@ -19,6 +19,8 @@ const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
     ("authorized_keys.toml", include_str!("../../../config/rules/authorized_keys.toml")),
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
+    ("file_permissions.toml", include_str!("../../../config/rules/file_permissions.toml")),
+    ("file_walk.toml", include_str!("../../../config/rules/file_walk.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
     ("kernel.toml", include_str!("../../../config/rules/kernel.toml")),
     ("kernel_hardening.toml", include_str!("../../../config/rules/kernel_hardening.toml")),

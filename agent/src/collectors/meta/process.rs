@@ -9,9 +9,13 @@ const STATUS: &str = "/proc/self/status";
 /// A capability, its number (linux/capability.h), and the kinds that say less without it.
 const NEEDED: [(&str, u32, &[&str]); 2] = [
     // Files that only root may read: shadow(5), sudoers(5), audit and log configuration.
-    ("CAP_DAC_READ_SEARCH", 2, &["accounts", "authorized_keys", "logging", "sudo"]),
+    (
+        "CAP_DAC_READ_SEARCH",
+        2,
+        &["accounts", "authorized_keys", "file_permissions", "file_walk", "logging", "sudo"],
+    ),
     // The programs behind the sockets of other users, and the mounts of the first process.
-    ("CAP_SYS_PTRACE", 19, &["listening_ports", "storage"]),
+    ("CAP_SYS_PTRACE", 19, &["file_walk", "listening_ports", "storage"]),
 ];
 
 /// What the status says; what it does not say, or not in its form, is `None`.
