@@ -8,6 +8,8 @@ mod backup;
 mod capacity;
 pub mod declared;
 mod endpoint_protection;
+mod file_permissions;
+mod file_walk;
 mod firewall;
 mod host_os;
 mod kernel;
@@ -51,6 +53,8 @@ pub const ALL: &[Collector] = &[
     backup::COLLECTOR,
     capacity::COLLECTOR,
     endpoint_protection::COLLECTOR,
+    file_permissions::COLLECTOR,
+    file_walk::COLLECTOR,
     firewall::COLLECTOR,
     host_os::COLLECTOR,
     kernel::COLLECTOR,

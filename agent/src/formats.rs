@@ -2,8 +2,9 @@
 
 pub mod apk_installed;
 pub mod audit_rules;
-pub mod berkeley_hash;
 pub mod backup_marker;
+pub mod berkeley_hash;
+pub mod capability;
 pub mod chrony_conf;
 pub mod clamav_database;
 pub mod crontab;
@@ -24,6 +25,7 @@ pub mod packet_filter;
 pub mod pacman_desc;
 pub mod passwd;
 pub mod password_field;
+pub mod posix_acl;
 pub mod proc_net;
 pub mod random_access;
 pub mod rpm_header;

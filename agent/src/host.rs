@@ -13,6 +13,7 @@ mod opened;
 mod own;
 mod reading;
 mod resources;
+mod walk;
 
 pub use command::{Command, CommandError, Output};
 pub use fixture::{Fixture, FixtureError};
@@ -20,8 +21,9 @@ pub use opened::{Opened, Stamp};
 pub use own::Own;
 pub use reading::{Failure, Reading};
 pub use resources::{Mounted, Resources};
+pub use walk::{Bounds, Found, Walked};
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::io::Read as _;
@@ -35,6 +37,11 @@ pub const MAX_DIRECTORY_ENTRIES: usize = 100_000;
 const UNSIZED_ROOM: usize = 16 << 10;
 /// Most links of one directory: as many files as a process may open by default (`fs.nr_open`).
 const MAX_LINKS: u64 = 1 << 20;
+
+/// As the kernel bounds it.
+const MAX_ATTRIBUTE_BYTES: usize = 64 << 10;
+/// The root directory of the first process.
+const FIRST_ROOT: &str = "/proc/1/root";
 
 /// A machine, or something that looks like one.
 pub struct Host {
@@ -257,6 +264,44 @@ impl Host {
         };
         let file = resolve(root, path, OFlags::PATH | OFlags::CLOEXEC | follow)?;
         Ok(meta_of(&fs::fstat(&file)?))
+    }
+
+    /// An extended attribute of what a path leads to; `None` where it has none. Of at most 64 KiB.
+    pub fn attribute(&self, path: &str, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        let root = match &self.door {
+            Door::System { root, .. } => root,
+            Door::Fixture(fixture) => return fixture.attribute(path, true, name),
+        };
+        let file = resolve(root, path, OFlags::PATH | OFlags::CLOEXEC)?;
+        let mut value = vec![0_u8; MAX_ATTRIBUTE_BYTES];
+        // A descriptor of O_PATH has no attributes, but its path has.
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        match fs::getxattr(path, name, &mut value) {
+            Ok(length) => {
+                value.truncate(length);
+                Ok(Some(value))
+            }
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Shows `visit` every file within bounds. Of the running system, the files of the first
+    /// process: a unit's own view hides directories and has a /tmp of its own.
+    pub fn walk(
+        &self,
+        bounds: &Bounds,
+        visit: &mut dyn FnMut(&Found<'_>),
+    ) -> Result<Walked, ReadError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match &self.door {
+            Door::System { live: true, .. } => {
+                let root = fs::open(FIRST_ROOT, flags, Mode::empty())?;
+                Ok(walk::of_system(&root, bounds, visit))
+            }
+            Door::System { root, .. } => Ok(walk::of_system(root, bounds, visit)),
+            Door::Fixture(fixture) => Ok(walk::of_fixture(fixture, bounds, visit)),
+        }
     }
 
     /// What the running system has left.

@@ -11,6 +11,8 @@ pub mod authorized_keys;
 pub mod backup;
 pub mod capacity;
 pub mod endpoint_protection;
+pub mod file_permissions;
+pub mod file_walk;
 pub mod firewall;
 pub mod host_os;
 pub mod kernel;
@@ -39,6 +41,8 @@ pub use authorized_keys::AuthorizedKeys;
 pub use backup::Backup;
 pub use capacity::Capacity;
 pub use endpoint_protection::EndpointProtection;
+pub use file_permissions::FilePermissions;
+pub use file_walk::FileWalk;
 pub use firewall::Firewall;
 pub use host_os::HostOs;
 pub use kernel::Kernel;
@@ -107,6 +111,8 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Backup>(),
     KindInfo::of::<Capacity>(),
     KindInfo::of::<EndpointProtection>(),
+    KindInfo::of::<FilePermissions>(),
+    KindInfo::of::<FileWalk>(),
     KindInfo::of::<Firewall>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Kernel>(),

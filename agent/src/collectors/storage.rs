@@ -2,7 +2,7 @@
 //! /sys. Mounts are those of the first process, which CAP_SYS_PTRACE shows. Only of the running system.
 
 mod devices;
-mod mounts;
+pub(super) mod mounts;
 
 use super::{Collector, facts};
 use crate::host::{Failure, FileKind, ReadError, Reading};
@@ -84,6 +84,15 @@ fn filesystems(reading: &mut Reading<'_>, mounts: &[Mount]) -> Vec<Filesystem> {
         });
     }
     found
+}
+
+/// Whether a mount is of this machine's own disks or memory, and is no device file system.
+pub(super) fn is_local(mount: &Mount) -> bool {
+    matches!(place(mount), Place::Device | Place::Of(StorageKind::Memory))
+}
+
+pub(super) fn is_network(mount: &Mount) -> bool {
+    matches!(place(mount), Place::Of(StorageKind::Network))
 }
 
 /// Where a file system has its files.

@@ -22,6 +22,8 @@ const BUILTIN: &[(&str, &str)] = &[
     ("backup.toml", include_str!("../../../config/rules/backup.toml")),
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
     ("endpoint_protection.toml", include_str!("../../../config/rules/endpoint_protection.toml")),
+    ("file_permissions.toml", include_str!("../../../config/rules/file_permissions.toml")),
+    ("file_walk.toml", include_str!("../../../config/rules/file_walk.toml")),
     ("firewall.toml", include_str!("../../../config/rules/firewall.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
     ("kernel.toml", include_str!("../../../config/rules/kernel.toml")),

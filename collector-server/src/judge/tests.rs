@@ -38,6 +38,8 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("backup", backup()),
         ("capacity", capacity()),
         ("endpoint_protection", endpoint_protection()),
+        ("file_permissions", file_permissions()),
+        ("file_walk", file_walk()),
         ("firewall", firewall()),
         ("host_os", host_os()),
         ("kernel", kernel()),
@@ -203,6 +205,27 @@ fn storage() -> Value {
             {"mount": "/tmp", "fstype": "tmpfs", "kind": "memory", "options": ["nodev", "nosuid"]}],
         "root_encryption": "luks2", "swap": [{"kind": "device", "encryption": "luks2"}],
         "raid_degraded": []})
+}
+
+fn file_permissions() -> Value {
+    let file = |path: &str| {
+        json!({"path": path, "directory": false, "uid": 0, "gid": 0, "group": "root",
+            "mode": "0600", "group_read": false, "group_write": false, "other_read": false,
+            "other_write": false, "sticky": false, "has_acl": false, "acl_read": false,
+            "acl_write": false})
+    };
+    json!({"passwd": [file("/etc/passwd")], "shadow": [file("/etc/shadow")],
+        "boot_loader": [file("/boot/grub/grub.cfg")], "scheduled": [file("/etc/crontab")],
+        "privilege": [file("/etc/sudoers")], "ssh_server": [file("/etc/ssh/sshd_config")],
+        "startup": [file("/etc")], "programs": [file("/usr/bin")],
+        "package_sources": [file("/etc/apt/sources.list")]})
+}
+
+fn file_walk() -> Value {
+    json!({"truncated": false, "left_out": [], "cut": [],
+        "set_id": [{"path": "/usr/bin/su", "uid": 0, "gid": 0, "setuid": true, "setgid": false,
+            "capabilities": [], "packaged": true, "package": "util-linux"}],
+        "world_writable_files": [], "world_writable_dirs_no_sticky": [], "unowned": []})
 }
 
 fn kernel() -> Value {

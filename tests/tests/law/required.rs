@@ -36,6 +36,7 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 /// - /sys/kernel/security/lsm and what a security module shows of itself: no kernel that has one is
 ///   without them. SetupMode: every firmware that has SecureBoot has it. The list of keys stands on
 ///   users, packages and the server's configuration.
+/// - passwd(5) and group(5) again: files belong to those they name.
 /// - The mounts of the first process, and the list of swap: no kernel is without them, and a list
 ///   without `/` is none.
 /// - /proc/self/status: of the running agent there always is one. An account of losses is made with
@@ -57,6 +58,11 @@ const REQUIRED: &[Required] = &[
     whole("firewall", "/netlink/nf_tables"),
     whole("firewall", "/netlink/nf_tables_sets"),
     there("firewall", "/proc/net/if_inet6"),
+    whole("file_permissions", "/etc/group"),
+    there("file_permissions", "/etc/shadow"),
+    whole("file_walk", "/etc/passwd"),
+    whole("file_walk", "/etc/group"),
+    whole("file_walk", "/proc/1/mountinfo"),
     there("host_os", "/etc/os-release"),
     whole("kernel", "/lib/apk/db/installed"),
     whole("kernel", "/usr/lib/sysimage/rpm/Packages.db"),
