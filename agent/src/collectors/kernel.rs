@@ -141,7 +141,8 @@ fn required(
     }
     // The first that waits counts: a mark is written anew with every package that asks for a restart,
     // and a newer kernel does not make the one before it younger.
-    let since_day = waiting.filter(|_| running_version.is_some()).and_then(|waiting| {
+    let own_counts = running_version.is_some() || images.is_some_and(Images::goes_by_release);
+    let since_day = waiting.filter(|_| own_counts).and_then(|waiting| {
         let came = waiting.iter().map(|image| image.came_day(reading));
         came.chain(marked.map(Some)).min().flatten()
     });

@@ -1,6 +1,7 @@
 //! What proves that this host is backed up.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -117,4 +118,27 @@ impl Kind for Backup {
     const NAME: &'static str = "backup";
     const V: i64 = 1;
     const TITLE: &'static str = "Backup";
+    const ABOUT: About = About {
+        purpose: "Whether something copies this host's data elsewhere, and whether it succeeded lately.",
+        reads: &[
+            "*/markers/backup.d*",
+            "/var/lib/evidenced-agent",
+            "/root/.cache/restic/*",
+            "/root/.config/borg/*",
+            "/etc/cron*",
+            "/var/spool/cron/*",
+            "*/systemd/system/*",
+            "/proc/1/mountinfo",
+            "/proc/stat",
+            "/proc/uptime",
+        ],
+        also_reads: "the package database, as `packages` reads it; whether programs are there",
+        stays: &[
+            "configurations of backup programs: passwords stand there, so they are never opened",
+            "names and addresses of repositories",
+        ],
+        needs: &[(Privilege::DacReadSearch, "what root's restic and borg remember")],
+        cost: Cost::Light,
+        people: "",
+    };
 }

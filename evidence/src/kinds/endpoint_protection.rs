@@ -1,6 +1,7 @@
 //! Protection against malware: which products are installed, and whether they run.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -87,4 +88,22 @@ impl Kind for EndpointProtection {
     const NAME: &'static str = "endpoint_protection";
     const V: i64 = 1;
     const TITLE: &'static str = "Protection against malware";
+    const ABOUT: About = About {
+        purpose: "Whether protection against malware is installed, runs, and knows what is new.",
+        reads: &[
+            "/etc/clamav/clamd.conf",
+            "/etc/clamd*",
+            "*/daily.cvd",
+            "*/daily.cld",
+            "/sys/fs/cgroup/system.slice/*",
+        ],
+        also_reads: "the package database, as `packages` reads it; /proc/PID/exe of processes in the products' units",
+        stays: &["what a product found"],
+        needs: &[(
+            Privilege::SysPtrace,
+            "whether the processes of a unit are the product's program",
+        )],
+        cost: Cost::Light,
+        people: "",
+    };
 }

@@ -1,6 +1,7 @@
 //! Who may read and write the files that decide about a system.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -73,4 +74,13 @@ impl Kind for FilePermissions {
     const NAME: &'static str = "file_permissions";
     const V: i64 = 1;
     const TITLE: &'static str = "File permissions";
+    const ABOUT: About = About {
+        purpose: "Whether the files that decide about a system are closed to those who should not read or write them.",
+        reads: &["/etc/group"],
+        also_reads: "stat(2) and access control lists of files that a fixed list names, and the names in its directories",
+        stays: &["contents of these files: none is opened"],
+        needs: &[(Privilege::DacReadSearch, "files in directories that are closed to others")],
+        cost: Cost::Light,
+        people: "",
+    };
 }

@@ -1,6 +1,7 @@
 //! What a walk through all local files finds.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,4 +58,23 @@ impl Kind for FileWalk {
     const NAME: &'static str = "file_walk";
     const V: i64 = 1;
     const TITLE: &'static str = "Walk through local files";
+    const ABOUT: About = About {
+        purpose: "Programs that run with rights of others, files that everybody may change, files that belong to nobody.",
+        reads: &[
+            "/proc/1/mountinfo",
+            "/etc/passwd",
+            "/etc/group",
+            "/etc/nsswitch.conf",
+            "/etc/subuid",
+            "/etc/subgid",
+        ],
+        also_reads: "every directory of every local file system; the package database, as `packages` reads it",
+        stays: &["names of all other files", "contents: no file is opened"],
+        needs: &[
+            (Privilege::DacReadSearch, "directories that are closed to others"),
+            (Privilege::SysPtrace, "the file systems as the first process sees them"),
+        ],
+        cost: Cost::Heavy,
+        people: "",
+    };
 }

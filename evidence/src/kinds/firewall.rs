@@ -112,7 +112,6 @@ impl Kind for Firewall {
             "/proc/net/ip_tables_names",
             "/proc/net/ipv6_route",
             "/proc/net/route",
-            "/proc/sys/net/ipv6/conf/all/disable_ipv6",
             "/usr/lib/firewalld/zones/*",
         ],
         also_reads: "nf_tables over netlink: tables, chains, rules, and what is in sets within rules; links of units",

@@ -98,6 +98,12 @@ impl Images {
         same.max_by(|a, b| self.compare(&a.version, &b.version))
     }
 
+    /// Whether the release alone tells one build from the next. Elsewhere the package of the running
+    /// kernel may itself be one that waits, where the version that runs is not known.
+    pub(super) fn goes_by_release(&self) -> bool {
+        matches!(self.manager, Manager::Apk | Manager::Pacman)
+    }
+
     /// The images that wait for a restart; `None` where nobody can tell.
     pub(super) fn waiting(&self, running: &str, version: Option<&str>) -> Option<Vec<&Image>> {
         let same = self.holding(running);
