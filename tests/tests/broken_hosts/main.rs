@@ -25,7 +25,15 @@ use std::fmt::Write as _;
 use try_case::Trial;
 
 /// Kinds whose file is still to be written. A kind that has one leaves this list.
-const WITHOUT_CASES: &[&str] = &[];
+const WITHOUT_CASES: &[&str] = &[
+    "audit",
+    "backup",
+    "endpoint_protection",
+    "file_permissions",
+    "file_walk",
+    "firewall",
+    "services",
+];
 /// Least number of cases, all files together.
 const MIN_CASES: usize = 150;
 
