@@ -49,7 +49,8 @@ pub(crate) struct Case {
 }
 
 /// What a rule says: the offenders it finds, or `fail` of a rule that has none, `pass`,
-/// `not_applicable`, or `unknown` with the reason (`unknown denied`).
+/// `not_applicable`, or `unknown` with the reason (`unknown denied`). A star at the end stands for
+/// whatever comes there.
 #[derive(Deserialize, Clone, PartialEq, Eq)]
 #[serde(try_from = "toml::Value")]
 pub(crate) struct Says(pub(crate) String);
@@ -71,6 +72,13 @@ impl TryFrom<toml::Value> for Says {
 }
 
 impl Says {
+    pub(crate) fn is(&self, found: &Self) -> bool {
+        match self.0.strip_suffix('*') {
+            Some(start) => found.0.starts_with(start),
+            None => self == found,
+        }
+    }
+
     pub(crate) fn offenders(offenders: &[String]) -> Self {
         Self(format!("fail: {}", offenders.join(", ")))
     }

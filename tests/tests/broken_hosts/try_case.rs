@@ -100,7 +100,7 @@ fn compared(
         let found = says(result);
         let was = before.get(rule).map(|before| before.outcome);
         match expected.get(rule) {
-            Some(expected) if **expected == found => {}
+            Some(expected) if expected.is(&found) => {}
             Some(expected) => {
                 lines.push(format!("{rule}: {what}: expected {}, found {}", expected.0, found.0));
             }
