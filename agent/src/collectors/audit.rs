@@ -5,9 +5,9 @@
 
 mod coverage;
 
+use super::packages::Database;
 use super::{Collector, facts, systemd};
 use crate::formats::audit_rules::{self, Arch, Loaded, Rule, Rules, State};
-use crate::formats::dpkg::{self, Form};
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
 use evidence::kinds::Kind;
@@ -22,8 +22,6 @@ pub(super) const COLLECTOR: Collector = Collector {
 
 const PROGRAMS: [&str; 2] = ["/usr/sbin/auditd", "/sbin/auditd"];
 const UNIT: &str = "auditd.service";
-const DPKG: &str = "/var/lib/dpkg/status";
-const MAX_DPKG_BYTES: u64 = 256 << 20;
 const LOADED: &str = "/etc/audit/audit.rules";
 const PARTS: &str = "/etc/audit/rules.d";
 const CONF: &str = "/etc/audit/auditd.conf";
@@ -93,19 +91,9 @@ fn installed(reading: &mut Reading<'_>) -> Option<bool> {
             Err(_) => return None,
         }
     }
-    let text = reading.text_up_to(DPKG, MAX_DPKG_BYTES).ok()?;
-    match dpkg::entries(&text, Form::Status) {
-        Ok(entries) => {
-            let has = |entry: &dpkg::Entry<'_>| {
-                entry.name == "auditd" && entry.state > dpkg::State::ConfigFiles
-            };
-            (!entries.is_empty() && !entries.iter().any(has)).then_some(false)
-        }
-        Err(error) => {
-            reading.malformed(DPKG, error.to_string());
-            None
-        }
-    }
+    let is_audit = |name: &str| matches!(name, "audit" | "auditd");
+    let records = reading.apart(|reading| Database::find(reading)?.records(reading, &is_audit));
+    records.ok()?.is_empty().then_some(false)
 }
 
 fn state(reading: &mut Reading<'_>) -> Option<State> {
