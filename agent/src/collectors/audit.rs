@@ -122,7 +122,7 @@ fn rules_in_files(reading: &mut Reading<'_>) -> Result<Loaded, Failure> {
         other => other?,
     };
     let mut names: Vec<_> = names.into_iter().filter(|name| name.ends_with(".rules")).collect();
-    names.sort_by(|a, b| by_version(a).cmp(&by_version(b)));
+    names.sort_by_key(|name| by_version(name));
     if names.is_empty() {
         let text = match reading.config(LOADED) {
             Err(ReadError::Absent) => return Ok(Loaded::default()),
@@ -215,8 +215,8 @@ fn remote(reading: &mut Reading<'_>) -> Option<bool> {
         other => other.ok()?,
     };
     let lines = text.lines().filter_map(|line| line.split_once('='));
-    let active = lines.filter(|(key, _)| key.trim() == "active").map(|(_, value)| value.trim());
-    match active.last() {
+    let mut active = lines.filter(|(key, _)| key.trim() == "active").map(|(_, value)| value.trim());
+    match active.next_back() {
         Some("yes") => Some(true),
         Some("no") | None => Some(false),
         Some(_) => None,
@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn parts_come_in_the_order_of_numbers() {
         let mut names = ["10-b.rules", "9-a.rules", "a.rules", "10-a.rules", "100.rules"];
-        names.sort_by(|a, b| by_version(a).cmp(&by_version(b)));
+        names.sort_by_key(|name| by_version(name));
         assert_eq!(names, ["9-a.rules", "10-a.rules", "10-b.rules", "100.rules", "a.rules"]);
     }
 }
