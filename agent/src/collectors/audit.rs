@@ -5,9 +5,9 @@
 
 mod coverage;
 
+use super::packages::Database;
 use super::{Collector, facts, systemd};
 use crate::formats::audit_rules::{self, Arch, Loaded, Rule, Rules, State};
-use crate::formats::dpkg::{self, Form};
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
 use evidence::kinds::Kind;
@@ -22,8 +22,6 @@ pub(super) const COLLECTOR: Collector = Collector {
 
 const PROGRAMS: [&str; 2] = ["/usr/sbin/auditd", "/sbin/auditd"];
 const UNIT: &str = "auditd.service";
-const DPKG: &str = "/var/lib/dpkg/status";
-const MAX_DPKG_BYTES: u64 = 256 << 20;
 const LOADED: &str = "/etc/audit/audit.rules";
 const PARTS: &str = "/etc/audit/rules.d";
 const CONF: &str = "/etc/audit/auditd.conf";
@@ -93,19 +91,9 @@ fn installed(reading: &mut Reading<'_>) -> Option<bool> {
             Err(_) => return None,
         }
     }
-    let text = reading.text_up_to(DPKG, MAX_DPKG_BYTES).ok()?;
-    match dpkg::entries(&text, Form::Status) {
-        Ok(entries) => {
-            let has = |entry: &dpkg::Entry<'_>| {
-                entry.name == "auditd" && entry.state > dpkg::State::ConfigFiles
-            };
-            (!entries.is_empty() && !entries.iter().any(has)).then_some(false)
-        }
-        Err(error) => {
-            reading.malformed(DPKG, error.to_string());
-            None
-        }
-    }
+    let is_audit = |name: &str| matches!(name, "audit" | "auditd");
+    let records = reading.apart(|reading| Database::find(reading)?.records(reading, &is_audit));
+    records.ok()?.is_empty().then_some(false)
 }
 
 fn state(reading: &mut Reading<'_>) -> Option<State> {
@@ -134,7 +122,7 @@ fn rules_in_files(reading: &mut Reading<'_>) -> Result<Loaded, Failure> {
         other => other?,
     };
     let mut names: Vec<_> = names.into_iter().filter(|name| name.ends_with(".rules")).collect();
-    names.sort_by(|a, b| by_version(a).cmp(&by_version(b)));
+    names.sort_by_key(|name| by_version(name));
     if names.is_empty() {
         let text = match reading.config(LOADED) {
             Err(ReadError::Absent) => return Ok(Loaded::default()),
@@ -227,8 +215,8 @@ fn remote(reading: &mut Reading<'_>) -> Option<bool> {
         other => other.ok()?,
     };
     let lines = text.lines().filter_map(|line| line.split_once('='));
-    let active = lines.filter(|(key, _)| key.trim() == "active").map(|(_, value)| value.trim());
-    match active.last() {
+    let mut active = lines.filter(|(key, _)| key.trim() == "active").map(|(_, value)| value.trim());
+    match active.next_back() {
         Some("yes") => Some(true),
         Some("no") | None => Some(false),
         Some(_) => None,
@@ -242,7 +230,7 @@ mod tests {
     #[test]
     fn parts_come_in_the_order_of_numbers() {
         let mut names = ["10-b.rules", "9-a.rules", "a.rules", "10-a.rules", "100.rules"];
-        names.sort_by(|a, b| by_version(a).cmp(&by_version(b)));
+        names.sort_by_key(|name| by_version(name));
         assert_eq!(names, ["9-a.rules", "10-a.rules", "10-b.rules", "100.rules", "a.rules"]);
     }
 }

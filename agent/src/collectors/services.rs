@@ -11,6 +11,7 @@ mod timers;
 use super::{Collector, facts, systemd};
 use crate::formats::unit_list;
 use crate::host::{Failure, ReadError, Reading};
+use evidence::Status;
 use evidence::kinds::Kind;
 use evidence::kinds::services::{Init, Services};
 use std::collections::BTreeSet;
@@ -38,13 +39,15 @@ fn collect(reading: &mut Reading<'_>) -> Result<Services, Failure> {
     let units =
         if init == Some(Init::Systemd) && reading.is_live() { units(reading) } else { None };
     let (active, failed) = units.unzip();
-    let mut jobs = jobs::of_cron(reading);
-    if let (Ok(all), Some(Init::Systemd)) = (&mut jobs, init) {
-        match timers::jobs(reading) {
-            Ok(timers) => all.extend(timers),
-            Err(failure) => jobs = Err(failure),
+    let jobs = jobs::of_cron(reading).and_then(|mut jobs| match init {
+        Some(Init::Systemd) => {
+            jobs.extend(timers::jobs(reading)?);
+            Ok(jobs)
         }
-    }
+        Some(_) => Ok(jobs),
+        // There may be timers.
+        None => Err(Failure(Status::Denied)),
+    });
     let jobs = jobs.ok().map(|jobs| jobs.into_iter().collect::<BTreeSet<_>>());
     let cron_restricted = match reading.stat(ALLOWED) {
         Ok(_) => Some(true),

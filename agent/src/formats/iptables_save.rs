@@ -97,7 +97,8 @@ fn rule<'w>(
                 continue;
             }
             "-c" | "--set-counters" => {
-                (words.next()?, words.next()?);
+                words.next()?;
+                words.next()?;
                 continue;
             }
             _ => {}

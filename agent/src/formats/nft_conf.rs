@@ -284,7 +284,7 @@ fn pairs(
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut rules = Vec::new();
     for (at, _) in words.iter().enumerate().filter(|(_, word)| **word == ":") {
-        let Some(value) = at.checked_sub(1).and_then(|at| words.get(at)) else { return None };
+        let value = at.checked_sub(1).and_then(|at| words.get(at))?;
         // An address of IPv6 is full of colons.
         let Some(verdict) =
             words.get(at + 1..).filter(|next| is_verdict(next.first().unwrap_or(&"")))

@@ -255,7 +255,8 @@ fn audit() -> Value {
 }
 
 fn services() -> Value {
-    json!({"init": "systemd", "enabled": ["ssh.service"], "active": ["ssh.service"], "failed": [],
+    json!({"init": "systemd", "enabled": ["ssh.service"],
+        "active": ["dbus.service", "ssh.service"], "failed": [],
         "jobs": [{"id": "0", "source": "/etc/cron.d/x", "form": "cron", "schedule": "@daily",
             "runs_as": "root", "runs_as_root": true, "command_path": "/usr/bin/x",
             "target_writable_by_others": false, "packaged": true}],

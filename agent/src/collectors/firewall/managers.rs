@@ -116,8 +116,8 @@ fn is_enabled(reading: &Reading<'_>, unit: &str, script: &str) -> Option<bool> {
 /// `KEY=VALUE` of a shell, the last of a key; comments and blanks around it are taken away.
 fn value<'t>(text: &'t str, key: &str) -> Option<&'t str> {
     let lines = text.lines().filter_map(|line| line.trim().split_once('='));
-    let values = lines.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim());
-    values.last().map(|value| value.trim_matches(['"', '\'']))
+    let mut values = lines.filter(|(name, _)| name.trim() == key).map(|(_, value)| value.trim());
+    values.next_back().map(|value| value.trim_matches(['"', '\'']))
 }
 
 /// ufw loads itself at boot where both its unit and its own switch are on.

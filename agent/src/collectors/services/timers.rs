@@ -79,8 +79,9 @@ pub(super) fn jobs(reading: &mut Reading<'_>) -> Result<Vec<Job>, Failure> {
 }
 
 fn last<'s>(settings: &'s Settings, key: &str) -> Option<&'s str> {
-    let values = settings.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str());
-    values.last()
+    let mut values =
+        settings.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str());
+    values.next_back()
 }
 
 /// Everything that it runs. Marks before a program change how it runs, not what.
