@@ -21,6 +21,7 @@ mod logins;
 mod mac;
 mod meta;
 mod packages;
+mod password_policy;
 mod platform_trust;
 mod services;
 pub mod ssh_server;
@@ -65,6 +66,7 @@ pub const ALL: &[Collector] = &[
     mac::COLLECTOR,
     meta::COLLECTOR,
     packages::COLLECTOR,
+    password_policy::COLLECTOR,
     platform_trust::COLLECTOR,
     services::COLLECTOR,
     ssh_server::COLLECTOR,

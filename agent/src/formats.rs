@@ -23,6 +23,7 @@ pub mod nsswitch;
 pub mod os_release;
 pub mod packet_filter;
 pub mod pacman_desc;
+pub mod pam;
 pub mod passwd;
 pub mod password_field;
 pub mod posix_acl;

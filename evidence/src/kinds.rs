@@ -23,6 +23,7 @@ pub mod logins;
 pub mod mac;
 pub mod meta;
 pub mod packages;
+pub mod password_policy;
 pub mod platform_trust;
 pub mod services;
 pub mod ssh_server;
@@ -53,6 +54,7 @@ pub use logins::Logins;
 pub use mac::Mac;
 pub use meta::Meta;
 pub use packages::Packages;
+pub use password_policy::PasswordPolicy;
 pub use platform_trust::PlatformTrust;
 pub use services::Services;
 pub use ssh_server::SshServer;
@@ -123,6 +125,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Mac>(),
     KindInfo::of::<Meta>(),
     KindInfo::of::<Packages>(),
+    KindInfo::of::<PasswordPolicy>(),
     KindInfo::of::<PlatformTrust>(),
     KindInfo::of::<Services>(),
     KindInfo::of::<SshServer>(),

@@ -34,6 +34,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("mac.toml", include_str!("../../../config/rules/mac.toml")),
     ("meta.toml", include_str!("../../../config/rules/meta.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
+    ("password_policy.toml", include_str!("../../../config/rules/password_policy.toml")),
     ("platform_trust.toml", include_str!("../../../config/rules/platform_trust.toml")),
     ("services.toml", include_str!("../../../config/rules/services.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),

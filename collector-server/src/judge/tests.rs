@@ -50,6 +50,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("mac", mac()),
         ("meta", meta()),
         ("packages", packages()),
+        ("password_policy", password_policy()),
         ("platform_trust", platform_trust()),
         ("services", services()),
         ("ssh_server", ssh_server()),
@@ -137,6 +138,15 @@ fn packages() -> Value {
     let items: Vec<_> =
         names.iter().map(|n| json!({"name": n, "version": "1", "arch": "amd64"})).collect();
     json!({"manager": "dpkg", "count": items.len(), "items": items, "held": [], "broken": []})
+}
+
+fn password_policy() -> Value {
+    json!({"local_passwords": true, "services": [], "quality_module": "pwquality", "minlen": 14,
+        "minclass": 0, "dictcheck": true, "enforce_for_root": false, "history": 5,
+        "nullok": false, "lockout": {"module": "faillock", "deny": 5, "unlock_time_s": 600,
+            "fail_interval_s": 900, "even_deny_root": false},
+        "hash_scheme_default": "yescrypt", "umask_other_read": false, "umask_group_write": false,
+        "su_installed": true, "su_restricted": true, "mfa_modules": []})
 }
 
 fn ssh_server() -> Value {
