@@ -24,6 +24,7 @@ mod packages;
 mod password_policy;
 mod platform_trust;
 mod services;
+mod session_lock;
 pub mod ssh_server;
 mod storage;
 mod sudo;
@@ -69,6 +70,7 @@ pub const ALL: &[Collector] = &[
     password_policy::COLLECTOR,
     platform_trust::COLLECTOR,
     services::COLLECTOR,
+    session_lock::COLLECTOR,
     ssh_server::COLLECTOR,
     storage::COLLECTOR,
     sudo::COLLECTOR,

@@ -13,6 +13,7 @@ pub mod distro_info;
 pub mod dpkg;
 pub mod dpkg_version;
 pub mod glob;
+pub mod gvdb;
 pub mod iptables_save;
 pub mod login_defs;
 pub mod logrotate;

@@ -26,6 +26,7 @@ pub mod packages;
 pub mod password_policy;
 pub mod platform_trust;
 pub mod services;
+pub mod session_lock;
 pub mod ssh_server;
 pub mod storage;
 pub mod sudo;
@@ -57,6 +58,7 @@ pub use packages::Packages;
 pub use password_policy::PasswordPolicy;
 pub use platform_trust::PlatformTrust;
 pub use services::Services;
+pub use session_lock::SessionLock;
 pub use ssh_server::SshServer;
 pub use storage::Storage;
 pub use sudo::Sudo;
@@ -128,6 +130,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<PasswordPolicy>(),
     KindInfo::of::<PlatformTrust>(),
     KindInfo::of::<Services>(),
+    KindInfo::of::<SessionLock>(),
     KindInfo::of::<SshServer>(),
     KindInfo::of::<Storage>(),
     KindInfo::of::<Sudo>(),

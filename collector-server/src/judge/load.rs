@@ -37,6 +37,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("password_policy.toml", include_str!("../../../config/rules/password_policy.toml")),
     ("platform_trust.toml", include_str!("../../../config/rules/platform_trust.toml")),
     ("services.toml", include_str!("../../../config/rules/services.toml")),
+    ("session_lock.toml", include_str!("../../../config/rules/session_lock.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
     ("storage.toml", include_str!("../../../config/rules/storage.toml")),
     ("sudo.toml", include_str!("../../../config/rules/sudo.toml")),

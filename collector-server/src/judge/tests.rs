@@ -53,6 +53,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("password_policy", password_policy()),
         ("platform_trust", platform_trust()),
         ("services", services()),
+        ("session_lock", session_lock()),
         ("ssh_server", ssh_server()),
         ("storage", storage()),
         ("sudo", sudo()),
@@ -147,6 +148,11 @@ fn password_policy() -> Value {
             "fail_interval_s": 900, "even_deny_root": false},
         "hash_scheme_default": "yescrypt", "umask_other_read": false, "umask_group_write": false,
         "su_installed": true, "su_restricted": true, "mfa_modules": []})
+}
+
+fn session_lock() -> Value {
+    json!({"desktops": ["gnome"], "autologin": false,
+        "effective": {"enabled": true, "timeout_s": 300, "user_overridable": false}})
 }
 
 fn ssh_server() -> Value {
