@@ -21,8 +21,10 @@ mod logins;
 mod mac;
 mod meta;
 mod packages;
+mod password_policy;
 mod platform_trust;
 mod services;
+mod session_lock;
 pub mod ssh_server;
 mod storage;
 mod sudo;
@@ -65,8 +67,10 @@ pub const ALL: &[Collector] = &[
     mac::COLLECTOR,
     meta::COLLECTOR,
     packages::COLLECTOR,
+    password_policy::COLLECTOR,
     platform_trust::COLLECTOR,
     services::COLLECTOR,
+    session_lock::COLLECTOR,
     ssh_server::COLLECTOR,
     storage::COLLECTOR,
     sudo::COLLECTOR,

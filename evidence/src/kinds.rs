@@ -23,8 +23,10 @@ pub mod logins;
 pub mod mac;
 pub mod meta;
 pub mod packages;
+pub mod password_policy;
 pub mod platform_trust;
 pub mod services;
+pub mod session_lock;
 pub mod ssh_server;
 pub mod storage;
 pub mod sudo;
@@ -53,8 +55,10 @@ pub use logins::Logins;
 pub use mac::Mac;
 pub use meta::Meta;
 pub use packages::Packages;
+pub use password_policy::PasswordPolicy;
 pub use platform_trust::PlatformTrust;
 pub use services::Services;
+pub use session_lock::SessionLock;
 pub use ssh_server::SshServer;
 pub use storage::Storage;
 pub use sudo::Sudo;
@@ -123,8 +127,10 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Mac>(),
     KindInfo::of::<Meta>(),
     KindInfo::of::<Packages>(),
+    KindInfo::of::<PasswordPolicy>(),
     KindInfo::of::<PlatformTrust>(),
     KindInfo::of::<Services>(),
+    KindInfo::of::<SessionLock>(),
     KindInfo::of::<SshServer>(),
     KindInfo::of::<Storage>(),
     KindInfo::of::<Sudo>(),

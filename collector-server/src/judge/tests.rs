@@ -50,8 +50,10 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("mac", mac()),
         ("meta", meta()),
         ("packages", packages()),
+        ("password_policy", password_policy()),
         ("platform_trust", platform_trust()),
         ("services", services()),
+        ("session_lock", session_lock()),
         ("ssh_server", ssh_server()),
         ("storage", storage()),
         ("sudo", sudo()),
@@ -137,6 +139,20 @@ fn packages() -> Value {
     let items: Vec<_> =
         names.iter().map(|n| json!({"name": n, "version": "1", "arch": "amd64"})).collect();
     json!({"manager": "dpkg", "count": items.len(), "items": items, "held": [], "broken": []})
+}
+
+fn password_policy() -> Value {
+    json!({"local_passwords": true, "services": [], "quality_module": "pwquality", "minlen": 14,
+        "minclass": 0, "dictcheck": true, "enforce_for_root": false, "history": 5,
+        "nullok": false, "lockout": {"module": "faillock", "deny": 5, "unlock_time_s": 600,
+            "fail_interval_s": 900, "even_deny_root": false},
+        "hash_scheme_default": "yescrypt", "umask_other_read": false, "umask_group_write": false,
+        "su_installed": true, "su_restricted": true, "mfa_modules": []})
+}
+
+fn session_lock() -> Value {
+    json!({"desktops": ["gnome"], "autologin": false,
+        "effective": {"enabled": true, "timeout_s": 300, "user_overridable": false}})
 }
 
 fn ssh_server() -> Value {
@@ -307,7 +323,8 @@ fn one_judge_serves_all_threads() {
 }
 
 /// Rules of other hosts than the good one: of SELinux, of workstations.
-const OF_OTHERS: [&str; 3] = ["boot-secure", "mac-persistent", "enc-root"];
+const OF_OTHERS: [&str; 5] =
+    ["boot-secure", "mac-persistent", "enc-root", "dsk-screen-lock", "dsk-lock-enforced"];
 
 #[test]
 fn a_well_kept_host_passes_every_rule() {

@@ -85,6 +85,8 @@ const REQUIRED: &[Required] = &[
     whole("packages", "/var/lib/dpkg/status"),
     whole("packages", "/var/lib/rpm/Packages"),
     whole("packages", "/var/lib/rpm/rpmdb.sqlite"),
+    whole("password_policy", "/etc/passwd"),
+    whole("password_policy", "/etc/shadow"),
     there(
         "platform_trust",
         "/sys/firmware/efi/efivars/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c",

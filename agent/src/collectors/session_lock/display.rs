@@ -1,0 +1,77 @@
+//! Display managers that log somebody in. Any file that says so counts: one that another file
+//! overrules is a warning too many, and none too few.
+
+use crate::host::{Failure, ReadError, Reading};
+use evidence::Status;
+
+const FILES: [&str; 6] = [
+    "/etc/gdm3/custom.conf",
+    "/etc/gdm3/daemon.conf",
+    "/etc/gdm/custom.conf",
+    "/etc/lightdm/lightdm.conf",
+    "/etc/sddm.conf",
+    "/etc/lightdm/lightdm-autologin.conf",
+];
+const DIRECTORIES: [&str; 4] = [
+    "/etc/lightdm/lightdm.conf.d",
+    "/usr/share/lightdm/lightdm.conf.d",
+    "/etc/sddm.conf.d",
+    "/usr/lib/sddm/sddm.conf.d",
+];
+
+pub(super) fn autologin(reading: &mut Reading<'_>) -> Result<bool, Failure> {
+    let mut paths: Vec<_> = FILES.iter().map(|path| (*path).to_owned()).collect();
+    for directory in DIRECTORIES {
+        match reading.list(directory) {
+            Ok(names) => {
+                let names = names.into_iter().filter(|name| name.ends_with(".conf"));
+                paths.extend(names.map(|name| format!("{directory}/{name}")));
+            }
+            Err(ReadError::Absent) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let mut any = false;
+    for path in paths {
+        match reading.config(&path) {
+            Ok(text) => {
+                any |= logs_in(&text).inspect_err(|_| {
+                    reading.malformed(&path, "a switch that is neither on nor off");
+                })?
+            }
+            Err(ReadError::Absent) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(any)
+}
+
+/// gdm's switches in `[daemon]`, lightdm's user in a seat, sddm's `User` in `[Autologin]`.
+fn logs_in(text: &str) -> Result<bool, Failure> {
+    let mut section = "";
+    let mut any = false;
+    for line in text.lines().map(str::trim) {
+        if line.starts_with('[') {
+            section = line;
+        }
+        let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with(['#', ';']))
+        else {
+            continue;
+        };
+        let (key, value) = (key.trim(), value.trim());
+        any |= match (section, key) {
+            ("[daemon]", "AutomaticLoginEnable" | "TimedLoginEnable") => {
+                match value.to_ascii_lowercase().as_str() {
+                    "true" | "1" | "yes" => true,
+                    "false" | "0" | "no" | "" => false,
+                    _ => return Err(Failure(Status::ParseError)),
+                }
+            }
+            ("[Autologin]", "User") | (_, "autologin-user" | "autologin-guest") => {
+                !matches!(value, "" | "false")
+            }
+            _ => false,
+        };
+    }
+    Ok(any)
+}
