@@ -14,6 +14,7 @@ mod logging;
 mod logins;
 mod mac;
 mod meta;
+mod package_updates;
 mod packages;
 mod platform_trust;
 pub mod ssh_server;
@@ -51,6 +52,7 @@ pub const ALL: &[Collector] = &[
     logins::COLLECTOR,
     mac::COLLECTOR,
     meta::COLLECTOR,
+    package_updates::COLLECTOR,
     packages::COLLECTOR,
     platform_trust::COLLECTOR,
     ssh_server::COLLECTOR,

@@ -1,5 +1,10 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
 
+pub mod apt_conf;
+pub mod apt_packages;
+pub mod apt_preferences;
+pub mod apt_release;
+pub mod apt_sources;
 pub mod chrony_conf;
 pub mod deb822;
 pub mod distro_info;

@@ -16,6 +16,7 @@ pub mod logging;
 pub mod logins;
 pub mod mac;
 pub mod meta;
+pub mod package_updates;
 pub mod packages;
 pub mod platform_trust;
 pub mod ssh_server;
@@ -39,6 +40,7 @@ pub use logging::Logging;
 pub use logins::Logins;
 pub use mac::Mac;
 pub use meta::Meta;
+pub use package_updates::PackageUpdates;
 pub use packages::Packages;
 pub use platform_trust::PlatformTrust;
 pub use ssh_server::SshServer;
@@ -102,6 +104,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Logins>(),
     KindInfo::of::<Mac>(),
     KindInfo::of::<Meta>(),
+    KindInfo::of::<PackageUpdates>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<PlatformTrust>(),
     KindInfo::of::<SshServer>(),

@@ -40,6 +40,53 @@ const OTHERS: [(&str, &str); 9] = [
 ];
 
 pub(super) fn collect(reading: &mut Reading<'_>) -> Result<Packages, Failure> {
+    database(reading, |entries, reading| {
+        let snaps = counted(snaps(reading), "snaps", reading);
+        let flatpaks = counted(flatpaks(reading), "flatpaks", reading);
+        let items = items(entries);
+        let labels = Labels::of(entries);
+        Ok(Packages {
+            manager: Manager::Dpkg,
+            count: i64::try_from(items.len()).map_err(|_| Failure(Status::Truncated))?,
+            items,
+            held: held(entries, &labels),
+            broken: broken(entries, &labels),
+            snaps,
+            flatpaks,
+        })
+    })
+}
+
+/// A package of which at least files are there.
+pub(super) struct OnDisk {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) arch: String,
+    /// Source package.
+    pub(super) source: String,
+    pub(super) is_held: bool,
+}
+
+/// What apt takes for installed: half configured packages too.
+pub(super) fn on_disk(reading: &mut Reading<'_>) -> Result<Vec<OnDisk>, Failure> {
+    let package = |entry: &Entry<'_>| {
+        (entry.state > State::ConfigFiles).then_some(())?;
+        Some(OnDisk {
+            name: entry.name.clone().into_owned(),
+            version: entry.version?.to_owned(),
+            arch: entry.arch?.to_owned(),
+            source: entry.source.unwrap_or(&entry.name).to_owned(),
+            is_held: entry.want == Want::Hold,
+        })
+    };
+    database(reading, |entries, _| Ok(entries.iter().filter_map(package).collect()))
+}
+
+/// Shows `read` the whole database of a system that is dpkg's own.
+fn database<T>(
+    reading: &mut Reading<'_>,
+    read: impl FnOnce(&[Entry<'_>], &mut Reading<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     // Before the status file: a package that is installed meanwhile is then only in the latter.
     let listed = file_lists(reading)?;
     let texts = Texts::read(reading)?;
@@ -57,19 +104,7 @@ pub(super) fn collect(reading: &mut Reading<'_>) -> Result<Packages, Failure> {
         return Err(Failure(Status::Unsupported));
     }
     refuse_shorter_than(&listed, &entries, reading)?;
-    let snaps = counted(snaps(reading), "snaps", reading);
-    let flatpaks = counted(flatpaks(reading), "flatpaks", reading);
-    let items = items(&entries);
-    let labels = Labels::of(&entries);
-    Ok(Packages {
-        manager: Manager::Dpkg,
-        count: i64::try_from(items.len()).map_err(|_| Failure(Status::Truncated))?,
-        items,
-        held: held(&entries, &labels),
-        broken: broken(&entries, &labels),
-        snaps,
-        flatpaks,
-    })
+    read(&entries, reading)
 }
 
 /// The database as text: path, form, contents.
