@@ -1,16 +1,19 @@
 //! The kind `package_updates`: where apt gets packages from, and which updates wait.
 //!
 //! Reads what apt reads, the way apt reads it: its configuration, sources, preferences, and the
-//! lists that its last update left on the host. Needs no privilege. What is pending is said only
+//! lists that its last update left on the host. Without CAP_SYS_PTRACE it says nothing of what
+//! runs. What is pending is said only
 //! if the lists of every enabled source are there and whole: an old or missing list never reads
 //! as "nothing waits". Other package managers are `unsupported`.
 
+mod automatic;
 mod configuration;
 mod lists;
 mod pending;
 mod phasing;
 mod policy;
 mod repositories;
+mod stale;
 
 use super::packages::{self, OnDisk};
 use super::{Collector, facts};
@@ -59,6 +62,8 @@ fn collect(reading: &mut Reading<'_>) -> Result<PackageUpdates, Failure> {
         security_repository: None,
         metadata_day: None,
         pending: None,
+        automatic: None,
+        stale_processes: stale::processes(reading),
     };
     if let Some(conf) = configuration::read(reading) {
         let apt = Apt::new(conf, installed, native, reading);
@@ -71,6 +76,8 @@ fn collect(reading: &mut Reading<'_>) -> Result<PackageUpdates, Failure> {
         ("security_repository", updates.security_repository.is_none()),
         ("metadata_day", updates.metadata_day.is_none()),
         ("pending", updates.pending.is_none()),
+        ("automatic", updates.automatic.is_none()),
+        ("stale_processes", updates.stale_processes.is_none()),
     ]);
     Ok(updates)
 }
@@ -92,6 +99,7 @@ fn describe(
         codename.is_ok().then(|| repositories::has_security(places, own)).flatten();
     updates.metadata_day = repositories::metadata_day(places, reading);
     updates.pending = pending::updates(apt, places, own, reading);
+    updates.automatic = automatic::facts(apt, places, own, reading);
 }
 
 impl Apt {

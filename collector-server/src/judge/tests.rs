@@ -183,7 +183,11 @@ fn package_updates() -> Value {
     json!({"manager": "apt", "repositories": [{"uri": "http://deb.debian.org/debian-security/",
             "suite": "bookworm-security", "components": ["main"], "enabled": true,
             "signature_required": true, "own_keys": true, "expiry_checked": true}],
-        "security_repository": true, "metadata_day": TODAY, "pending": []})
+        "security_repository": true, "metadata_day": TODAY, "pending": [],
+        "automatic": {"mechanism": "unattended_upgrades", "enabled": true, "refreshes": true,
+            "upgrades": true, "scheduled": true, "security_allowed": true, "excluded": 0,
+            "ran": true, "last_success_day": TODAY - 1, "last_result": "success"},
+        "stale_processes": []})
 }
 
 fn storage() -> Value {

@@ -1,7 +1,7 @@
 //! Where updates come from, which of them wait, and whether they come by themselves.
 
 use super::Kind;
-use super::about::{About, Cost};
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,67 @@ pub struct PackageUpdates {
     /// source are there and whole: an empty list says that nothing was known on `metadata_day`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pending: Option<Vec<Update>>,
+    /// Whether updates come by themselves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub automatic: Option<Automatic>,
+    /// Programs that run files which were replaced on disk, by service. Only the running system
+    /// has any, and all of its processes must have been looked into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stale_processes: Option<Vec<StaleProcess>>,
+}
+
+/// What installs updates without a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Automatic {
+    pub mechanism: Mechanism,
+    /// All of the following four: security updates come by themselves.
+    pub enabled: bool,
+    /// Lists are refreshed.
+    pub refreshes: bool,
+    /// Updates are installed.
+    pub upgrades: bool,
+    /// Both are started, by a timer or by cron.
+    pub scheduled: bool,
+    /// Updates of the enabled security source are among those installed.
+    pub security_allowed: bool,
+    /// Number of patterns of packages that are never updated so.
+    pub excluded: i64,
+    /// It ran to its end at least once.
+    pub ran: bool,
+    /// Day of the last run that ended well; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success_day: Option<i64>,
+    /// How the last run ended, by its log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_result: Option<LastResult>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mechanism {
+    UnattendedUpgrades,
+    /// Nothing that is known here.
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LastResult {
+    Success,
+    Failed,
+    /// There is no log, or no run in it.
+    Unknown,
+}
+
+/// A program of a service.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StaleProcess {
+    /// The service; `user.slice` for all that people run.
+    pub unit: String,
+    /// Its path, without arguments.
+    pub program: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -114,23 +175,31 @@ impl Kind for PackageUpdates {
     const V: i64 = 1;
     const TITLE: &'static str = "Updates of software";
     const ABOUT: About = About {
-        purpose: "Where software comes from, and which updates wait.",
+        purpose: "Where software comes from, which updates wait, and whether they come by themselves.",
         reads: &[
             "/etc/apt/*",
+            "/etc/cron.daily/apt-compat",
             "/etc/machine-id",
             "/etc/os-release",
             "/usr/lib/os-release",
             "/var/lib/apt/lists/*",
             "/var/lib/apt/periodic/*",
             "/var/lib/dpkg/*",
+            "/var/log/unattended-upgrades/unattended-upgrades.log",
+            "/proc/",
         ],
-        also_reads: "",
+        also_reads: "The mapped files and the control group of every process; links of timers.",
         stays: &[
             "user names, passwords and tokens in the addresses of sources",
             "the host's machine id, which decides when a phased update is its turn",
             "keys that stand in a source",
+            "lines of logs",
+            "process ids, arguments, and whose processes they are",
         ],
-        needs: &[],
+        needs: &[
+            (Privilege::DacReadSearch, "how the last automatic update ended"),
+            (Privilege::SysPtrace, "processes that run replaced files"),
+        ],
         cost: Cost::Heavy,
         people: "",
     };
