@@ -408,7 +408,11 @@ fn list(machine: &Machine, suite: usize) -> String {
         for (bit, version) in
             VERSIONS.iter().enumerate().filter(|(bit, _)| package.has[suite] >> bit & 1 == 1)
         {
-            let phased = package.phased.filter(|_| bit == 2 && suite == 2);
+            // apt upgrades nothing whose installed version is phased itself; no archive has both.
+            let phased = package
+                .phased
+                .filter(|_| package.installed != bit)
+                .filter(|_| bit == 2 && suite == 2);
             let phased = phased.map(|share| format!("Phased-Update-Percentage: {share}\n"));
             let _ = writeln!(
                 text,
