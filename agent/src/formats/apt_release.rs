@@ -20,7 +20,8 @@ pub struct Release {
     pub valid_until_day: Option<i64>,
     pub not_automatic: bool,
     pub but_automatic_upgrades: bool,
-    pub architectures: Vec<String>,
+    /// Packages for all architectures have a list of their own, beside those of each one.
+    pub has_list_of_all: bool,
     /// Files by their path below the suite, with their size in bytes.
     pub files: HashMap<String, u64>,
 }
@@ -66,7 +67,8 @@ impl Release {
             valid_until_day,
             not_automatic: flag("NotAutomatic"),
             but_automatic_upgrades: flag("ButAutomaticUpgrades"),
-            architectures: text("Architectures").split_whitespace().map(str::to_owned).collect(),
+            has_list_of_all: text("Architectures").split_whitespace().any(|arch| arch == "all")
+                && !text("No-Support-for-Architecture-all").contains("Packages"),
             files: files(&stanza, wanted)?,
         })
     }

@@ -41,7 +41,9 @@ pub(super) fn of(place: &Place, apt: &Apt, reading: &mut Reading<'_>) -> Option<
     for component in components {
         let before = lists.len();
         let mut is_known = false;
-        for arch in source.architectures(&apt.architectures).into_iter().chain(["all"]) {
+        // Debian names a list of all architectures, and says that apt is not to read it.
+        let all = release.has_list_of_all.then_some("all");
+        for arch in source.architectures(&apt.architectures).into_iter().chain(all) {
             let file = match source.is_flat() {
                 true => "Packages".to_owned(),
                 false => format!("{component}/binary-{arch}/Packages"),
