@@ -2,9 +2,15 @@
 //! by its `mod` line and its line in [`ALL`]; a forgotten line does not compile.
 
 mod accounts;
+mod audit;
 mod authorized_keys;
+mod backup;
 mod capacity;
 pub mod declared;
+mod endpoint_protection;
+mod file_permissions;
+mod file_walk;
+mod firewall;
 mod host_os;
 mod kernel;
 mod kernel_clock;
@@ -17,6 +23,7 @@ mod meta;
 mod package_updates;
 mod packages;
 mod platform_trust;
+mod services;
 pub mod ssh_server;
 mod storage;
 mod sudo;
@@ -42,8 +49,14 @@ pub struct Collector {
 /// Every collector, by kind.
 pub const ALL: &[Collector] = &[
     accounts::COLLECTOR,
+    audit::COLLECTOR,
     authorized_keys::COLLECTOR,
+    backup::COLLECTOR,
     capacity::COLLECTOR,
+    endpoint_protection::COLLECTOR,
+    file_permissions::COLLECTOR,
+    file_walk::COLLECTOR,
+    firewall::COLLECTOR,
     host_os::COLLECTOR,
     kernel::COLLECTOR,
     kernel_hardening::COLLECTOR,
@@ -55,6 +68,7 @@ pub const ALL: &[Collector] = &[
     package_updates::COLLECTOR,
     packages::COLLECTOR,
     platform_trust::COLLECTOR,
+    services::COLLECTOR,
     ssh_server::COLLECTOR,
     storage::COLLECTOR,
     sudo::COLLECTOR,

@@ -230,18 +230,6 @@ pub enum ConfigError {
     },
 }
 
-impl LogLevel {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        }
-    }
-}
-
 impl Default for CheckIn {
     fn default() -> Self {
         Self { at_least_every: Duration::from_secs(3600), coalesce: Duration::from_secs(60) }

@@ -5,21 +5,25 @@
 //! Nothing is written, no access times change where the kernel lets us choose, and no child
 //! process is started, but for the commands that the operator of this host listed.
 
+mod bus;
 mod command;
 mod fixture;
+pub mod netlink;
 mod opened;
 mod own;
 mod reading;
 mod resources;
+mod walk;
 
 pub use command::{Command, CommandError, Output};
 pub use fixture::{Fixture, FixtureError};
-pub use opened::Opened;
+pub use opened::{Opened, Stamp};
 pub use own::Own;
 pub use reading::{Failure, Reading};
 pub use resources::{Mounted, Resources};
+pub use walk::{Bounds, Found, Walked};
 
-use rustix::fd::OwnedFd;
+use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::io::Read as _;
@@ -33,6 +37,11 @@ pub const MAX_DIRECTORY_ENTRIES: usize = 100_000;
 const UNSIZED_ROOM: usize = 16 << 10;
 /// Most links of one directory: as many files as a process may open by default (`fs.nr_open`).
 const MAX_LINKS: u64 = 1 << 20;
+
+/// As the kernel bounds it.
+const MAX_ATTRIBUTE_BYTES: usize = 64 << 10;
+/// The root directory of the first process.
+const FIRST_ROOT: &str = "/proc/1/root";
 
 /// A machine, or something that looks like one.
 pub struct Host {
@@ -257,6 +266,44 @@ impl Host {
         Ok(meta_of(&fs::fstat(&file)?))
     }
 
+    /// An extended attribute of what a path leads to; `None` where it has none. Of at most 64 KiB.
+    pub fn attribute(&self, path: &str, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        let root = match &self.door {
+            Door::System { root, .. } => root,
+            Door::Fixture(fixture) => return fixture.attribute(path, true, name),
+        };
+        let file = resolve(root, path, OFlags::PATH | OFlags::CLOEXEC)?;
+        let mut value = vec![0_u8; MAX_ATTRIBUTE_BYTES];
+        // A descriptor of O_PATH has no attributes, but its path has.
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        match fs::getxattr(path, name, &mut value) {
+            Ok(length) => {
+                value.truncate(length);
+                Ok(Some(value))
+            }
+            Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// Shows `visit` every file within bounds. Of the running system, the files of the first
+    /// process: a unit's own view hides directories and has a /tmp of its own.
+    pub fn walk(
+        &self,
+        bounds: &Bounds,
+        visit: &mut dyn FnMut(&Found<'_>),
+    ) -> Result<Walked, ReadError> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match &self.door {
+            Door::System { live: true, .. } => {
+                let root = fs::open(FIRST_ROOT, flags, Mode::empty())?;
+                Ok(walk::of_system(&root, bounds, visit))
+            }
+            Door::System { root, .. } => Ok(walk::of_system(root, bounds, visit)),
+            Door::Fixture(fixture) => Ok(walk::of_fixture(fixture, bounds, visit)),
+        }
+    }
+
     /// What the running system has left.
     pub fn resources(&self) -> Result<Resources, ReadError> {
         match &self.door {
@@ -271,6 +318,30 @@ impl Host {
         match &self.door {
             Door::System { live: true, .. } => command.run(),
             _ => Err(CommandError::Start(ReadError::Absent)),
+        }
+    }
+
+    /// The body of systemd's answer to `ListUnits`. Only the running system has one.
+    pub fn units(&self) -> Result<Vec<u8>, ReadError> {
+        match &self.door {
+            Door::System { live: true, .. } => bus::units(bus::SOCKET),
+            Door::System { .. } => Err(ReadError::Absent),
+            Door::Fixture(fixture) => {
+                fixture.read(bus::SOCKET, MAX_FILE_BYTES).map(|(bytes, _)| bytes)
+            }
+        }
+    }
+
+    /// Asks the kernel. Only the running one answers.
+    pub fn ask(&self, question: &netlink::Question) -> Result<Vec<u8>, ReadError> {
+        match &self.door {
+            Door::System { live: true, .. } => netlink::ask(question),
+            Door::System { .. } => Err(ReadError::Absent),
+            Door::Fixture(fixture) => match fixture.read(question.name, MAX_FILE_BYTES) {
+                Ok((bytes, _)) => Ok(bytes),
+                Err(ReadError::Absent) => Err(ReadError::Denied),
+                Err(error) => Err(error),
+            },
         }
     }
 
@@ -298,6 +369,10 @@ fn resolve(root: &OwnedFd, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> 
     for _ in 0..16 {
         match fs::openat2(root, path, flags, Mode::empty(), within) {
             Err(Errno::AGAIN) => {}
+            // A name that is no text was listed with U+FFFD, by which nothing is found: it is there.
+            Err(Errno::NOENT) if path.contains(char::REPLACEMENT_CHARACTER) => {
+                return Err(Errno::ILSEQ);
+            }
             other => return other,
         }
     }

@@ -3,25 +3,38 @@
 
 use crate::config::{LogFormat, LogLevel};
 use std::io::{self, IsTerminal as _};
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
 
 /// Starts the log. A second start in one process changes nothing.
 pub fn start(level: LogLevel, format: LogFormat) {
     let terminal = io::stderr().is_terminal();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter(level)))
-        .with_writer(io::stderr)
-        .with_target(false);
-    let _ = if is_json(format, terminal) {
-        log.json().flatten_event(true).try_init()
+    let log = fmt::layer().with_writer(io::stderr).with_target(false);
+    let log = if is_json(format, terminal) {
+        log.json().flatten_event(true).boxed()
     } else {
-        log.with_ansi(terminal).try_init()
+        log.with_ansi(terminal).boxed()
     };
+    let _ = tracing_subscriber::registry().with(log.with_filter(filter(level))).try_init();
 }
 
-/// `level` for the agent, warnings for what it is built from.
-fn filter(level: LogLevel) -> String {
-    format!("warn,evidenced_agent={}", level.as_str())
+/// `level` for the agent, warnings for what it is built from. No filter of the environment: that
+/// would bring a whole library of regular expressions.
+fn filter(level: LogLevel) -> Targets {
+    Targets::new().with_default(Level::WARN).with_target("evidenced_agent", tracing_level(level))
+}
+
+fn tracing_level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Error => Level::ERROR,
+        LogLevel::Warn => Level::WARN,
+        LogLevel::Info => Level::INFO,
+        LogLevel::Debug => Level::DEBUG,
+        LogLevel::Trace => Level::TRACE,
+    }
 }
 
 fn is_json(format: LogFormat, terminal: bool) -> bool {
@@ -45,11 +58,13 @@ mod tests {
     }
 
     #[test]
-    fn every_level_is_one_that_the_filter_knows() {
-        for level in
-            [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace]
-        {
-            assert!(EnvFilter::try_new(filter(level)).is_ok(), "{}", level.as_str());
-        }
+    fn a_level_is_that_of_the_agent_and_others_only_warn() {
+        let quiet = filter(LogLevel::Error);
+        assert!(!quiet.would_enable("evidenced_agent::run", &Level::WARN));
+        assert!(quiet.would_enable("hyper", &Level::WARN));
+        let loud = filter(LogLevel::Debug);
+        assert!(loud.would_enable("evidenced_agent::run", &Level::DEBUG));
+        assert!(!loud.would_enable("evidenced_agent::run", &Level::TRACE));
+        assert!(!loud.would_enable("hyper", &Level::INFO));
     }
 }

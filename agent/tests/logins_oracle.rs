@@ -226,7 +226,7 @@ fn rows_are_those_that_sqlite_reads() {
             {
                 let _ = database.rows(&table, &mut |_| {});
             }
-            assert!(at == 0 || Database::open(&bytes[..at]).is_err(), "cut at {at}");
+            assert!(at == 0 || Database::open(&&bytes[..at]).is_err(), "cut at {at}");
         }
     }
     assert!(count > 1000, "{count}");

@@ -459,3 +459,36 @@ fn what_sshd_refuses_is_not_known_and_what_it_accepts_is() {
         }
     }
 }
+
+/// RHEL and Fedora hand the lists of their crypto policy to sshd by an `Include` in a drop-in. The
+/// first line wins: what the main file says after it comes too late.
+#[test]
+fn a_crypto_policy_is_honoured_where_it_is_included() {
+    let policy = "Ciphers aes256-ctr,aes192-ctr\n\
+                  MACs hmac-sha2-512,hmac-sha2-256\n\
+                  KexAlgorithms curve25519-sha256,ecdh-sha2-nistp384\n\
+                  HostKeyAlgorithms ssh-ed25519,rsa-sha2-512\n\
+                  PubkeyAcceptedAlgorithms ssh-ed25519,rsa-sha2-512\n\
+                  HostbasedAcceptedAlgorithms ssh-ed25519\n\
+                  CASignatureAlgorithms ssh-ed25519,rsa-sha2-512\n\
+                  RequiredRSASize 2048\n";
+    for oracle in Oracle::all() {
+        if !oracle.package.starts_with("1:9.2p1") {
+            continue;
+        }
+        oracle.write("policy/opensshserver.txt", policy);
+        oracle.write(
+            "drop-ins/40-redhat-crypto-policies.conf",
+            "Include @/policy/opensshserver.txt\n",
+        );
+        oracle.write("drop-ins/50-redhat.conf", "SyslogFacility AUTHPRIV\nUsePAM yes\n");
+        oracle.write("main", "Include @/drop-ins/*.conf\nCiphers aes128-ctr\nMACs hmac-sha1\n");
+        assert!(check(&oracle), "sshd accepts it");
+        let found = oracle.agent();
+        let algorithms = found.effective_algorithms.expect("algorithms");
+        assert_eq!(algorithms.ciphers, ["aes256-ctr", "aes192-ctr"]);
+        assert_eq!(algorithms.macs, ["hmac-sha2-512", "hmac-sha2-256"]);
+        let origins = found.origins.expect("origins");
+        assert!(origins["ciphers"].ends_with("/policy/opensshserver.txt:1"), "{origins:?}");
+    }
+}

@@ -88,6 +88,8 @@ fn a_file_that_cannot_be_read_takes_facts_away_and_changes_none() {
     let mut checked = 0;
     for kind in [
         "accounts",
+        "backup",
+        "endpoint_protection",
         "host_os",
         "kernel_hardening",
         "listening_ports",

@@ -9,6 +9,7 @@ mod drift;
 mod enrolment;
 mod fleet;
 mod identity;
+mod list;
 pub mod peer;
 pub mod people;
 pub mod problem;

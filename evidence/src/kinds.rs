@@ -6,8 +6,14 @@
 
 pub mod about;
 pub mod accounts;
+pub mod audit;
 pub mod authorized_keys;
+pub mod backup;
 pub mod capacity;
+pub mod endpoint_protection;
+pub mod file_permissions;
+pub mod file_walk;
+pub mod firewall;
 pub mod host_os;
 pub mod kernel;
 pub mod kernel_hardening;
@@ -19,6 +25,7 @@ pub mod meta;
 pub mod package_updates;
 pub mod packages;
 pub mod platform_trust;
+pub mod services;
 pub mod ssh_server;
 pub mod storage;
 pub mod sudo;
@@ -30,8 +37,14 @@ use serde::de::DeserializeOwned;
 
 pub use about::About;
 pub use accounts::Accounts;
+pub use audit::Audit;
 pub use authorized_keys::AuthorizedKeys;
+pub use backup::Backup;
 pub use capacity::Capacity;
+pub use endpoint_protection::EndpointProtection;
+pub use file_permissions::FilePermissions;
+pub use file_walk::FileWalk;
+pub use firewall::Firewall;
 pub use host_os::HostOs;
 pub use kernel::Kernel;
 pub use kernel_hardening::KernelHardening;
@@ -43,6 +56,7 @@ pub use meta::Meta;
 pub use package_updates::PackageUpdates;
 pub use packages::Packages;
 pub use platform_trust::PlatformTrust;
+pub use services::Services;
 pub use ssh_server::SshServer;
 pub use storage::Storage;
 pub use sudo::Sudo;
@@ -94,8 +108,14 @@ impl KindInfo {
 /// Every kind there is, by name.
 pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Accounts>(),
+    KindInfo::of::<Audit>(),
     KindInfo::of::<AuthorizedKeys>(),
+    KindInfo::of::<Backup>(),
     KindInfo::of::<Capacity>(),
+    KindInfo::of::<EndpointProtection>(),
+    KindInfo::of::<FilePermissions>(),
+    KindInfo::of::<FileWalk>(),
+    KindInfo::of::<Firewall>(),
     KindInfo::of::<HostOs>(),
     KindInfo::of::<Kernel>(),
     KindInfo::of::<KernelHardening>(),
@@ -107,6 +127,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<PackageUpdates>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<PlatformTrust>(),
+    KindInfo::of::<Services>(),
     KindInfo::of::<SshServer>(),
     KindInfo::of::<Storage>(),
     KindInfo::of::<Sudo>(),

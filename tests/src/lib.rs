@@ -15,6 +15,8 @@
 mod agent;
 mod api;
 mod collector;
+pub mod machine;
+pub mod on_disk;
 pub mod postgres;
 mod program;
 mod random;
@@ -25,6 +27,7 @@ mod until;
 pub use agent::Agent;
 pub use api::{Answer, Api, log_key};
 pub use collector::{Collector, Store};
+pub use machine::Sound;
 pub use program::{Ended, program, traced};
 pub use random::Random;
 pub use receiver::Receiver;

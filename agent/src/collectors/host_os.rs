@@ -70,6 +70,15 @@ fn read_release(
     }
 }
 
+/// The family alone, for kinds whose files differ by it.
+pub(super) fn family_of(reading: &mut Reading<'_>) -> Option<Family> {
+    let (_, release) = read_release(reading).ok()?;
+    let id = release.get("ID")?.to_lowercase();
+    let like = release.get("ID_LIKE").map(|like| like.to_lowercase()).unwrap_or_default();
+    let like: Vec<_> = like.split_whitespace().map(str::to_owned).collect();
+    Some(family(&id, &like))
+}
+
 fn family(id: &str, like: &[String]) -> Family {
     let names = std::iter::once(id).chain(like.iter().map(String::as_str));
     let family = names.filter_map(|name| match name {

@@ -6,13 +6,14 @@
 //! /run/reboot-required. So the versions decide, and a kernel whose package is not known leaves the
 //! question open.
 
-use super::{Collector, facts, packages};
-use crate::formats::dpkg_version;
+mod images;
+
+use super::packages::Database;
+use super::{Collector, facts};
 use crate::host::{Failure, ReadError, Reading};
-use evidence::Status;
 use evidence::kinds::Kind;
-use evidence::kinds::kernel::{CpuVulnerability, Installed, Kernel, Lockdown, VulnerabilityState};
-use std::cmp::Ordering;
+use evidence::kinds::kernel::{CpuVulnerability, Kernel, Lockdown, VulnerabilityState};
+use images::Images;
 use std::collections::BTreeMap;
 
 pub(super) const COLLECTOR: Collector = Collector {
@@ -24,8 +25,8 @@ pub(super) const COLLECTOR: Collector = Collector {
 
 const RELEASE: &str = "/proc/sys/kernel/osrelease";
 const VULNERABILITIES: &str = "/sys/devices/system/cpu/vulnerabilities";
-/// Ubuntu and some others leave one of them for a restart that is due.
-const MARKS: [&str; 2] = ["/run/reboot-required", "/var/run/reboot-required"];
+/// Ubuntu and some others leave one of them for a restart that is due; SUSE the last.
+const MARKS: [&str; 3] = ["/run/reboot-required", "/var/run/reboot-required", "/run/reboot-needed"];
 /// Words of the command line that may leave the host.
 const WORDS: [&str; 18] = [
     "apparmor",
@@ -50,24 +51,20 @@ const WORDS: [&str; 18] = [
 const DAY_S: i64 = 86_400;
 
 fn collect(reading: &mut Reading<'_>) -> Result<Kernel, Failure> {
-    let installed = match reading.apart(packages::collect) {
-        Ok(packages) => Some(images(&packages.items)),
-        // Without a database that is read, nothing is known of packages.
-        Err(Failure(Status::Unsupported | Status::Absent)) => None,
-        Err(failure) => return Err(failure),
-    };
+    // Without a database that is read whole nothing is known of packages; what the kernel says of
+    // itself is.
+    let images = reading.apart(images).ok();
     let live = reading.is_live();
     let running = live.then(|| line(reading, RELEASE)).flatten();
-    let running_version = live.then(|| running_version(reading)).flatten();
-    let required = match (&running, live) {
-        (Some(running), true) => required(
-            reading,
-            running,
-            running_version.as_deref(),
-            installed.as_deref().unwrap_or_default(),
-        ),
+    let mut running_version = live.then(|| running_version(reading)).flatten();
+    if let (None, Some(images), Some(running)) = (&running_version, &images, &running) {
+        running_version = images.version_of(running);
+    }
+    let required = match &running {
+        Some(running) => required(reading, running, running_version.as_deref(), images.as_ref()),
         _ => None,
     };
+    let installed = images.as_ref().map(Images::facts);
     let facts = Kernel {
         reboot_required: required.as_ref().map(|required| required.is_due),
         reboot_required_since_day: required.as_ref().and_then(|required| required.since_day),
@@ -103,19 +100,10 @@ fn line(reading: &mut Reading<'_>, path: &str) -> Option<String> {
     reading.text(path).ok().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
 }
 
-/// Packages that hold an image, not those that only ask for the newest one.
-fn images(packages: &[evidence::kinds::packages::Package]) -> Vec<Installed> {
-    let image = |package: &evidence::kinds::packages::Package| {
-        let name = package.name.strip_prefix("linux-image-")?;
-        let release = name.strip_prefix("unsigned-").unwrap_or(name);
-        let begins = release.starts_with(|c: char| c.is_ascii_digit());
-        (begins && !release.ends_with("-dbg") && !release.ends_with("-dbgsym"))
-            .then(|| Installed { release: release.to_owned(), version: package.version.clone() })
-    };
-    let mut images: Vec<_> = packages.iter().filter_map(image).collect();
-    images.sort();
-    images.dedup();
-    images
+fn images(reading: &mut Reading<'_>) -> Result<Images, Failure> {
+    let database = Database::find(reading)?;
+    let records = database.records(reading, &images::is_wanted)?;
+    Ok(Images::of(database.manager(), &records))
 }
 
 /// `… #1 SMP PREEMPT_DYNAMIC Debian 6.1.140-1 (2025-05-22)`, or `Ubuntu 6.8.0-60.63-generic 6.8.12`:
@@ -141,48 +129,36 @@ struct Required {
 
 /// What the mark, or the versions of the packages, say.
 fn required(
-    reading: &mut Reading<'_>,
+    reading: &Reading<'_>,
     running: &str,
     running_version: Option<&str>,
-    installed: &[Installed],
+    images: Option<&Images>,
 ) -> Option<Required> {
+    let marked = mark(reading)?;
+    let waiting = images.and_then(|images| images.waiting(running, running_version));
+    if marked.is_none() && waiting.as_ref()?.is_empty() {
+        return Some(Required { is_due: false, since_day: None });
+    }
+    // The first that waits counts: a mark is written anew with every package that asks for a restart,
+    // and a newer kernel does not make the one before it younger.
+    let own_counts = running_version.is_some() || images.is_some_and(Images::goes_by_release);
+    let since_day = waiting.filter(|_| own_counts).and_then(|waiting| {
+        let came = waiting.iter().map(|image| image.came_day(reading));
+        came.chain(marked.map(Some)).min().flatten()
+    });
+    Some(Required { is_due: true, since_day })
+}
+
+/// The day of the mark, if there is one; nothing if that cannot be told.
+fn mark(reading: &Reading<'_>) -> Option<Option<i64>> {
     for mark in MARKS {
         match reading.stat(mark) {
-            Ok(meta) => {
-                let since_day = Some(meta.modified_s.div_euclid(DAY_S));
-                return Some(Required { is_due: true, since_day });
-            }
+            Ok(meta) => return Some(Some(meta.modified_s.div_euclid(DAY_S))),
             Err(ReadError::Absent) => {}
             Err(_) => return None,
         }
     }
-    let same = installed.iter().find(|image| image.release == running);
-    let version = running_version.or(same.map(|same| same.version.as_str()))?;
-    let newest = installed
-        .iter()
-        .filter(|image| flavour(&image.release) == flavour(running))
-        .max_by(|a, b| dpkg_version::compare(&a.version, &b.version))?;
-    if dpkg_version::compare(&newest.version, version) != Ordering::Greater {
-        // The same package may have been replaced under the running kernel, and its own may be gone:
-        // without the version that runs, or its package, nobody can tell.
-        let is_known = same.is_some() && running_version.is_some();
-        return is_known.then_some(Required { is_due: false, since_day: None });
-    }
-    let list = format!("/var/lib/dpkg/info/linux-image-{}.list", newest.release);
-    let came = reading.stat(&list).ok().map(|meta| meta.modified_s.div_euclid(DAY_S));
-    Some(Required { is_due: true, since_day: came })
-}
-
-/// `6.1.0-37-cloud-amd64` → `cloud-amd64`: what comes after the last number.
-fn flavour(release: &str) -> &str {
-    let mut flavour = release;
-    while let Some((before, after)) = flavour.split_once('-') {
-        if !before.starts_with(|c: char| c.is_ascii_digit()) {
-            break;
-        }
-        flavour = after;
-    }
-    flavour
+    Some(None)
 }
 
 /// `[none] integrity confidentiality`.

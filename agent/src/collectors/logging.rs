@@ -10,6 +10,7 @@ use crate::formats::systemd_config;
 use crate::host::{Failure, FileKind, ReadError, Reading};
 use evidence::kinds::logging::{Journald, Shipper, Storage, Syslog, SyslogDaemon};
 use evidence::kinds::{Kind, Logging};
+use std::collections::BTreeMap;
 
 pub(super) const COLLECTOR: Collector = Collector {
     kind: Logging::NAME,
@@ -17,6 +18,12 @@ pub(super) const COLLECTOR: Collector = Collector {
     live_only: false,
     collect: |reading| collect(reading).and_then(facts),
 };
+
+const JOURNALD_UNIT: &str = "systemd-journald.service";
+/// Levels of syslog(3), the gravest first: as words, and as their numbers.
+const LEVELS: [&str; 8] = ["emerg", "alert", "crit", "err", "warning", "notice", "info", "debug"];
+const INFO: usize = 6;
+const DEBUG: usize = 7;
 
 /// Programs of syslog daemons, and the unit where it is known.
 const DAEMONS: [(&str, SyslogDaemon, &str); 7] = [
@@ -108,31 +115,47 @@ fn journald(reading: &mut Reading<'_>) -> Result<Journald, Failure> {
     facts.storage = storage;
     facts.system_max_use_bytes = setting("SystemMaxUse").and_then(systemd_config::bytes);
     facts.max_retention_s = setting("MaxRetentionSec").map_or(Some(0), systemd_config::seconds);
-    facts.forward_to_syslog = setting("ForwardToSyslog").and_then(systemd_config::boolean);
+    facts.forward_to_syslog = match keeps(setting("MaxLevelSyslog"), DEBUG) {
+        Some(true) => setting("ForwardToSyslog").and_then(systemd_config::boolean),
+        _ => Some(false),
+    };
     facts.seal = setting("Seal").map_or(Some(true), systemd_config::boolean);
     facts.persistent = match storage {
         Some(Storage::Auto) => journal_directory(reading).ok(),
         other => other.map(|storage| storage == Storage::Persistent),
     };
+    if facts.persistent == Some(true) {
+        let is_masked = systemd::unit(reading, JOURNALD_UNIT)? == systemd::Unit::Masked;
+        facts.persistent = keeps(setting("MaxLevelStore"), INFO).map(|keeps| keeps && !is_masked);
+    }
+    journald_gaps(reading, &facts, &settings);
+    Ok(facts)
+}
+
+/// What is configured and not understood.
+fn journald_gaps(reading: &mut Reading<'_>, facts: &Journald, settings: &BTreeMap<String, String>) {
+    let is_set = |key: &str| settings.contains_key(key);
     for (field, is_unread) in [
         ("storage", facts.storage.is_none()),
         ("persistent", facts.persistent.is_none()),
         ("max_retention_s", facts.max_retention_s.is_none()),
         ("seal", facts.seal.is_none()),
-        (
-            "system_max_use_bytes",
-            facts.system_max_use_bytes.is_none() && setting("SystemMaxUse").is_some(),
-        ),
-        (
-            "forward_to_syslog",
-            facts.forward_to_syslog.is_none() && setting("ForwardToSyslog").is_some(),
-        ),
+        ("system_max_use_bytes", facts.system_max_use_bytes.is_none() && is_set("SystemMaxUse")),
+        ("forward_to_syslog", facts.forward_to_syslog.is_none() && is_set("ForwardToSyslog")),
     ] {
         if is_unread {
             reading.unread(&format!("journald.{field}"));
         }
     }
-    Ok(facts)
+}
+
+/// Whether journald takes messages of a level, and so of all that are graver: by default all. `None`
+/// for a word that is no level.
+fn keeps(setting: Option<&str>, level: usize) -> Option<bool> {
+    let Some(word) = setting.filter(|word| !word.is_empty()) else { return Some(true) };
+    let position = LEVELS.iter().position(|level| *level == word);
+    let highest = position.or_else(|| word.parse().ok()).filter(|level| *level <= DEBUG)?;
+    Some(highest >= level)
 }
 
 fn journal_directory(reading: &Reading<'_>) -> Result<bool, ReadError> {

@@ -102,14 +102,14 @@ fn enforce(reading: &mut Reading<'_>) -> Option<bool> {
     }
 }
 
-/// selinux_config(5): `SELINUX=`, the last line counts; None without the file.
+/// selinux_config(5): as libselinux reads it, the first line counts that begins with `SELINUX=`, and
+/// one behind blanks is none. None without the file.
 fn configured(reading: &mut Reading<'_>) -> Result<Option<SelinuxMode>, Failure> {
     let text = match reading.config(SELINUX_CONFIG) {
         Err(ReadError::Absent) => return Ok(None),
         other => other?,
     };
-    let lines = text.lines().map(str::trim);
-    let said = lines.filter_map(|line| line.strip_prefix("SELINUX=")).next_back();
+    let said = text.lines().find_map(|line| line.strip_prefix("SELINUX="));
     match said.map(|word| word.trim().to_ascii_lowercase()).as_deref() {
         Some("enforcing") => Ok(Some(SelinuxMode::Enforcing)),
         Some("permissive") => Ok(Some(SelinuxMode::Permissive)),

@@ -5,6 +5,7 @@
 //! refuses to start), no setting is reported at all: an unread line can set anything, and when
 //! sshd refuses the files, what runs was configured by older ones.
 
+mod build;
 mod checks;
 mod effective;
 mod host_keys;
@@ -15,10 +16,11 @@ mod worst;
 
 use super::{Collector, facts};
 use crate::formats::sshd_config::{Release, defaults};
-use crate::host::{Failure, Reading};
+use crate::host::{Failure, ReadError, Reading};
+use build::Build;
 use effective::Effective;
 use evidence::kinds::{Kind, SshServer};
-use install::Installed;
+use install::{Installed, Package};
 use load::{Cause, Directive, Problem};
 pub use start::Options;
 
@@ -30,6 +32,8 @@ pub(super) const COLLECTOR: Collector = Collector {
 };
 
 const MAIN_FILE: &str = "/etc/ssh/sshd_config";
+/// SUSE's own, which counts where the other is missing.
+const VENDOR_FILE: &str = "/usr/etc/ssh/sshd_config";
 /// Everything that the configuration decides.
 const CONFIGURED: [&str; 6] =
     ["effective_algorithms", "global", "host_keys", "matches", "origins", "worst"];
@@ -40,9 +44,9 @@ pub(super) fn collect(reading: &mut Reading<'_>) -> Result<SshServer, Failure> {
         Installed::Yes(package) => package,
     };
     let options = start::options(reading);
-    let main = options.config.clone().unwrap_or_else(|| MAIN_FILE.to_owned());
+    let main = options.config.clone().unwrap_or_else(|| main_file(reading).to_owned());
     let mut data = match package {
-        Some(package) => configuration(reading, &main, &options, &package),
+        Some(package) => configured(reading, &main, &options, &package),
         None => {
             // Without the release neither the language nor the defaults are known.
             reading.unread("version");
@@ -53,6 +57,11 @@ pub(super) fn collect(reading: &mut Reading<'_>) -> Result<SshServer, Failure> {
     data.socket_activated = options.socket_activated;
     data.running = running(reading, &data, &options);
     Ok(data)
+}
+
+fn main_file(reading: &Reading<'_>) -> &'static str {
+    let is_absent = reading.lstat(MAIN_FILE) == Err(ReadError::Absent);
+    if is_absent && reading.lstat(VENDOR_FILE).is_ok() { VENDOR_FILE } else { MAIN_FILE }
 }
 
 fn bare(installed: bool) -> SshServer {
@@ -91,10 +100,20 @@ pub fn configuration(
     options: &Options,
     package: &str,
 ) -> SshServer {
-    let version = install::upstream(package);
+    let package = Package { version: package.to_owned(), build: Build::Debian };
+    configured(reading, main, options, &package)
+}
+
+fn configured(
+    reading: &mut Reading<'_>,
+    main: &str,
+    options: &Options,
+    package: &Package,
+) -> SshServer {
+    let version = install::upstream(&package.version);
     let mut data = bare(true);
-    data.version = Some(version.to_owned());
-    let Some(release) = Release::parse(version).filter(|release| release.is_understood()) else {
+    data.version = Some(version.clone());
+    let Some(release) = Release::parse(&version).filter(|release| release.is_understood()) else {
         CONFIGURED.iter().chain(&["unresolved"]).for_each(|field| reading.unread(field));
         return data;
     };
@@ -127,22 +146,34 @@ fn apply(
     reading: &mut Reading<'_>,
     data: &mut SshServer,
     effective: &Effective<'_>,
-    package: &str,
+    package: &Package,
     unresolved: &mut Vec<String>,
 ) {
-    let table = defaults::table(effective.release, package);
+    let table = match package.build {
+        Build::Debian => defaults::table(effective.release, &package.version),
+        Build::Upstream | Build::Other => None,
+    };
     let mut refused = checks::refused(effective);
     match table.map(|table| effective.algorithms(&table)) {
         Some(Ok(algorithms)) => data.effective_algorithms = Some(algorithms),
         Some(Err(directive)) => refused.push(directive),
-        None => reading.unread("effective_algorithms"),
+        // A crypto policy names all of them: then the defaults do not matter.
+        None => data.effective_algorithms = effective.written_algorithms(),
+    }
+    if data.effective_algorithms.is_none() {
+        reading.unread("effective_algorithms");
     }
     if !refused.is_empty() {
         unresolved.extend(refused.into_iter().map(|directive| told_refused(reading, directive)));
         return;
     }
-    data.global = Some(effective.settings());
-    data.worst = Some(effective.worst());
+    if package.build.is_known(effective) {
+        data.global = Some(effective.settings());
+        data.worst = Some(effective.worst());
+    } else {
+        reading.unread("global");
+        reading.unread("worst");
+    }
     data.matches = Some(effective.matches());
     data.origins = Some(effective.origins());
     match host_keys::read(reading, effective.host_keys()) {

@@ -2,10 +2,10 @@
 //! /sys. Mounts are those of the first process, which CAP_SYS_PTRACE shows. Only of the running system.
 
 mod devices;
-mod mounts;
+pub(super) mod mounts;
 
 use super::{Collector, facts};
-use crate::host::{Failure, ReadError, Reading};
+use crate::host::{Failure, FileKind, ReadError, Reading};
 use devices::{Device, encryption};
 use evidence::Status;
 use evidence::kinds::Kind;
@@ -86,6 +86,15 @@ fn filesystems(reading: &mut Reading<'_>, mounts: &[Mount]) -> Vec<Filesystem> {
     found
 }
 
+/// Whether a mount is of this machine's own disks or memory, and is no device file system.
+pub(super) fn is_local(mount: &Mount) -> bool {
+    matches!(place(mount), Place::Device | Place::Of(StorageKind::Memory))
+}
+
+pub(super) fn is_network(mount: &Mount) -> bool {
+    matches!(place(mount), Place::Of(StorageKind::Network))
+}
+
 /// Where a file system has its files.
 enum Place {
     /// It has none: it shows what the kernel knows.
@@ -110,6 +119,28 @@ fn place(mount: &Mount) -> Place {
         fuse if fuse == "fuse" || fuse.starts_with("fuse.") => Place::Of(StorageKind::Other),
         _ if mount.source.starts_with("/dev/") || mount.fstype == "zfs" => Place::Device,
         _ => Place::Of(StorageKind::Other),
+    }
+}
+
+/// Whether a path of the running system lies on a network file system; false when it lies on a
+/// device. None when neither is sure, as with memory, FUSE, and a link on the way.
+pub(super) fn is_on_network(reading: &mut Reading<'_>, path: &str) -> Option<bool> {
+    let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
+    for end in ends {
+        if reading.lstat(path.get(..end)?).ok()?.kind == FileKind::Link {
+            return None;
+        }
+    }
+    let mounts = mounts::parse(&reading.text(MOUNTS).ok()?).ok()?;
+    let holds = |mount: &&Mount| match path.strip_prefix(mount.target.trim_end_matches('/')) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/'),
+        None => false,
+    };
+    // Of two at one place the later one hides the other: the last of the longest.
+    match place(mounts.iter().filter(holds).max_by_key(|mount| mount.target.len())?) {
+        Place::Device => Some(false),
+        Place::Of(StorageKind::Network) => Some(true),
+        _ => None,
     }
 }
 

@@ -14,6 +14,7 @@ use crate::formats::sudoers::settings::Settings;
 use crate::host::{Failure, ReadError, Reading};
 use aliases::Aliases;
 use evidence::Status;
+use evidence::kinds::packages::Manager;
 use evidence::kinds::sudo::Defaults;
 use evidence::kinds::{Kind, Sudo};
 use load::{Loaded, Located};
@@ -26,10 +27,13 @@ pub(super) const COLLECTOR: Collector = Collector {
     collect: |reading| collect(reading).and_then(facts),
 };
 
+/// How long a password is remembered: as Debian and Ubuntu build sudo, and as sudoers(5) has it.
+const DEBIAN_TIMEOUT_S: i64 = 15 * 60;
+const TIMEOUT_S: i64 = 5 * 60;
 const NSSWITCH: &str = "/etc/nsswitch.conf";
 
 fn collect(reading: &mut Reading<'_>) -> Result<Sudo, Failure> {
-    let release = install::release(reading)?;
+    let installed = install::installed(reading)?;
     install::refuse_other_policy(reading)?;
     let loaded = load::load(reading)?;
     let ldap_source = ldap_source(reading);
@@ -47,11 +51,11 @@ fn collect(reading: &mut Reading<'_>) -> Result<Sudo, Failure> {
             reading.unread(field);
         }
         // Faults of the grammar are still reported.
-        policy(reading, &loaded, release)?;
+        policy(reading, &loaded, &installed)?;
         return Ok(sudo);
     }
     let people = People::read(reading);
-    let (aliases, settings) = policy(reading, &loaded, release)?;
+    let (aliases, settings) = policy(reading, &loaded, &installed)?;
     let expanded = entries::expand(&loaded.statements, &aliases);
     sudo.resolved_principals = people.as_ref().map(|people| people.granted(&expanded));
     sudo.entries =
@@ -68,10 +72,11 @@ fn collect(reading: &mut Reading<'_>) -> Result<Sudo, Failure> {
 fn policy(
     reading: &mut Reading<'_>,
     loaded: &Loaded,
-    release: install::Release,
+    installed: &install::Sudo,
 ) -> Result<(Aliases, Settings), Failure> {
     let aliases = Aliases::of(&loaded.statements).map_err(|at| refuse(reading, at))?;
-    let mut settings = Settings::built_in(release.uses_pty());
+    let timeout_s = if installed.manager == Manager::Dpkg { DEBIAN_TIMEOUT_S } else { TIMEOUT_S };
+    let mut settings = Settings::built_in(installed.release.uses_pty(), timeout_s);
     for located in &loaded.statements {
         let What::Defaults { scope, settings: lines } = &located.what else { continue };
         for setting in lines {
@@ -93,7 +98,7 @@ fn defaults(settings: &Settings) -> Defaults {
     let timeout = settings.longest_timeout_s();
     Defaults {
         use_pty: settings.always("use_pty"),
-        syslog: settings.is_always_set("syslog"),
+        syslog: settings.is_always_set("syslog") && settings.is_always_set("syslog_goodpri"),
         logfile: settings.strongest_text("logfile"),
         log_allowed: settings.always("log_allowed"),
         timestamp_expires: timeout.is_some(),
@@ -103,7 +108,7 @@ fn defaults(settings: &Settings) -> Defaults {
         env_reset: settings.always("env_reset"),
         secure_path: settings.strongest_text("secure_path"),
         log_output: settings.always("log_output"),
-        targetpw: settings.ever("targetpw"),
+        targetpw: ["targetpw", "rootpw", "runaspw"].iter().any(|flag| settings.ever(flag)),
     }
 }
 

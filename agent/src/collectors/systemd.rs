@@ -167,6 +167,45 @@ pub(super) fn enabled(reading: &Reading<'_>, name: &str) -> Result<bool, ReadErr
     Ok(false)
 }
 
+/// The settings of one section of a unit and its drop-ins, in the order in which they are applied;
+/// None where there is no such unit, or it is masked.
+pub(super) fn unit_settings(
+    reading: &mut Reading<'_>,
+    name: &str,
+    section: &str,
+) -> Result<Option<Vec<(String, String)>>, Failure> {
+    if !matches!(unit(reading, name)?, Unit::There { .. }) {
+        return Ok(None);
+    }
+    let mut settings = Vec::new();
+    for directory in UNIT_DIRECTORIES {
+        let path = format!("{directory}/{name}");
+        let text = match reading.config(&path) {
+            Err(ReadError::Absent) => continue,
+            other => other?,
+        };
+        settings.extend(parsed(reading, &path, &text, section)?);
+        break;
+    }
+    for path in drop_ins(reading, &format!("systemd/system/{name}.d"))? {
+        let text = reading.config(&path)?;
+        settings.extend(parsed(reading, &path, &text, section)?);
+    }
+    Ok(Some(settings))
+}
+
+/// The values of a key that is a list: each adds to it, and an empty one empties it.
+pub(super) fn listed<'s>(settings: &'s [(String, String)], key: &str) -> Vec<&'s str> {
+    let mut values = Vec::new();
+    for (_, value) in settings.iter().filter(|(name, _)| name == key) {
+        match value.is_empty() {
+            true => values.clear(),
+            false => values.push(value.as_str()),
+        }
+    }
+    values
+}
+
 /// Whether the unit that packages installed is started with another command: a unit of its name
 /// under /etc or /run, or a drop-in there that sets one.
 pub(super) fn has_other_command(reading: &mut Reading<'_>, name: &str) -> Result<bool, ReadError> {

@@ -67,7 +67,7 @@ fn what_is_set_is_what_is_meant() {
     assert_eq!(config.check_in.at_least_every, CheckIn::default().at_least_every);
     assert_eq!(config.schedule["packages"], Schedule::Off);
     assert_eq!(config.spool.max_size, 1 << 30);
-    assert_eq!((config.log.level.as_str(), config.log.format), ("warn", LogFormat::Json));
+    assert_eq!((config.log.level, config.log.format), (LogLevel::Warn, LogFormat::Json));
     let config = parse("schedule.packages = \"30 4 * * Mon\"\n").expect("valid");
     assert_eq!(config.schedule["packages"], Schedule::Cron("30 4 * * Mon".to_owned()));
 }

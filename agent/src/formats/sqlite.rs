@@ -1,8 +1,10 @@
-//! A reader of SQLite database files (sqlite.org/fileformat2.html): the rows of one ordinary table,
-//! from the bytes of a whole file. It opens nothing, takes no lock and writes nothing; whoever reads
-//! the file sees to it that no journal says otherwise. Enough for the records of logins, and small:
-//! UTF-8 databases, tables with a rowid, no indexes.
+//! A reader of SQLite database files (sqlite.org/fileformat2.html): the rows of one ordinary table.
+//! It opens nothing, takes no lock and writes nothing; whoever reads the file hands its write-ahead
+//! log over ([`Wal`]), and sees to it that no other journal says otherwise. Enough for the records of
+//! logins and packages, and small: UTF-8 databases, tables with a rowid, no indexes.
 
+use super::random_access::RandomAccess;
+use super::sqlite_wal::Wal;
 use std::collections::HashMap;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -23,20 +25,23 @@ pub enum SqliteError {
     Page(u32),
 }
 
-/// A value that is no larger than it must be: whole numbers and texts.
+/// A value that is no larger than it must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
     Null,
     Int(i64),
     Text(&'a [u8]),
-    /// A floating number or a blob.
+    Blob(&'a [u8]),
+    /// A floating number.
     Other,
 }
 
-/// A database file in memory.
-#[derive(Debug)]
+/// A database file, and what its log has of it.
 pub struct Database<'a> {
-    bytes: &'a [u8],
+    file: &'a dyn RandomAccess,
+    wal: Option<&'a Wal<'a>>,
+    /// Pages of the file, or by the last transaction of the log.
+    pages: u32,
     page_bytes: usize,
     /// Bytes of a page that hold data.
     usable: usize,
@@ -45,8 +50,8 @@ pub struct Database<'a> {
 /// What a walk may still read. A damaged tree may lead in circles: there are no more pages and no
 /// more payload in it than the file is long.
 struct Left {
-    pages: usize,
-    bytes: usize,
+    pages: u32,
+    bytes: u64,
 }
 
 /// A table of a database.
@@ -66,15 +71,21 @@ impl Table {
 
 impl<'a> Database<'a> {
     /// Reads the header. An empty file is a database without tables.
-    pub fn open(bytes: &'a [u8]) -> Result<Self, SqliteError> {
-        if bytes.is_empty() {
-            return Ok(Self { bytes, page_bytes: 512, usable: 512 });
+    pub fn open(file: &'a dyn RandomAccess) -> Result<Self, SqliteError> {
+        Self::with_log(file, None)
+    }
+
+    /// The same with the transactions of a log.
+    pub fn with_log(
+        file: &'a dyn RandomAccess,
+        wal: Option<&'a Wal<'a>>,
+    ) -> Result<Self, SqliteError> {
+        let wal = wal.filter(|wal| wal.pages() > 0);
+        if file.size_bytes() == 0 && wal.is_none() {
+            return Ok(Self { file, wal, pages: 0, page_bytes: 512, usable: 512 });
         }
-        if !bytes.starts_with(MAGIC) {
-            return Err(SqliteError::NotADatabase);
-        }
-        let header = bytes.get(..HEADER_BYTES).ok_or(SqliteError::Truncated)?;
-        let page_bytes = match u16_at(header, 16) {
+        let header = Self::header(file, wal)?;
+        let page_bytes = match u16_at(&header, 16) {
             1 => 65_536,
             size => usize::from(size),
         };
@@ -83,23 +94,59 @@ impl<'a> Database<'a> {
             return Err(SqliteError::NotADatabase);
         }
         // Version to read with, and text encoding: 0 as long as nothing was created.
-        if !(1..=2).contains(&header[19]) || u32_at(header, 56) > 1 {
+        if !(1..=2).contains(&header[19]) || u32_at(&header, 56) > 1 {
             return Err(SqliteError::Unsupported);
         }
-        // The number of pages counts where the last writer knew of it.
-        let pages = u32_at(header, 28) as usize;
-        let is_valid = u32_at(header, 24) == u32_at(header, 92) && pages > 0;
-        let whole = bytes.len().is_multiple_of(page_bytes);
-        if !whole || (is_valid && bytes.len() / page_bytes < pages) {
+        let pages = match wal {
+            Some(wal) if wal.page_bytes() == page_bytes => wal.pages(),
+            Some(_) => return Err(SqliteError::NotADatabase),
+            None => Self::pages(file, &header, page_bytes)?,
+        };
+        Ok(Self { file, wal, pages, page_bytes, usable })
+    }
+
+    fn header(
+        file: &dyn RandomAccess,
+        wal: Option<&Wal<'_>>,
+    ) -> Result<[u8; HEADER_BYTES], SqliteError> {
+        let mut header = [0; HEADER_BYTES];
+        let known = wal.is_some_and(|wal| wal.fill(1, &mut header));
+        if !known {
+            let short = usize::try_from(file.size_bytes()).unwrap_or(HEADER_BYTES);
+            let there = short.min(HEADER_BYTES);
+            if !file.fill(0, &mut header[..there]) || !MAGIC.starts_with(&header[..there.min(16)]) {
+                return Err(SqliteError::NotADatabase);
+            }
+            if there < HEADER_BYTES {
+                return Err(SqliteError::Truncated);
+            }
+        }
+        match header.starts_with(MAGIC) {
+            true => Ok(header),
+            false => Err(SqliteError::NotADatabase),
+        }
+    }
+
+    /// The number of pages; the header counts them where the last writer knew of it.
+    fn pages(
+        file: &dyn RandomAccess,
+        header: &[u8],
+        page_bytes: usize,
+    ) -> Result<u32, SqliteError> {
+        let counted = u32_at(header, 28);
+        let is_valid = u32_at(header, 24) == u32_at(header, 92) && counted > 0;
+        let (size, page) = (file.size_bytes(), page_bytes as u64);
+        let there = u32::try_from(size / page).map_err(|_| SqliteError::Unsupported)?;
+        if !size.is_multiple_of(page) || (is_valid && there < counted) {
             return Err(SqliteError::Truncated);
         }
-        Ok(Self { bytes, page_bytes, usable })
+        Ok(there)
     }
 
     /// Whether nothing was made in the database yet.
     pub fn is_new(&self) -> Result<bool, SqliteError> {
         let mut is_new = true;
-        if !self.bytes.is_empty() {
+        if self.pages > 0 {
             self.walk(1, &mut |_| is_new = false)?;
         }
         Ok(is_new)
@@ -107,7 +154,7 @@ impl<'a> Database<'a> {
 
     /// Finds a table by its name; `None` if there is none.
     pub fn table(&self, name: &str) -> Result<Option<Table>, SqliteError> {
-        if self.bytes.is_empty() {
+        if self.pages == 0 {
             return Ok(None);
         }
         let mut found = None;
@@ -135,8 +182,8 @@ impl<'a> Database<'a> {
     }
 
     fn walk(&self, root: u32, each: &mut dyn FnMut(&[Value<'_>])) -> Result<(), SqliteError> {
-        let pages = self.bytes.len() / self.page_bytes;
-        let mut left = Left { pages, bytes: self.bytes.len() };
+        let bytes = u64::from(self.pages) * self.page_bytes as u64;
+        let mut left = Left { pages: self.pages, bytes };
         self.page(root, MAX_DEPTH, &mut left, each)
     }
 
@@ -150,7 +197,7 @@ impl<'a> Database<'a> {
         let damaged = SqliteError::Page(number);
         left.pages = left.pages.checked_sub(1).ok_or(damaged.clone())?;
         let depth = depth.checked_sub(1).ok_or(damaged.clone())?;
-        let page = self.page_at(number)?;
+        let page = &self.page_at(number)?[..];
         let head = if number == 1 { HEADER_BYTES } else { 0 };
         let (is_leaf, cells_at) = match page[head] {
             0x0d => (true, head + 8),
@@ -173,10 +220,20 @@ impl<'a> Database<'a> {
     }
 
     /// A page, counted from 1.
-    fn page_at(&self, number: u32) -> Result<&'a [u8], SqliteError> {
-        let start = (number as usize).checked_sub(1).and_then(|n| n.checked_mul(self.page_bytes));
-        let page = start.and_then(|start| self.bytes.get(start..start + self.page_bytes));
-        page.ok_or(SqliteError::Page(number))
+    fn page_at(&self, number: u32) -> Result<Vec<u8>, SqliteError> {
+        let mut page = vec![0; self.page_bytes];
+        if self.fill(number, &mut page) { Ok(page) } else { Err(SqliteError::Page(number)) }
+    }
+
+    /// The page as the log has it, or else the file.
+    fn fill(&self, number: u32, page: &mut [u8]) -> bool {
+        if number == 0 || number > self.pages {
+            return false;
+        }
+        if self.wal.is_some_and(|wal| wal.fill(number, page)) {
+            return true;
+        }
+        self.file.fill(u64::from(number - 1) * self.page_bytes as u64, page)
     }
 
     /// The payload of a leaf cell: what stands on the page, and the rest on overflow pages.
@@ -184,16 +241,22 @@ impl<'a> Database<'a> {
         let (length, a) = varint(cell)?;
         let (_rowid, b) = varint(&cell[a..])?;
         let length = usize::try_from(length).ok()?;
-        left.bytes = left.bytes.checked_sub(length)?;
+        left.bytes = left.bytes.checked_sub(length as u64)?;
         let local = self.local(length);
         let rest = &cell[a + b..];
         let mut payload = rest.get(..local)?.to_vec();
-        let mut next = if local < length { rest.get(local..local + 4)? } else { &[0; 4] };
-        while payload.len() < length {
-            let page = self.page_at(u32_at(next, 0)).ok()?;
-            let more = (length - payload.len()).min(self.usable - 4);
-            payload.extend_from_slice(page.get(4..4 + more)?);
-            next = &page[..4];
+        if local < length {
+            payload.reserve(length - local);
+            let mut next = u32_at(rest.get(local..local + 4)?, 0);
+            let mut page = vec![0; self.page_bytes];
+            while payload.len() < length {
+                if !self.fill(next, &mut page) {
+                    return None;
+                }
+                let more = (length - payload.len()).min(self.usable - 4);
+                payload.extend_from_slice(page.get(4..4 + more)?);
+                next = u32_at(&page, 0);
+            }
         }
         Some(payload)
     }
@@ -240,8 +303,9 @@ fn record(payload: &[u8]) -> Option<Vec<Value<'_>>> {
             8 => Value::Int(0),
             9 => Value::Int(1),
             1..=6 => Value::Int(integer(bytes)),
-            text if text >= 13 && text % 2 == 1 => Value::Text(bytes),
-            _ => Value::Other,
+            7 => Value::Other,
+            text if text % 2 == 1 => Value::Text(bytes),
+            _ => Value::Blob(bytes),
         });
     }
     // A record ends with its last value.
@@ -283,7 +347,7 @@ fn columns(sql: &str) -> HashMap<String, usize> {
     });
     let name = |part: &str| {
         let word = part.split_whitespace().next().unwrap_or_default();
-        word.trim_matches(['"', '`', '[', ']']).to_ascii_lowercase()
+        word.trim_matches(['"', '`', '[', ']', '\'']).to_ascii_lowercase()
     };
     parts.map(name).zip(0..).collect()
 }

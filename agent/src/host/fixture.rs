@@ -19,7 +19,8 @@
 //! {"status":"ok", …}
 //! ```
 //!
-//! Defaults: a file of mode 0644, a directory of mode 0755, owner and group 0, modified at 0.
+//! `acl=` and `capability=` give the extended attributes `system.posix_acl_access` and
+//! `security.capability` in hexadecimal. Defaults: a file of mode 0644, a directory of mode 0755, owner and group 0, modified at 0.
 //! Directories above a section exist by themselves. A line `live` in the comment makes the machine
 //! answer as the running one. `hex` marks a binary file: lines `OFFSET: BYTES`, the offset in
 //! decimal and the bytes in hexadecimal with blanks where one likes. What no line names is zero, and
@@ -48,6 +49,8 @@ struct Node {
     meta: Meta,
     contents: Vec<u8>,
     target: Option<String>,
+    /// Extended attributes by name.
+    attributes: BTreeMap<String, Vec<u8>>,
     error: Option<ReadError>,
 }
 
@@ -115,6 +118,8 @@ impl Fixture {
                 ("uid", id) => node.meta.uid = id.parse().map_err(|_| fail("bad uid"))?,
                 ("gid", id) => node.meta.gid = id.parse().map_err(|_| fail("bad gid"))?,
                 ("mtime", s) => node.meta.modified_s = s.parse().map_err(|_| fail("bad mtime"))?,
+                ("acl", value) => node.attribute("system.posix_acl_access", value, &fail)?,
+                ("capability", value) => node.attribute("security.capability", value, &fail)?,
                 _ => return Err(fail("unknown attribute")),
             }
         }
@@ -160,6 +165,19 @@ impl Fixture {
         match node.error {
             Some(error @ ReadError::Io(_)) => Err(error),
             _ => Ok(node.meta),
+        }
+    }
+
+    pub(super) fn attribute(
+        &self,
+        path: &str,
+        follow: bool,
+        name: &str,
+    ) -> Result<Option<Vec<u8>>, ReadError> {
+        let node = self.find(path, follow)?;
+        match node.error {
+            Some(error @ ReadError::Io(_)) => Err(error),
+            _ => Ok(node.attributes.get(name).cloned()),
         }
     }
 
@@ -239,7 +257,19 @@ impl Node {
             size_bytes: contents.len() as u64,
             modified_s: 0,
         };
-        Self { meta, contents, target: None, error: None }
+        Self { meta, contents, target: None, attributes: BTreeMap::new(), error: None }
+    }
+
+    /// An extended attribute, in hexadecimal.
+    fn attribute(
+        &mut self,
+        name: &str,
+        value: &str,
+        fail: &dyn Fn(&'static str) -> FixtureError,
+    ) -> Result<(), FixtureError> {
+        let value = hex::decode(value).map_err(|_| fail("not in hexadecimal"))?;
+        self.attributes.insert(name.to_owned(), value);
+        Ok(())
     }
 
     fn directory() -> Self {

@@ -5,6 +5,11 @@ use rustix::fd::OwnedFd;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+/// What differs once a file was written to, or another took its place: device, number, size, and
+/// the times of contents and attributes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp([i128; 7]);
+
 /// An open regular file.
 pub struct Opened {
     contents: Contents,
@@ -28,6 +33,25 @@ impl Opened {
     /// Its size when it was opened, in bytes.
     pub fn size_bytes(&self) -> u64 {
         self.meta.size_bytes
+    }
+
+    /// Taken anew each time.
+    pub fn stamp(&self) -> Result<Stamp, ReadError> {
+        match &self.contents {
+            Contents::File(file) => {
+                let stat = rustix::fs::fstat(file)?;
+                Ok(Stamp([
+                    stat.st_dev.into(),
+                    stat.st_ino.into(),
+                    stat.st_size.into(),
+                    stat.st_mtime.into(),
+                    stat.st_mtime_nsec.into(),
+                    stat.st_ctime.into(),
+                    stat.st_ctime_nsec.into(),
+                ]))
+            }
+            Contents::Bytes(bytes) => Ok(Stamp([0, 0, bytes.len() as i128, 0, 0, 0, 0])),
+        }
     }
 
     /// pread(2): fills `buffer` from `offset` on, and says how many bytes there were before the end.

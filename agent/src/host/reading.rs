@@ -1,7 +1,8 @@
 //! One collection of one kind: every read is recorded as a source, every gap as unread.
 
 use super::{
-    Command, CommandError, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own, ReadError, Resources,
+    Bounds, Command, CommandError, Found, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own,
+    ReadError, Resources, Walked, bus, netlink,
 };
 use crate::secret::Secret;
 use evidence::{Digest, Source, Status};
@@ -133,6 +134,20 @@ impl<'h> Reading<'h> {
         found
     }
 
+    /// Units, as systemd tells them over the message bus.
+    pub fn units(&mut self) -> Result<Vec<u8>, ReadError> {
+        let units = self.host.units();
+        self.record(bus::SOCKET, units.as_ref().err().copied());
+        units
+    }
+
+    /// Asks the kernel over netlink.
+    pub fn ask(&mut self, question: &netlink::Question) -> Result<Vec<u8>, ReadError> {
+        let answer = self.host.ask(question);
+        self.record(question.name, answer.as_ref().err().copied());
+        answer
+    }
+
     /// Runs a command of the operator's list. Its source is its name there.
     pub fn run(&mut self, source: &str, command: &Command) -> Result<Output, CommandError> {
         let ran = self.host.run(command);
@@ -201,6 +216,28 @@ impl<'h> Reading<'h> {
     /// lstat(2); not recorded.
     pub fn lstat(&self, path: &str) -> Result<Meta, ReadError> {
         self.host.lstat(path)
+    }
+
+    /// An extended attribute; not recorded.
+    pub fn attribute(&self, path: &str, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        self.host.attribute(path, name)
+    }
+
+    /// Every file within bounds; the source is `/`, and what could not be read.
+    pub fn walk(
+        &mut self,
+        bounds: &Bounds,
+        visit: &mut dyn FnMut(&Found<'_>),
+    ) -> Result<Walked, ReadError> {
+        let walked = self.host.walk(bounds, visit);
+        self.record("/", walked.as_ref().err().copied());
+        for (path, error) in walked.iter().flat_map(|walked| &walked.gaps) {
+            self.record(path, Some(*error));
+        }
+        if walked.as_ref().is_ok_and(|walked| walked.truncated) {
+            self.ended("/", Status::Truncated, "the walk ended at its bounds".to_owned());
+        }
+        walked
     }
 
     /// readlink(2); not recorded.

@@ -47,6 +47,21 @@ fn what_is_no_file_and_what_is_too_large_is_refused_without_waiting() {
 }
 
 #[test]
+fn a_listed_name_that_is_no_text_cannot_be_read_and_is_not_absent() {
+    use std::os::unix::ffi::OsStrExt;
+    let (directory, host) = root();
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9");
+    std::fs::write(directory.path().join(name), "x").expect("file");
+    let names = host.list("/").expect("names");
+    assert_eq!(names, ["caf\u{fffd}"]);
+    let path = format!("/{}", names[0]);
+    let no_text = ReadError::Io(Errno::ILSEQ.raw_os_error());
+    assert_eq!(host.read(&path, 100), Err(no_text));
+    assert_eq!((host.stat(&path), host.lstat(&path)), (Err(no_text), Err(no_text)));
+    assert_eq!(host.link(&path), Err(no_text));
+}
+
+#[test]
 fn attributes_are_those_of_the_file() {
     let (directory, host) = root();
     let path = directory.path().join("file");

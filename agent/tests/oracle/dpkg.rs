@@ -46,7 +46,7 @@ pub(super) fn assert_same(packages: &Packages, dpkg: &[Line]) {
     let gone = ["not-installed", "config-files"];
     let held = dpkg.iter().filter(|l| l[7] == "hold" && !in_state(l, &gone));
     let held: BTreeSet<_> = held.map(|l| l[0].clone()).collect();
-    assert_eq!(packages.held.iter().map(|n| bare(n)).collect::<BTreeSet<_>>(), held);
+    assert_eq!(packages.held.iter().flatten().map(|n| bare(n)).collect::<BTreeSet<_>>(), held);
 
     let settled = ["not-installed", "config-files", "installed"];
     let broken = dpkg.iter().filter(|l| l[6] == "reinstreq" || !in_state(l, &settled));

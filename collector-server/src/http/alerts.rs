@@ -2,6 +2,7 @@
 //! and the acknowledgement of an alert.
 
 use super::api::{Asked, Reader, host_id};
+use super::list::{List, key, limit, page};
 use super::problem::Problem;
 use super::session::LoggedIn;
 use crate::app::App;
@@ -18,8 +19,6 @@ use evidence::Digest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Items of a page, unless asked otherwise, and at most.
-const PAGE: usize = 1000;
 /// Longest note, in characters.
 const MAX_NOTE: usize = 2000;
 
@@ -30,37 +29,6 @@ pub(super) fn router() -> Router<App> {
         .route("/api/v1/alerts/{id}", get(alert))
         .route("/api/v1/alerts/{id}/acknowledge", post(acknowledge))
         .route("/api/v1/deliveries", get(deliveries))
-}
-
-/// A page of a list: one more than `limit` was asked for, so that it is known whether more follow.
-fn page<T>(
-    mut rows: Vec<T>,
-    limit: usize,
-    cursor: impl Fn(&T) -> String,
-    item: impl Fn(&T) -> Value,
-) -> Json<Value> {
-    let more = rows.len() > limit;
-    rows.truncate(limit);
-    let next = rows.last().filter(|_| more).map(cursor);
-    Json(json!({"items": rows.iter().map(item).collect::<Vec<_>>(), "next": next}))
-}
-
-fn limit(asked: Option<usize>) -> Result<usize, Problem> {
-    let limit = asked.unwrap_or(PAGE);
-    if (1..=PAGE).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Problem::bad_request(format!("limit is 1 to {PAGE}")))
-}
-
-/// A cursor in `N` parts, the first of which is a time.
-fn cursor<const N: usize>(text: Option<&str>) -> Result<Option<(i64, [String; N])>, Problem> {
-    let Some(text) = text else { return Ok(None) };
-    let wrong = || Problem::bad_request("cursor is the `next` of the page before");
-    let mut parts = text.split('~');
-    let at = parts.next().and_then(|part| part.parse().ok()).ok_or_else(wrong)?;
-    let rest: Vec<_> = parts.map(str::to_owned).collect();
-    Ok(Some((at, rest.try_into().map_err(|_| wrong())?)))
 }
 
 fn one_of(name: &str, asked: Option<String>, known: &[&str]) -> Result<Option<String>, Problem> {
@@ -85,7 +53,7 @@ async fn drifts(
     State(app): State<App>,
     _: Reader,
     Asked(query): Asked<DriftQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<List<Value>>, Problem> {
     let open = match query.state.as_deref() {
         None => None,
         Some("open") => Some(true),
@@ -94,15 +62,12 @@ async fn drifts(
     };
     let host = query.host.as_deref().map(host_id).transpose()?;
     let limit = limit(query.limit)?;
-    let after = cursor::<2>(query.cursor.as_deref())?;
-    let after = after.map(|(at, [rank, id])| (at, rank.parse().unwrap_or_default(), id));
+    let after = key(query.cursor.as_deref())?;
     let filter = DriftFilter { host, open, limit: limit as i64 + 1 };
     let rows = app.store.drifts_after(filter, after).await?;
-    let next = |row: &DriftRow| {
-        // As the store orders them.
-        let rank = crate::alert::rank(&row.severity).min(3);
-        format!("{}~{rank}~{}", row.opened_us, row.id)
-    };
+    // As the store orders them.
+    let rank = |row: &DriftRow| crate::alert::rank(&row.severity).min(3);
+    let next = |row: &DriftRow| (row.opened_us, rank(row), row.id.clone());
     Ok(page(rows, limit, next, drift_json))
 }
 
@@ -120,18 +85,18 @@ async fn alerts(
     State(app): State<App>,
     _: Reader,
     Asked(query): Asked<AlertQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<List<Value>>, Problem> {
     let limit = limit(query.limit)?;
     let states = ["open", "acknowledged", "resolved", "live"];
     let filter = AlertFilter {
         state: one_of("state", query.state, &states)?,
         lane: one_of("lane", query.lane, &["page", "queue"])?,
         host: query.host.as_deref().map(host_id).transpose()?,
-        after: cursor::<1>(query.cursor.as_deref())?.map(|(at, [id])| (at, id)),
+        after: key(query.cursor.as_deref())?,
         limit: limit as i64 + 1,
     };
     let rows = app.store.alerts(&filter).await?;
-    let next = |row: &AlertRow| format!("{}~{}", row.opened_us, row.id);
+    let next = |row: &AlertRow| (row.opened_us, row.id.clone());
     Ok(page(rows, limit, next, alert_json))
 }
 
@@ -224,18 +189,17 @@ async fn deliveries(
     State(app): State<App>,
     _: Reader,
     Asked(query): Asked<DeliveryQuery>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<List<Value>>, Problem> {
     let limit = limit(query.limit)?;
-    let after = cursor::<2>(query.cursor.as_deref())?;
     let filter = DeliveryFilter {
         alert: query.alert,
         state: one_of("state", query.state, &["waiting", "delivered", "given_up"])?,
         channel: query.channel,
-        after: after.map(|(at, [event, channel])| (at, event, channel)),
+        after: key(query.cursor.as_deref())?,
         limit: limit as i64 + 1,
     };
     let rows = app.store.deliveries(&filter).await?;
-    let next = |row: &DeliveryRow| format!("{}~{}~{}", row.created_us, row.event, row.channel);
+    let next = |row: &DeliveryRow| (row.created_us, row.event.clone(), row.channel.clone());
     Ok(page(rows, limit, next, delivery_json))
 }
 

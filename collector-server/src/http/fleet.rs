@@ -1,6 +1,7 @@
 //! What programs read of the fleet: expected hosts, groups, and what was said of a host.
 
-use super::api::{Asked, List, Reader, host_id, list};
+use super::api::{Asked, Reader, host_id};
+use super::list::{List, list};
 use super::problem::Problem;
 use crate::app::App;
 use crate::expected::reconcile;

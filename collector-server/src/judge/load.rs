@@ -17,8 +17,14 @@ use toml::Spanned;
 /// The rules that are compiled in: `config/rules`.
 const BUILTIN: &[(&str, &str)] = &[
     ("accounts.toml", include_str!("../../../config/rules/accounts.toml")),
+    ("audit.toml", include_str!("../../../config/rules/audit.toml")),
     ("authorized_keys.toml", include_str!("../../../config/rules/authorized_keys.toml")),
+    ("backup.toml", include_str!("../../../config/rules/backup.toml")),
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
+    ("endpoint_protection.toml", include_str!("../../../config/rules/endpoint_protection.toml")),
+    ("file_permissions.toml", include_str!("../../../config/rules/file_permissions.toml")),
+    ("file_walk.toml", include_str!("../../../config/rules/file_walk.toml")),
+    ("firewall.toml", include_str!("../../../config/rules/firewall.toml")),
     ("host_os.toml", include_str!("../../../config/rules/host_os.toml")),
     ("kernel.toml", include_str!("../../../config/rules/kernel.toml")),
     ("kernel_hardening.toml", include_str!("../../../config/rules/kernel_hardening.toml")),
@@ -30,6 +36,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("package_updates.toml", include_str!("../../../config/rules/package_updates.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
     ("platform_trust.toml", include_str!("../../../config/rules/platform_trust.toml")),
+    ("services.toml", include_str!("../../../config/rules/services.toml")),
     ("ssh_server.toml", include_str!("../../../config/rules/ssh_server.toml")),
     ("storage.toml", include_str!("../../../config/rules/storage.toml")),
     ("sudo.toml", include_str!("../../../config/rules/sudo.toml")),

@@ -33,8 +33,14 @@ fn state(kind: &str, data: Value) -> KindState {
 fn good_data() -> [(&'static str, Value); KINDS] {
     [
         ("accounts", accounts()),
+        ("audit", audit()),
         ("authorized_keys", authorized_keys()),
+        ("backup", backup()),
         ("capacity", capacity()),
+        ("endpoint_protection", endpoint_protection()),
+        ("file_permissions", file_permissions()),
+        ("file_walk", file_walk()),
+        ("firewall", firewall()),
         ("host_os", host_os()),
         ("kernel", kernel()),
         ("kernel_hardening", kernel_hardening()),
@@ -46,6 +52,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("package_updates", package_updates()),
         ("packages", packages()),
         ("platform_trust", platform_trust()),
+        ("services", services()),
         ("ssh_server", ssh_server()),
         ("storage", storage()),
         ("sudo", sudo()),
@@ -68,6 +75,20 @@ fn accounts() -> Value {
         "duplicates": {"uids": [], "gids": [], "names": []},
         "privileged_users": ["root"], "hashes_in_passwd": [], "legacy_plus_entries": 0,
         "nss_passwd": ["files"], "shadow_only": []})
+}
+
+fn backup() -> Value {
+    json!({"tools": [{"name": "restic", "schedules": ["restic.timer"]}],
+        "jobs": [{"name": "restic", "last_run_succeeded": true, "has_succeeded": true,
+            "last_success_day": TODAY, "tool": "restic", "destination": "remote",
+            "encryption": "tool"}],
+        "repositories": [{"tool": "borg", "id": "0123abcd", "last_change_day": TODAY,
+            "destination": "remote", "encryption": "tool"}]})
+}
+
+fn endpoint_protection() -> Value {
+    json!({"products": [{"name": "clamav", "kind": "av", "version": "1.4.6+dfsg-0", "running": true,
+        "realtime": true, "local_signatures": true, "signature_day": TODAY}]})
 }
 
 fn host_os() -> Value {
@@ -130,7 +151,7 @@ fn ssh_server() -> Value {
             "maxauthtries": 6},
         "effective_algorithms": {"ciphers": ["aes256-ctr"], "macs": ["hmac-sha2-256"],
             "kex": ["curve25519-sha256"]},
-        "host_keys": [{"path": "/k", "type": "rsa", "bits": 3072, "group": "root",
+        "host_keys": [{"path": "/k", "type": "rsa", "bits": 3072, "uid": 0, "group": "root",
             "group_read": false, "other_read": false}],
         "unresolved": []})
 }
@@ -198,12 +219,59 @@ fn storage() -> Value {
         "raid_degraded": []})
 }
 
+fn file_permissions() -> Value {
+    let file = |path: &str| {
+        json!({"path": path, "directory": false, "uid": 0, "gid": 0, "group": "root",
+            "mode": "0600", "group_read": false, "group_write": false, "other_read": false,
+            "other_write": false, "sticky": false, "has_acl": false, "acl_read": false,
+            "acl_write": false})
+    };
+    json!({"passwd": [file("/etc/passwd")], "shadow": [file("/etc/shadow")],
+        "boot_loader": [file("/boot/grub/grub.cfg")], "scheduled": [file("/etc/crontab")],
+        "privilege": [file("/etc/sudoers")], "ssh_server": [file("/etc/ssh/sshd_config")],
+        "startup": [file("/etc")], "programs": [file("/usr/bin")],
+        "package_sources": [file("/etc/apt/sources.list")]})
+}
+
+fn file_walk() -> Value {
+    json!({"truncated": false, "left_out": [], "cut": [],
+        "set_id": [{"path": "/usr/bin/su", "uid": 0, "gid": 0, "setuid": true, "setgid": false,
+            "capabilities": [], "packaged": true, "package": "util-linux"}],
+        "world_writable_files": [], "world_writable_dirs_no_sticky": [], "unowned": []})
+}
+
 fn kernel() -> Value {
     json!({"running": "6.1.0-40-amd64", "running_version": "6.1.153-1",
         "installed": [{"release": "6.1.0-40-amd64", "version": "6.1.153-1"}],
         "reboot_required": true, "reboot_required_since_day": TODAY - 3, "taint": 0,
         "lockdown": "none", "cpu_vulnerabilities": [{"name": "mds", "state": "mitigated"}],
         "command_line": {}})
+}
+
+fn firewall() -> Value {
+    json!({"source": "netlink", "active": true, "input_default": "drop",
+        "ipv6_input_default": "drop", "ipv6_enabled": true, "persistent": true})
+}
+
+fn audit() -> Value {
+    json!({"source": "netlink", "installed": true, "daemon_enabled": true, "daemon_active": true,
+        "enabled": 2, "has_lost": false, "rules_loaded": 30, "remote": true,
+        "coverage": {"identity": true, "sudoers": true, "time_change": true, "logins": true,
+            "modules": true, "privileged": true, "perm_mod": true, "delete": true, "mac": true},
+        "configured": {"identity": true, "sudoers": true, "time_change": true, "logins": true,
+            "modules": true, "privileged": true, "perm_mod": true, "delete": true, "mac": true},
+        "loaded": true,
+        "config": {"space_left_action": "email", "disk_full_action": "halt",
+            "disk_error_action": "syslog", "max_log_file": 8, "num_logs": 5,
+            "max_log_file_action": "rotate"}})
+}
+
+fn services() -> Value {
+    json!({"init": "systemd", "enabled": ["ssh.service"], "active": ["ssh.service"], "failed": [],
+        "jobs": [{"id": "0", "source": "/etc/cron.d/x", "form": "cron", "schedule": "@daily",
+            "runs_as": "root", "runs_as_root": true, "command_path": "/usr/bin/x",
+            "target_writable_by_others": false, "packaged": true}],
+        "cron_restricted": true})
 }
 
 fn mac() -> Value {

@@ -63,14 +63,8 @@ impl Kind for AuthorizedKeys {
     const PERSONAL: bool = true;
     const ABOUT: About = About {
         purpose: "Which SSH keys open which account, and what they may do.",
-        reads: &[
-            "/etc/passwd",
-            "/var/lib/dpkg/status",
-            "/etc/ssh/*",
-            "*/systemd/system/ssh*",
-            "*/.ssh/*",
-        ],
-        also_reads: "what `ssh_server` reads; files that `AuthorizedKeysFile` names",
+        reads: &["/etc/passwd", "/etc/ssh/*", "*/systemd/system/ssh*", "*/.ssh/*"],
+        also_reads: "what `ssh_server` and `packages` read of it; files that `AuthorizedKeysFile` names",
         stays: &[
             "comments of keys, which often are addresses of people",
             "values of options such as commands and addresses: only their names leave",

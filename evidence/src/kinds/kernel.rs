@@ -15,11 +15,13 @@ pub struct Kernel {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running: Option<String>,
     /// Version of the package the running kernel was built as, by /proc/version (Debian) or
-    /// /proc/version_signature (Ubuntu); absent offline and for another kernel.
+    /// /proc/version_signature (Ubuntu), in other families of the package that holds the release;
+    /// absent offline and for another kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running_version: Option<String>,
-    /// Packages with a kernel image (`linux-image-RELEASE`), by release; absent where no package
-    /// database is read.
+    /// Packages with a kernel image (`linux-image-RELEASE`; of rpm `kernel-core`, `kernel-default`
+    /// and the like, of apk and pacman `linux-lts` and the like), by release; absent where no
+    /// package database is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub installed: Option<Vec<Installed>>,
     /// Whether a restart is due: /run/reboot-required is there, or a newer kernel of the same
@@ -99,11 +101,8 @@ impl Kind for Kernel {
             "/proc/sys/kernel/*",
             "/sys/devices/system/cpu/vulnerabilities/*",
             "/sys/kernel/security/lockdown",
-            "/var/lib/dpkg/*",
-            "/var/lib/flatpak/app/",
-            "/snap/",
         ],
-        also_reads: "",
+        also_reads: "the package database, as `packages` reads it",
         stays: &["the kernel's command line, but for a fixed list of security switches"],
         needs: &[],
         cost: Cost::Light,

@@ -39,7 +39,8 @@ pub struct Journald {
     /// `Storage=`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage: Option<Storage>,
-    /// Whether the journal survives a restart: `persistent`, or `auto` and /var/log/journal exists.
+    /// Whether the journal survives a restart: `persistent`, or `auto` and /var/log/journal exists;
+    /// with all messages but those for debugging (`MaxLevelStore=`), and journald is not masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent: Option<bool>,
     /// `SystemMaxUse=`; absent when it is not set, which is a share of the file system.
@@ -48,7 +49,8 @@ pub struct Journald {
     /// `MaxRetentionSec=`; 0 is no limit by time, the default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_retention_s: Option<i64>,
-    /// `ForwardToSyslog=`; absent when it is not set, for the default differs by distribution.
+    /// `ForwardToSyslog=`, and false where `MaxLevelSyslog=` holds messages back; absent when it is
+    /// not set, for the default differs by distribution.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forward_to_syslog: Option<bool>,
     /// `Seal=`, by default true; it needs keys (journalctl --setup-keys) to have an effect.

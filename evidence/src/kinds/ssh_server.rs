@@ -21,6 +21,8 @@ pub struct SshServer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub running: Option<bool>,
     /// Settings of a connection that meets no `Match` but `Match all`, as `sshd -T` prints them.
+    /// Absent where a build that differs from OpenSSH (SUSE) leaves the value to a default that is
+    /// not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub global: Option<Settings>,
     /// `Match` blocks in the order they are read, once for each time.
@@ -30,7 +32,8 @@ pub struct SshServer {
     /// save what a `Match all` before it hides from everybody.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub worst: Option<Worst>,
-    /// Algorithms offered, in order; absent when the release's defaults are not known.
+    /// Algorithms offered, in order; absent when the release's defaults are not known, unless all
+    /// lists are written out, as a crypto policy does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effective_algorithms: Option<Algorithms>,
     /// Host keys the configuration names and that exist.
@@ -151,6 +154,8 @@ pub struct HostKey {
     /// `SHA256:…` as ssh-keygen(1) prints it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// Owner of the private key.
+    pub uid: i64,
     /// Name of the owning group of the private key; its number when it has no name.
     pub group: String,
     pub group_read: bool,
@@ -167,13 +172,12 @@ impl Kind for SshServer {
             "/etc/ssh/*",
             "/etc/default/ssh",
             "/etc/group",
-            "/var/lib/dpkg/status",
             "*/systemd/system/ssh*",
             "/proc/",
             "/proc/net/tcp",
             "/proc/net/tcp6",
         ],
-        also_reads: "files that `Include` names; the public halves of host keys",
+        also_reads: "files that `Include` names; the public halves of host keys; the package database, as `packages` reads it",
         stays: &[
             "private host keys: never opened",
             "banners and forced commands: only that there is one",

@@ -104,7 +104,7 @@ pub enum Arguments {
 pub struct Defaults {
     /// Commands run in a terminal of their own; on by default from sudo 1.9.14.
     pub use_pty: bool,
-    /// Logged by syslog(3).
+    /// What is allowed is logged by syslog(3): with a facility and a priority.
     pub syslog: bool,
     /// File that is logged to; empty: none.
     pub logfile: String,
@@ -125,7 +125,8 @@ pub struct Defaults {
     pub secure_path: String,
     /// What commands print is recorded.
     pub log_output: bool,
-    /// The password of the target is asked for, not that of the caller.
+    /// The password of the target or of root is asked for, not that of the caller (`targetpw`,
+    /// `rootpw`, `runaspw`).
     pub targetpw: bool,
 }
 
@@ -152,9 +153,8 @@ impl Kind for Sudo {
             "/etc/group",
             "/etc/nsswitch.conf",
             "/etc/hostname",
-            "/var/lib/dpkg/status",
         ],
-        also_reads: "files that `@include` names",
+        also_reads: "files that `@include` names; the package database, as `packages` reads it",
         stays: &[
             "arguments of commands: the path of the program leaves",
             "values of environment variables in rules",

@@ -1,58 +1,17 @@
-//! Fixtures as machines, and what the rules say of them.
+//! What the rules say of fixtures in which a source differs.
 
 use evidence::Digest;
-use evidenced_agent::collectors::{self, Collected, Collector};
-use evidenced_agent::host::{Fixture, Host};
-use evidenced_collector::catalogue::Catalogue;
-use evidenced_collector::judge::{HostState, Judge, KindState, Outcome, RuleSet};
+use evidenced_agent::collectors::Collected;
+use evidenced_agent::host::Fixture;
+use evidenced_collector::judge::Outcome;
+use evidenced_tests::Sound;
+pub(crate) use evidenced_tests::machine::Case;
+use evidenced_tests::machine::state;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-/// A day on which the releases of the fixtures were supported.
-const TODAY: i64 = 20_779;
 
 /// Rule → what it says.
 pub(crate) type Outcomes = BTreeMap<String, Outcome>;
-
-/// One fixture of one kind.
-pub(crate) struct Case {
-    pub(crate) collector: &'static Collector,
-    pub(crate) name: String,
-    pub(crate) fixture: Fixture,
-}
-
-impl Case {
-    pub(crate) fn all(collector: &'static Collector) -> Vec<Self> {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/fixtures");
-        let entries = std::fs::read_dir(folder.join(collector.kind)).expect("fixtures");
-        let mut paths: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
-        paths.sort();
-        let case = |path: &std::path::PathBuf| {
-            let name = path.file_stem().expect("name").to_string_lossy();
-            let text = std::fs::read_to_string(path).expect("fixture");
-            let fixture = Fixture::parse(&text).expect("fixture");
-            Self { collector, name: format!("{}/{name}", collector.kind), fixture }
-        };
-        paths.iter().map(case).collect()
-    }
-
-    pub(crate) fn collected(&self, fixture: &Fixture) -> Collected {
-        self.collected_by(fixture.clone())
-    }
-
-    fn collected_by(&self, fixture: Fixture) -> Collected {
-        self.collector.collect(&Host::fixture(fixture))
-    }
-
-    /// Every path that is asked for: what the collector reads or lists, whether it is there or
-    /// not, and whatever else the fixture holds, because attributes are asked for too.
-    pub(crate) fn sources(&self) -> BTreeSet<String> {
-        let read = self.collected(&self.fixture).sources;
-        let read = read.into_iter().map(|source| source.path.trim_end_matches('/').to_owned());
-        read.chain(self.fixture.paths()).filter(|path| path.starts_with('/')).collect()
-    }
-}
 
 /// How a source can differ: in all that is seen of it, or in its contents alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,10 +25,9 @@ pub(crate) enum Other {
 /// Rules that a source decides, by what it is and what else it could hold.
 type Decided = BTreeMap<(String, String, Other), Arc<BTreeSet<String>>>;
 
-/// All rules of all profiles, and a sound state of every kind beside the one that is tried.
+/// The rules, and what they said before.
 pub(crate) struct Bench {
-    judge: Judge,
-    sound: HostState,
+    sound: &'static Sound,
     /// What [`Bench::decided`] found before.
     decided: Mutex<Decided>,
     /// What [`Bench::judged`] said before, by all that it depends on.
@@ -86,31 +44,11 @@ impl Bench {
     /// The one bench of this program.
     pub(crate) fn get() -> &'static Self {
         static BENCH: OnceLock<Bench> = OnceLock::new();
-        BENCH.get_or_init(Self::new)
-    }
-
-    fn new() -> Self {
-        let catalogue = Catalogue::builtin().expect("catalogue");
-        let judge = Judge::new(Arc::new(RuleSet::builtin(&catalogue).expect("rules")));
-        let mut bench = Self {
-            judge,
-            sound: HostState::default(),
+        BENCH.get_or_init(|| Self {
+            sound: Sound::get(),
             decided: Mutex::default(),
             judged: Mutex::default(),
-        };
-        for collector in collectors::ALL {
-            let cases = Case::all(collector);
-            let passes = |case: &&Case| {
-                let outcomes = bench.outcomes(case, &case.fixture);
-                outcomes.values().filter(|outcome| **outcome == Outcome::Pass).count()
-            };
-            let sound = cases.iter().max_by_key(passes).expect("a fixture");
-            let state = state(sound.collected(&sound.fixture));
-            bench.sound.kinds.insert(collector.kind.to_owned(), state);
-        }
-        // Until now the others were missing.
-        bench.judged = Mutex::default();
-        bench
+        })
     }
 
     /// What the rules that need the case's kind say of this machine.
@@ -136,11 +74,8 @@ impl Bench {
     }
 
     fn judge_anew(&self, kind: &str, collected: Collected) -> Outcomes {
-        let mut host = self.sound.clone();
-        host.kinds.insert(kind.to_owned(), state(collected));
-        let results = self.judge.judge(&host, TODAY).into_iter().zip(self.judge.rules().rules());
-        let reads = results.filter(|(_, rule)| rule.evidence.iter().any(|name| name == kind));
-        reads.map(|(result, _)| (result.rule, result.outcome)).collect()
+        let results = self.sound.results(kind, state(collected)).into_iter();
+        results.map(|result| (result.rule, result.outcome)).collect()
     }
 
     /// Rules that fail on this machine for something that the source may hold: what it holds here
@@ -195,9 +130,4 @@ fn with(case: &Case, from: &Case, path: &str, other: Other) -> Option<Fixture> {
 fn holds(case: &Case, path: &str) -> bool {
     let below = format!("{path}/");
     case.fixture.paths().iter().any(|known| known.starts_with(&below))
-}
-
-fn state(collected: Collected) -> KindState {
-    let Collected { status, facts, unread, .. } = collected;
-    KindState { status, unread, facts: facts.map(Arc::new) }
 }

@@ -24,7 +24,7 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 ///   login.defs(5) may be missing: then nobody administers a group, and the built-in values hold.
 /// - os-release(5): without it nothing is known about support.
 /// - The package database: without it nothing is known to be not installed. Its records end with
-///   an empty line.
+///   an empty line; a database of rpm has pages, and is whole or not at all.
 /// - What apt keeps of a source: the signed metadata ends with its signature, and knows the size of
 ///   every list.
 /// - sshd_config(5), sudoers(5): the program that is installed does not start without it. People
@@ -33,9 +33,12 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 /// - The tables of TCP and UDP for IPv4 in /proc/net: no kernel with a network is without them, and
 ///   each line ends. Those for IPv6 are missing for good where the kernel does without.
 /// - ip_local_port_range: without it nobody knows which UDP sockets are those of clients.
+/// - What the kernel says over netlink ends with a message of its own. A host without IPv6 has nothing
+///   of it below /proc.
 /// - /sys/kernel/security/lsm and what a security module shows of itself: no kernel that has one is
 ///   without them. SetupMode: every firmware that has SecureBoot has it. The list of keys stands on
 ///   users, packages and the server's configuration.
+/// - passwd(5) and group(5) again: files belong to those they name.
 /// - The mounts of the first process, and the list of swap: no kernel is without them, and a list
 ///   without `/` is none.
 /// - /proc/self/status: of the running agent there always is one. An account of losses is made with
@@ -48,11 +51,25 @@ const REQUIRED: &[Required] = &[
     whole("accounts", "/etc/shadow"),
     whole("accounts", "/etc/group"),
     there("accounts", "/etc/nsswitch.conf"),
+    whole("audit", "/netlink/audit"),
+    there("audit", "/etc/audit/auditd.conf"),
+    there("audit", "/var/lib/dpkg/status"),
     whole("authorized_keys", "/etc/passwd"),
     whole("authorized_keys", "/var/lib/dpkg/status"),
     there("authorized_keys", "/etc/ssh/sshd_config"),
+    whole("firewall", "/netlink/nf_tables"),
+    whole("firewall", "/netlink/nf_tables_sets"),
+    there("firewall", "/proc/net/if_inet6"),
+    whole("file_permissions", "/etc/group"),
+    there("file_permissions", "/etc/shadow"),
+    whole("file_walk", "/etc/passwd"),
+    whole("file_walk", "/etc/group"),
+    whole("file_walk", "/proc/1/mountinfo"),
     there("host_os", "/etc/os-release"),
+    whole("kernel", "/lib/apk/db/installed"),
+    whole("kernel", "/usr/lib/sysimage/rpm/Packages.db"),
     whole("kernel", "/var/lib/dpkg/status"),
+    whole("kernel", "/var/lib/rpm/rpmdb.sqlite"),
     there("kernel", "/proc/sys/kernel/osrelease"),
     whole("listening_ports", "/proc/net/tcp"),
     whole("listening_ports", "/proc/net/udp"),
@@ -78,16 +95,31 @@ const REQUIRED: &[Required] = &[
         "/var/lib/apt/lists/mirror.example_debian-security_dists_bookworm-security_main_binary-amd64_Packages",
     ),
     whole("package_updates", "/var/lib/dpkg/status"),
+    whole("packages", "/lib/apk/db/installed"),
+    whole("packages", "/usr/lib/apk/db/installed"),
+    whole("packages", "/usr/lib/sysimage/rpm/Packages.db"),
+    whole("packages", "/usr/lib/sysimage/rpm/rpmdb.sqlite"),
     whole("packages", "/var/lib/dpkg/status"),
+    whole("packages", "/var/lib/rpm/Packages"),
+    whole("packages", "/var/lib/rpm/rpmdb.sqlite"),
     there(
         "platform_trust",
         "/sys/firmware/efi/efivars/SetupMode-8be4df61-93ca-11d2-aa0d-00e098032b8c",
     ),
+    whole("services", "/etc/passwd"),
+    whole("services", "/run/dbus/system_bus_socket"),
+    whole("services", "/var/lib/dpkg/status"),
+    whole("ssh_server", "/lib/apk/db/installed"),
+    whole("ssh_server", "/usr/lib/sysimage/rpm/Packages.db"),
     whole("ssh_server", "/var/lib/dpkg/status"),
+    whole("ssh_server", "/var/lib/rpm/rpmdb.sqlite"),
     there("ssh_server", "/etc/ssh/sshd_config"),
     whole("storage", "/proc/1/mountinfo"),
     there("storage", "/proc/swaps"),
+    whole("sudo", "/lib/apk/db/installed"),
+    whole("sudo", "/usr/lib/sysimage/rpm/Packages.db"),
     whole("sudo", "/var/lib/dpkg/status"),
+    whole("sudo", "/var/lib/rpm/rpmdb.sqlite"),
     whole("sudo", "/etc/group"),
     whole("sudo", "/etc/passwd"),
     there("sudo", "/etc/sudoers"),
@@ -120,8 +152,11 @@ pub(crate) fn cut_within_records(case: &Case) -> Vec<(String, Vec<u8>)> {
 }
 
 fn ends_a_record(path: &str, contents: &[u8]) -> bool {
-    if path == "/var/lib/dpkg/status" {
+    if path == "/var/lib/dpkg/status" || path.ends_with("/apk/db/installed") {
         return contents.ends_with(b"\n\n");
+    }
+    if path.contains("/rpm/") {
+        return false;
     }
     contents.ends_with(b"\n")
 }

@@ -3,10 +3,10 @@
 
 use crate::machine::{Bench, Case, Other};
 use crate::{Findings, for_every_kind};
-use evidenced_agent::host::{FileKind, Host};
+use evidenced_agent::host::Host;
+use evidenced_tests::on_disk::{open, write};
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 const NAME: &str = "unprivileged::what_an_unprivileged_agent_may_not_read_passes_nothing";
@@ -39,7 +39,7 @@ fn denied_on_disk(bench: &Bench, cases: &[Case], findings: &mut Findings) {
     for case in cases {
         let directory = tempfile::tempdir().expect("directory");
         let root = directory.path();
-        write(case, root);
+        write(&case.fixture, root);
         let outcomes = || {
             let host = Host::rooted(root).expect("root");
             bench.judged(case.collector.kind, case.collector.collect(&host))
@@ -62,46 +62,6 @@ fn denied_on_disk(bench: &Bench, cases: &[Case], findings: &mut Findings) {
             findings
                 .judge(&before, &after, decided, || format!("{} {path} with mode 0", case.name));
         }
-        open(case, root);
-    }
-}
-
-/// Files, directories and links with their modes; all belong to whoever runs this. What the fixture
-/// refuses has mode 0.
-fn write(case: &Case, root: &Path) {
-    let under = |path: &str| root.join(path.trim_start_matches('/'));
-    let host = Host::fixture(case.fixture.clone());
-    let paths = case.fixture.paths();
-    let is_directory =
-        |path: &str| host.stat(path).is_ok_and(|meta| meta.kind == FileKind::Directory);
-    for path in &paths {
-        if is_directory(path) {
-            fs::create_dir_all(under(path)).expect("directory");
-        } else {
-            fs::create_dir_all(under(path).parent().expect("a parent")).expect("directories");
-            let contents = case.fixture.contents(path).unwrap_or_default();
-            fs::write(under(path), contents).expect("file");
-        }
-    }
-    for (path, target) in case.fixture.all_links() {
-        fs::create_dir_all(under(path).parent().expect("a parent")).expect("directories");
-        symlink(target, under(path)).expect("link");
-    }
-    // Those below first: nothing can be changed below a directory that is closed.
-    for path in paths.iter().rev() {
-        let mode = match (host.stat(path), case.fixture.contents(path), host.list(path)) {
-            (Ok(meta), Some(_), _) => meta.mode | 0o400,
-            (Ok(meta), None, Ok(_)) => meta.mode | 0o700,
-            _ => 0,
-        };
-        fs::set_permissions(under(path), Permissions::from_mode(mode)).expect("mode");
-    }
-}
-
-/// Opens what is closed, so that the directory can be removed.
-fn open(case: &Case, root: &Path) {
-    for path in case.fixture.paths() {
-        let at = root.join(path.trim_start_matches('/'));
-        fs::set_permissions(at, Permissions::from_mode(0o700)).expect("mode");
+        open(&case.fixture, root);
     }
 }

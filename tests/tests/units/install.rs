@@ -30,6 +30,9 @@ fn a_program_is_installed_with_user_unit_and_state_directory_and_a_configuration
         assert_eq!(Some(state.uid().to_string()), uid);
         assert!(root.path().join("usr/lib/systemd/system").join(name + ".service").is_file());
     }
+    let writer = root.path().join("usr/lib/evidenced-agent/backup-marker");
+    assert_eq!(writer.metadata().expect("the marker writer").permissions().mode() & 0o7777, 0o755);
+    assert!(root.path().join("usr/share/doc/evidenced-agent/backup-marker.conf").is_file());
     let config = root.path().join("etc/evidenced/agent.toml");
     let shipped = systemd().join("../../config/agent.toml");
     let read = |path: &Path| std::fs::read_to_string(path).expect("a configuration");

@@ -127,7 +127,7 @@ impl Rotation {
 fn rotation(reading: &mut Reading<'_>) -> Option<Rotation> {
     let mut runs = systemd::enabled(reading, "logrotate.timer").ok()?;
     for path in ["/etc/cron.daily/logrotate", "/etc/periodic/daily/logrotate"] {
-        runs |= super::exists(reading, path).ok()?;
+        runs |= cron_rotates(reading, path)?;
     }
     if !runs {
         return None;
@@ -141,6 +141,18 @@ fn rotation(reading: &mut Reading<'_>) -> Option<Rotation> {
         }
     }
     Some(Rotation(sections))
+}
+
+/// Whether cron's daily script runs logrotate: one without the right to run is passed over, and that
+/// of Debian leaves the work to the timer where systemd runs. `None` when it cannot be read.
+fn cron_rotates(reading: &mut Reading<'_>, path: &str) -> Option<bool> {
+    let may_run = match reading.stat(path) {
+        Ok(meta) => meta.mode & 0o111 != 0,
+        Err(ReadError::Absent) => return Some(false),
+        Err(_) => return None,
+    };
+    let leaves_it = reading.config(path).ok()?.contains("/run/systemd/system");
+    Some(may_run && !(leaves_it && systemd::is_installed(reading).ok()?))
 }
 
 fn items(reading: &mut Reading<'_>, path: &str, policy: &mut Policy) -> Option<Vec<Item>> {

@@ -75,7 +75,7 @@ fn rows<const N: usize>(
     columns: [&'static str; N],
     each: &mut dyn FnMut([Value<'_>; N]),
 ) -> Result<(), TableError> {
-    let database = Database::open(bytes)?;
+    let database = Database::open(&bytes)?;
     let Some(table) = database.table(table)? else {
         return if database.is_new()? { Ok(()) } else { Err(TableError::Table) };
     };

@@ -309,6 +309,38 @@ impl<'c> Effective<'c> {
         })
     }
 
+    /// The lists as they are written, where every one is, and whole: without names to be added to or
+    /// taken from the defaults, and without patterns.
+    pub(super) fn written_algorithms(&self) -> Option<Algorithms> {
+        let names = |d: &Directive| {
+            let written = &d.words[0];
+            let is_whole =
+                !written.starts_with(['+', '-', '^']) && !written.contains(['*', '?', '!']);
+            is_whole.then(|| written.split(',').map(str::to_owned).collect::<Vec<_>>())
+        };
+        let list = |name| names(self.deciding(name).first().copied()?);
+        let mut pubkey = list("pubkeyacceptedalgorithms")?;
+        for directive in self.met("pubkeyacceptedalgorithms").0 {
+            for name in names(directive)? {
+                if !pubkey.contains(&name) {
+                    pubkey.push(name);
+                }
+            }
+        }
+        Some(Algorithms {
+            ciphers: list("ciphers")?,
+            macs: list("macs")?,
+            kex: list("kexalgorithms")?,
+            hostkey: list("hostkeyalgorithms")?,
+            pubkey,
+        })
+    }
+
+    /// Whether a line decides the keyword for a connection that meets no block.
+    pub(super) fn is_written(&self, name: &str) -> bool {
+        !self.deciding(name).is_empty()
+    }
+
     pub(super) fn origins(&self) -> BTreeMap<String, String> {
         let mut origins = BTreeMap::new();
         for directive in &self.config.directives {

@@ -31,6 +31,7 @@ pub(super) fn read(
             }
         }
         keys.push(HostKey {
+            uid: i64::from(meta.uid),
             group: group(reading, meta.gid),
             group_read: meta.has(0o040),
             other_read: meta.has(0o004),

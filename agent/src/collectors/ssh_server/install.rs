@@ -1,87 +1,85 @@
 //! Whether an OpenSSH server is installed, and which release.
 
+use super::build::Build;
+use crate::collectors::packages::Database;
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
+use evidence::kinds::packages::Manager;
 
-const STATUS_FILE: &str = "/var/lib/dpkg/status";
-const BINARY: &str = "/usr/sbin/sshd";
-/// The database of a full desktop is about 10 MB.
-const MAX_STATUS_BYTES: u64 = 256 << 20;
+/// Places of the program; Alpine builds one with PAM beside the other.
+const BINARIES: [&str; 3] = ["/usr/sbin/sshd", "/usr/bin/sshd", "/usr/sbin/sshd.pam"];
 const TCP: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Installed {
     /// By positive proof.
     No,
-    /// With the version of the Debian package, if that could be read.
-    Yes(Option<String>),
+    /// With what the package database says of it, if that could be read.
+    Yes(Option<Package>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Package {
+    /// Of the package, as its manager prints it.
+    pub(super) version: String,
+    pub(super) build: Build,
 }
 
 /// Not installed needs the package database to say so, no binary and, on the running system, no
 /// one on port 22: that would be another SSH server, which this kind does not know.
 pub(super) fn installed(reading: &mut Reading<'_>) -> Result<Installed, Failure> {
-    let binary = reading.stat(BINARY);
+    let binary = binary(reading);
     let package = package(reading);
     match (package, binary) {
-        (Ok(Some(version)), _) => Ok(Installed::Yes(Some(version))),
-        (Ok(None), Err(ReadError::Absent)) => match other_server(reading)? {
+        (Ok(Some(package)), _) => Ok(Installed::Yes(Some(package))),
+        (Ok(None), Ok(false)) => match other_server(reading)? {
             true => Err(Failure(Status::Unsupported)),
             false => Ok(Installed::No),
         },
         (Ok(None), Err(error)) => Err(error.into()),
-        // Without dpkg the release would have to come from a database that is not read yet (RPM).
-        (Err(Failure(Status::Absent)), Ok(_)) => Err(Failure(Status::Unsupported)),
-        (_, Ok(_)) => Ok(Installed::Yes(None)),
-        (Err(failure), Err(_)) => Err(failure),
+        // Without a database nothing is known of the release.
+        (Err(Failure(Status::Absent | Status::Unsupported)), Ok(true)) => {
+            Err(Failure(Status::Unsupported))
+        }
+        (_, Ok(true)) => Ok(Installed::Yes(None)),
+        (Err(failure), _) => Err(failure),
     }
 }
 
-/// The version of `openssh-server` in the database of dpkg(1).
-fn package(reading: &mut Reading<'_>) -> Result<Option<String>, Failure> {
-    let text = reading.text_up_to(STATUS_FILE, MAX_STATUS_BYTES)?;
-    match find_package(&text) {
-        Ok(version) => Ok(version),
-        Err(note) => {
-            reading.malformed(STATUS_FILE, note);
-            Err(Failure(Status::ParseError))
+fn binary(reading: &Reading<'_>) -> Result<bool, ReadError> {
+    for path in BINARIES {
+        match reading.stat(path) {
+            Ok(_) => return Ok(true),
+            Err(ReadError::Absent) => {}
+            Err(error) => return Err(error),
         }
     }
+    Ok(false)
 }
 
-/// Looks through the whole database: one that ends in the middle proves nothing.
-fn find_package(text: &str) -> Result<Option<String>, String> {
-    let mut found = None;
-    let mut packages = 0;
-    for stanza in text.split("\n\n").filter(|stanza| !stanza.trim().is_empty()) {
-        let field = |name: &str| {
-            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
-        let (Some(name), Some(status)) = (field("Package"), field("Status")) else {
-            return Err(format!("record {}: no name or no status", packages + 1));
-        };
-        let odd = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
-        if name.contains(odd) || status.contains(odd) {
-            return Err(format!("record {}: name or status is no text", packages + 1));
-        }
-        packages += 1;
-        let state = status.split(' ').nth(2).unwrap_or_default();
-        // Unpacked, half-configured and the like leave the program on the disk.
-        if name == "openssh-server" && !matches!(state, "not-installed" | "config-files") {
-            let version = field("Version").ok_or("openssh-server: no version")?;
-            found = Some(version.trim().to_owned());
-        }
+/// The package with the server: of its own in most families, in others the one of all of OpenSSH.
+/// Unpacked, half-configured and the like leave the program on the disk.
+fn package(reading: &mut Reading<'_>) -> Result<Option<Package>, Failure> {
+    let database = Database::find(reading)?;
+    let is_it = |name: &str| match database.manager() {
+        Manager::Dpkg | Manager::Rpm => name == "openssh-server",
+        Manager::Apk => matches!(name, "openssh-server" | "openssh-server-pam"),
+        Manager::Pacman => name == "openssh",
+    };
+    let records = database.records(reading, &is_it)?;
+    let Some(record) = records.into_iter().next() else { return Ok(None) };
+    if record.version.is_empty() {
+        reading.malformed(database.path(), format!("{}: no version", record.name));
+        return Err(Failure(Status::ParseError));
     }
-    match packages {
-        0 => Err("no package".to_owned()),
-        _ if !text.ends_with("\n\n") => Err("the last record is cut off".to_owned()),
-        _ => Ok(found),
-    }
+    let build = Build::of(reading, database.manager());
+    Ok(Some(Package { version: record.version, build }))
 }
 
-/// `1:9.2p1-2+deb12u3` → `9.2p1`.
-pub(super) fn upstream(package: &str) -> &str {
+/// `1:9.2p1-2+deb12u3` → `9.2p1`, and so `9.7_p1-r4` of Alpine.
+pub(super) fn upstream(package: &str) -> String {
     let version = package.split_once(':').map_or(package, |(_, version)| version);
-    version.rsplit_once('-').map_or(version, |(version, _)| version)
+    version.rsplit_once('-').map_or(version, |(version, _)| version).replace("_p", "p")
 }
 
 fn other_server(reading: &mut Reading<'_>) -> Result<bool, Failure> {
@@ -147,7 +145,9 @@ pub(super) fn running(
             continue;
         }
         match reading.link(&format!("/proc/{process}/exe")) {
-            Ok(path) if path.trim_end_matches(" (deleted)") == BINARY => return Ok(true),
+            Ok(path) if BINARIES.contains(&path.trim_end_matches(" (deleted)")) => {
+                return Ok(true);
+            }
             Err(error @ ReadError::Denied) => denied = Some(error),
             // Kernel threads have none, and processes end meanwhile.
             _ => {}
@@ -161,29 +161,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_removed_package_is_not_installed_and_an_unpacked_one_is() {
-        let stanza = |state: &str| {
-            format!("Package: openssh-server\nStatus: install ok {state}\nVersion: 1:9.2p1-2\n\n")
-        };
-        for state in ["installed", "half-configured", "unpacked", "triggers-pending"] {
-            assert_eq!(find_package(&stanza(state)), Ok(Some("1:9.2p1-2".to_owned())), "{state}");
-        }
-        for state in ["config-files", "not-installed"] {
-            assert_eq!(find_package(&stanza(state)), Ok(None), "{state}");
-        }
-    }
-
-    #[test]
-    fn a_database_that_is_empty_or_cut_off_proves_nothing() {
-        for text in ["", "\n", "Package: a\nStatus: install ok inst", "Package: a\n\n"] {
-            assert!(find_package(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
     fn the_release_is_the_version_without_epoch_and_revision() {
         assert_eq!(upstream("1:9.2p1-2+deb12u3"), "9.2p1");
         assert_eq!(upstream("1:10.0p1-7~bpo12+1"), "10.0p1");
         assert_eq!(upstream("9.6p1"), "9.6p1");
+        assert_eq!(upstream("9.9p1-7.el10_0"), "9.9p1");
+        assert_eq!(upstream("9.7_p1-r4"), "9.7p1");
     }
 }

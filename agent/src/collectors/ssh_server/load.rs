@@ -233,6 +233,11 @@ impl Walk<'_, '_> {
         if self.reading.stat(path).is_ok_and(|meta| meta.kind == FileKind::Directory) {
             return;
         }
+        // So does the null device, by which people switch a drop-in off.
+        let is_link = self.reading.lstat(path).is_ok_and(|meta| meta.kind == FileKind::Link);
+        if is_link && self.reading.link(path).as_deref() == Ok("/dev/null") {
+            return;
+        }
         match self.reading.config(path) {
             Ok(text) => self.file(path, &text, block, place.depth + 1),
             Err(error) => self.problem(place, "include", Cause::Unreadable(error)),

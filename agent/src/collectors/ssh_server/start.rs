@@ -1,5 +1,5 @@
-//! How sshd is started: the unit of systemd, its drop-ins and /etc/default/ssh. Options on the
-//! command line beat the configuration file.
+//! How sshd is started: the unit of systemd, its drop-ins and the file of its options, or that of an
+//! init script. Options on the command line beat the configuration file.
 
 use crate::host::{ReadError, Reading};
 use std::collections::BTreeMap;
@@ -13,6 +13,13 @@ const UNIT_DIRECTORIES: [&str; 5] = [
     "/lib/systemd/system",
 ];
 const DEFAULTS_FILE: &str = "/etc/default/ssh";
+/// What OpenRC (Alpine) gives its script. Its variables may name another program or another file.
+const OPENRC_FILE: &str = "/etc/conf.d/sshd";
+/// Variables of it that change nothing of what is asked here.
+const OPENRC_HARMLESS: [&str; 4] =
+    ["key_types_to_generate", "rc_need", "sshd_disable_keygen", "supervisor"];
+/// Socket units, by their name in Debian and elsewhere.
+const SOCKETS: [&str; 2] = ["ssh.socket", "sshd.socket"];
 
 /// What the command line says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -43,6 +50,7 @@ pub(super) fn options(reading: &mut Reading<'_>) -> Options {
         // No systemd: the init script sources the file and passes SSHD_OPTS.
         unit.environment_file(reading, DEFAULTS_FILE, true, &mut options.unresolved);
         unit.command = Some((DEFAULTS_FILE.to_owned(), "sshd $SSHD_OPTS".to_owned()));
+        openrc(reading, &mut options.unresolved);
     }
     if let Some((place, command)) = &unit.command {
         match unit.arguments(command) {
@@ -53,24 +61,43 @@ pub(super) fn options(reading: &mut Reading<'_>) -> Options {
     options
 }
 
-/// Whether the socket unit is enabled: systemd listens and starts sshd.
-fn socket(reading: &mut Reading<'_>) -> Option<bool> {
-    match reading.lstat("/etc/systemd/system/sockets.target.wants/ssh.socket") {
-        Ok(_) => Some(true),
-        Err(ReadError::Absent) => Some(false),
-        Err(_) => {
-            reading.unread("socket_activated");
-            None
+/// Every variable of OpenRC's file may change what is started.
+fn openrc(reading: &mut Reading<'_>, faults: &mut Vec<String>) {
+    let text = match reading.config(OPENRC_FILE) {
+        Ok(text) => text,
+        Err(ReadError::Absent) => return,
+        Err(error) => return faults.push(format!("{OPENRC_FILE} {error}")),
+    };
+    let lines = text.lines().map(str::trim).zip(1..);
+    for (line, number) in lines.filter(|(line, _)| !line.is_empty() && !line.starts_with('#')) {
+        let name = line.split('=').next().unwrap_or_default();
+        if !OPENRC_HARMLESS.contains(&name) {
+            faults.push(format!("{OPENRC_FILE}:{number} {name}"));
         }
     }
+}
+
+/// Whether a socket unit is enabled: systemd listens and starts sshd.
+fn socket(reading: &mut Reading<'_>) -> Option<bool> {
+    for name in SOCKETS {
+        match reading.lstat(&format!("/etc/systemd/system/sockets.target.wants/{name}")) {
+            Ok(_) => return Some(true),
+            Err(ReadError::Absent) => {}
+            Err(_) => {
+                reading.unread("socket_activated");
+                return None;
+            }
+        }
+    }
+    Some(false)
 }
 
 /// The service that runs, best candidate first: behind a socket with `Accept=yes` a template.
 fn units(reading: &mut Reading<'_>, socket_activated: bool) -> Vec<&'static str> {
     let mut names = vec!["ssh.service", "sshd.service"];
     let mut accepts = || {
-        let text = UNIT_DIRECTORIES.iter().find_map(|directory| {
-            let path = format!("{directory}/ssh.socket");
+        let paths = UNIT_DIRECTORIES.iter().flat_map(|d| SOCKETS.map(|name| format!("{d}/{name}")));
+        let text = paths.into_iter().find_map(|path| {
             reading.lstat(&path).ok()?;
             reading.config(&path).ok()
         });

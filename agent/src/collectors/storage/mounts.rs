@@ -2,24 +2,24 @@
 
 /// A line of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(in crate::collectors) struct Mount {
     /// Major and minor number of the device; those of a file system without one begin with `0:`.
-    pub(super) device: String,
-    pub(super) target: String,
-    pub(super) fstype: String,
-    pub(super) source: String,
+    pub(in crate::collectors) device: String,
+    pub(in crate::collectors) target: String,
+    pub(in crate::collectors) fstype: String,
+    pub(in crate::collectors) source: String,
     options: Vec<String>,
 }
 
 impl Mount {
-    pub(super) fn has(&self, option: &str) -> bool {
+    pub(in crate::collectors) fn has(&self, option: &str) -> bool {
         self.options.iter().any(|one| one == option)
     }
 }
 
 /// The lines in order; Err names the first (from 1) that is none. The list of a process that has a
 /// root ends with a line's end.
-pub(super) fn parse(text: &str) -> Result<Vec<Mount>, usize> {
+pub(in crate::collectors) fn parse(text: &str) -> Result<Vec<Mount>, usize> {
     let mounts = (1_usize..).zip(text.split_terminator('\n'));
     let mounts: Vec<_> =
         mounts.map(|(number, line)| mount(line).ok_or(number)).collect::<Result<_, _>>()?;
@@ -60,7 +60,7 @@ fn number(word: &str) -> Option<u32> {
 }
 
 /// Blanks, tabs, line ends and backslashes are written as `\` and three octal digits.
-pub(super) fn decoded(word: &str) -> String {
+pub(in crate::collectors) fn decoded(word: &str) -> String {
     let mut decoded = Vec::with_capacity(word.len());
     let mut rest = word.as_bytes();
     while let Some((byte, after)) = rest.split_first() {

@@ -1,11 +1,10 @@
 //! Whether sudo is installed, which release, and whether sudoers(5) is its policy.
 
-use crate::formats::dpkg::{self, Form, State};
+use crate::collectors::packages::Database;
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
+use evidence::kinds::packages::Manager;
 
-const STATUS_FILE: &str = "/var/lib/dpkg/status";
-const MAX_STATUS_BYTES: u64 = 256 << 20;
 const BINARIES: [&str; 3] = ["/usr/bin/sudo", "/usr/local/bin/sudo", "/bin/sudo"];
 const CONF: &str = "/etc/sudo.conf";
 
@@ -29,24 +28,31 @@ impl Release {
     }
 }
 
-/// Not installed needs the package database to say so, and no binary. A sudo that dpkg does not
-/// know, and sudo-rs with a language of its own, are not read.
-pub(super) fn release(reading: &mut Reading<'_>) -> Result<Release, Failure> {
-    let version = match installed_version(reading) {
+/// The sudo that is installed.
+pub(super) struct Sudo {
+    pub(super) release: Release,
+    pub(super) manager: Manager,
+}
+
+/// Not installed needs the package database to say so, and no binary. A sudo that the package
+/// database does not know, and sudo-rs with a language of its own, are not read.
+pub(super) fn installed(reading: &mut Reading<'_>) -> Result<Sudo, Failure> {
+    let database = match Database::find(reading) {
         Err(Failure(Status::Absent)) if has_binary(reading)? => {
             return Err(Failure(Status::Unsupported));
         }
         other => other?,
     };
-    match version {
+    let manager = database.manager();
+    match version(reading, &database)? {
         None if has_binary(reading)? => Err(Failure(Status::Unsupported)),
         None => Err(Failure(Status::NotApplicable)),
         Some(version) => match Release::parse(&version) {
             // Before 1.9.1 paths of includes are read in another way, before 1.9.3 whole files
             // are refused.
-            Some(release) if release >= Release([1, 9, 3]) => Ok(release),
+            Some(release) if release >= Release([1, 9, 3]) => Ok(Sudo { release, manager }),
             _ => {
-                reading.note(STATUS_FILE, format!("sudo {version} is not understood"));
+                reading.note(database.path(), format!("sudo {version} is not understood"));
                 Err(Failure(Status::Unsupported))
             }
         },
@@ -64,24 +70,14 @@ fn has_binary(reading: &Reading<'_>) -> Result<bool, Failure> {
     Ok(false)
 }
 
-/// The version of `sudo` or `sudo-ldap` in the database of dpkg(1).
-fn installed_version(reading: &mut Reading<'_>) -> Result<Option<String>, Failure> {
-    let text = reading.text_up_to(STATUS_FILE, MAX_STATUS_BYTES)?;
-    let entries = dpkg::entries(&text, Form::Status).map_err(|error| {
-        reading.malformed(STATUS_FILE, error.to_string());
-        Failure(Status::ParseError)
-    })?;
-    let there = |entry: &&dpkg::Entry<'_>| entry.state > State::ConfigFiles;
-    let mut version = None;
-    for entry in entries.iter().filter(there) {
-        match entry.name.as_ref() {
-            "sudo-rs" => return Err(Failure(Status::Unsupported)),
-            // A package that is half-installed may have no version yet.
-            "sudo" | "sudo-ldap" => version = Some(entry.version.unwrap_or_default().to_owned()),
-            _ => {}
-        }
+/// The version of `sudo` or `sudo-ldap`. A package that is half-installed may have none yet.
+fn version(reading: &mut Reading<'_>, database: &Database) -> Result<Option<String>, Failure> {
+    let is_sudo = |name: &str| matches!(name, "sudo" | "sudo-ldap" | "sudo-rs");
+    let found = database.records(reading, &is_sudo)?;
+    if found.iter().any(|record| record.name == "sudo-rs") {
+        return Err(Failure(Status::Unsupported));
     }
-    Ok(version)
+    Ok(found.into_iter().next_back().map(|record| record.version))
 }
 
 /// sudo.conf(5) can put another policy, or another file, in the place of /etc/sudoers.
@@ -118,6 +114,8 @@ mod tests {
             ("1.9.14-1", true),
             ("1.9.16p2-3", true),
             ("1:2.0.0", true),
+            ("1.9.5p2-10.el9_3", false),
+            ("1.9.15_p5-r0", true),
         ] {
             assert_eq!(Release::parse(version).map(Release::uses_pty), Some(on), "{version}");
         }

@@ -7,6 +7,8 @@ use evidence::kinds::sudo::File;
 use std::collections::BTreeSet;
 
 const MAIN: &str = "/etc/sudoers";
+/// SUSE's own, which counts where the other is missing.
+const VENDOR: &str = "/usr/etc/sudoers";
 /// sudo gives up below this many nested includes.
 const MAX_DEPTH: usize = 128;
 /// More files than this are not read: no host has them, and the walk must end.
@@ -60,10 +62,12 @@ impl Loaded {
 
 /// The error is that of the main file, or of a line that does not follow the grammar in any.
 pub(super) fn load(reading: &mut Reading<'_>) -> Result<Loaded, Failure> {
-    let text = reading.config(MAIN)?;
+    let is_absent = reading.lstat(MAIN) == Err(ReadError::Absent);
+    let main = if is_absent && reading.lstat(VENDOR).is_ok() { VENDOR } else { MAIN };
+    let text = reading.config(main)?;
     let mut walk = Walk { reading, loaded: Loaded::default(), files: 0 };
-    walk.loaded.paths.insert(MAIN.to_owned());
-    walk.file(MAIN, &text, 0)?;
+    walk.loaded.paths.insert(main.to_owned());
+    walk.file(main, &text, 0)?;
     Ok(walk.loaded)
 }
 

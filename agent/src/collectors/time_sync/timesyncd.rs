@@ -8,7 +8,8 @@ use evidence::kinds::time_sync::{ClientName, Form, TimeSource};
 const CONFIGURATION: &str = "timesyncd.conf";
 const SECTION: &str = "Time";
 
-/// `NTP=` and `FallbackNTP=`. Each assignment adds to its list, and an empty one empties it.
+/// `NTP=`, and where it names nobody `FallbackNTP=`: the fallback is asked only where no server is
+/// known. Each assignment adds to its list, and an empty one empties it.
 pub(super) fn sources(reading: &mut Reading<'_>) -> Result<Vec<TimeSource>, Failure> {
     let mut servers = Vec::new();
     let mut fallback = None;
@@ -27,12 +28,12 @@ pub(super) fn sources(reading: &mut Reading<'_>) -> Result<Vec<TimeSource>, Fail
             }
         }
     }
-    let mut sources: Vec<_> = servers.into_iter().map(|s| source(Form::Server, s)).collect();
-    match fallback {
-        Some(servers) => sources.extend(servers.into_iter().map(|s| source(Form::Fallback, s))),
-        None => sources.push(source(Form::VendorDefault, String::new())),
+    if !servers.is_empty() {
+        return Ok(servers.into_iter().map(|server| source(Form::Server, server)).collect());
     }
-    Ok(sources)
+    let fallback = fallback.map(|servers| servers.into_iter().map(|s| source(Form::Fallback, s)));
+    let vendor_default = || vec![source(Form::VendorDefault, String::new())];
+    Ok(fallback.map_or_else(vendor_default, Iterator::collect))
 }
 
 fn source(form: Form, address: String) -> TimeSource {

@@ -4,24 +4,27 @@ use super::{Scope, Setting, SyntaxError, Value};
 use std::collections::BTreeMap;
 
 /// Flags that are looked at, with their built-in value; `use_pty` depends on the release.
-const FLAGS: [(&str, bool); 8] = [
+const FLAGS: [(&str, bool); 10] = [
     ("authenticate", true),
     ("env_reset", true),
     ("log_allowed", true),
     ("log_output", false),
     ("noexec", false),
+    ("rootpw", false),
+    ("runaspw", false),
     ("setenv", false),
     ("targetpw", false),
     ("use_pty", false),
 ];
-/// Texts that are looked at. Without a value all of them are off; `syslog` is `authpriv`.
-const TEXTS: [&str; 5] = ["exempt_group", "logfile", "runas_default", "secure_path", "syslog"];
+/// Texts that are looked at. Without a value all of them are off, but for the first two.
+const TEXTS: [&str; 6] =
+    ["syslog", "syslog_goodpri", "exempt_group", "logfile", "runas_default", "secure_path"];
+const PRIORITIES: [&str; 9] =
+    ["alert", "crit", "debug", "emerg", "err", "info", "none", "notice", "warning"];
 const FACILITIES: [&str; 13] = [
     "authpriv", "auth", "daemon", "user", "local0", "local1", "local2", "local3", "local4",
     "local5", "local6", "local7", "cron",
 ];
-/// Debian and Ubuntu build sudo with 15 minutes.
-const TIMESTAMP_TIMEOUT_S: i64 = 15 * 60;
 
 /// Values of one setting: the one for everyone, then those of narrower lines.
 #[derive(Debug, Clone)]
@@ -64,17 +67,22 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The values built into sudo; `use_pty` is on from 1.9.14.
-    pub fn built_in(use_pty: bool) -> Self {
+    /// The values built into sudo; `use_pty` is on from 1.9.14, and how long a password is remembered
+    /// the builder says.
+    pub fn built_in(use_pty: bool, timeout_s: i64) -> Self {
         let flag = |(name, on)| (name, Values::new(if name == "use_pty" { use_pty } else { on }));
         let text = |name| {
-            let value = if name == "syslog" { "authpriv" } else { "" };
+            let value = match name {
+                "syslog" => "authpriv",
+                "syslog_goodpri" => "notice",
+                _ => "",
+            };
             (name, Values::new(value.to_owned()))
         };
         Self {
             flags: FLAGS.into_iter().map(flag).collect(),
             texts: TEXTS.into_iter().map(text).collect(),
-            timeout: Values::new(TIMESTAMP_TIMEOUT_S),
+            timeout: Values::new(timeout_s),
         }
     }
 
@@ -96,6 +104,10 @@ impl Settings {
                 Value::Set(text) if name == "syslog" && !is_facility(text) => {
                     return refuse("no facility of syslog");
                 }
+                Value::Set(text) if name == "syslog_goodpri" && !PRIORITIES.contains(&&**text) => {
+                    return refuse("no priority of syslog");
+                }
+                Value::Set(text) if name == "syslog_goodpri" && text == "none" => "",
                 Value::Set(text) if name == "logfile" && !text.starts_with('/') => {
                     return refuse("a log file without a whole path");
                 }

@@ -2,7 +2,7 @@ use super::settings::Settings;
 use super::*;
 
 fn settings(text: &str) -> Settings {
-    let mut settings = Settings::built_in(false);
+    let mut settings = Settings::built_in(false, 900);
     for statement in parse(text).expect(text) {
         if let What::Defaults { scope, settings: lines } = statement.what {
             lines.iter().for_each(|line| settings.apply(scope, line).expect("value"));
