@@ -20,6 +20,7 @@ mod logging;
 mod logins;
 mod mac;
 mod meta;
+mod package_updates;
 mod packages;
 mod password_policy;
 mod platform_trust;
@@ -66,6 +67,7 @@ pub const ALL: &[Collector] = &[
     logins::COLLECTOR,
     mac::COLLECTOR,
     meta::COLLECTOR,
+    package_updates::COLLECTOR,
     packages::COLLECTOR,
     password_policy::COLLECTOR,
     platform_trust::COLLECTOR,

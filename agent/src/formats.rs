@@ -1,6 +1,11 @@
 //! Parsers of file formats that more than one kind reads. Pure: text in, values out.
 
 pub mod apk_installed;
+pub mod apt_conf;
+pub mod apt_packages;
+pub mod apt_preferences;
+pub mod apt_release;
+pub mod apt_sources;
 pub mod audit_rules;
 pub mod backup_marker;
 pub mod berkeley_hash;

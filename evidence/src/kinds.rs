@@ -22,6 +22,7 @@ pub mod logging;
 pub mod logins;
 pub mod mac;
 pub mod meta;
+pub mod package_updates;
 pub mod packages;
 pub mod password_policy;
 pub mod platform_trust;
@@ -54,6 +55,7 @@ pub use logging::Logging;
 pub use logins::Logins;
 pub use mac::Mac;
 pub use meta::Meta;
+pub use package_updates::PackageUpdates;
 pub use packages::Packages;
 pub use password_policy::PasswordPolicy;
 pub use platform_trust::PlatformTrust;
@@ -126,6 +128,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Logins>(),
     KindInfo::of::<Mac>(),
     KindInfo::of::<Meta>(),
+    KindInfo::of::<PackageUpdates>(),
     KindInfo::of::<Packages>(),
     KindInfo::of::<PasswordPolicy>(),
     KindInfo::of::<PlatformTrust>(),

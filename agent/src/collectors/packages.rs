@@ -14,6 +14,7 @@ mod rpm_locks;
 use super::{Collector, facts};
 use crate::host::{Failure, FileKind, ReadError, Reading};
 pub(super) use database::Database;
+pub(super) use dpkg::OnDisk;
 use evidence::Status;
 use evidence::kinds::Kind;
 use evidence::kinds::packages::{Manager, Package, Packages};
@@ -65,6 +66,14 @@ pub(super) fn collect(reading: &mut Reading<'_>) -> Result<Packages, Failure> {
         snaps: counted(snaps(reading), "snaps", reading),
         flatpaks: counted(flatpaks(reading), "flatpaks", reading),
     })
+}
+
+/// What apt takes for installed; `unsupported` where the system is none of dpkg's.
+pub(super) fn on_disk(reading: &mut Reading<'_>) -> Result<Vec<OnDisk>, Failure> {
+    match Database::find(reading)? {
+        Database::Dpkg { texts, listed } => texts.on_disk(&listed, reading),
+        _ => Err(Failure(Status::Unsupported)),
+    }
 }
 
 fn present<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {

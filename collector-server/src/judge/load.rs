@@ -33,6 +33,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("logins.toml", include_str!("../../../config/rules/logins.toml")),
     ("mac.toml", include_str!("../../../config/rules/mac.toml")),
     ("meta.toml", include_str!("../../../config/rules/meta.toml")),
+    ("package_updates.toml", include_str!("../../../config/rules/package_updates.toml")),
     ("packages.toml", include_str!("../../../config/rules/packages.toml")),
     ("password_policy.toml", include_str!("../../../config/rules/password_policy.toml")),
     ("platform_trust.toml", include_str!("../../../config/rules/platform_trust.toml")),

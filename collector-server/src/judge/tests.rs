@@ -49,6 +49,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("logins", logins()),
         ("mac", mac()),
         ("meta", meta()),
+        ("package_updates", package_updates()),
         ("packages", packages()),
         ("password_policy", password_policy()),
         ("platform_trust", platform_trust()),
@@ -213,6 +214,17 @@ fn authorized_keys() -> Value {
 fn capacity() -> Value {
     json!({"cpus": 4, "memory_mib": 8192, "memory_left": "ample", "swap_mib": 0, "load": "low",
         "filesystems": [{"mount": "/", "used_pct": 45}]})
+}
+
+fn package_updates() -> Value {
+    json!({"manager": "apt", "repositories": [{"uri": "http://deb.debian.org/debian-security/",
+            "suite": "bookworm-security", "components": ["main"], "enabled": true,
+            "signature_required": true, "own_keys": true, "expiry_checked": true}],
+        "security_repository": true, "metadata_day": TODAY, "pending": [],
+        "automatic": {"mechanism": "unattended_upgrades", "enabled": true, "refreshes": true,
+            "upgrades": true, "scheduled": true, "security_allowed": true, "excluded": 0,
+            "ran": true, "last_success_day": TODAY - 1, "last_result": "success"},
+        "stale_processes": []})
 }
 
 fn storage() -> Value {

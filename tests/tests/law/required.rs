@@ -25,6 +25,8 @@ const fn there(kind: &'static str, path: &'static str) -> Required {
 /// - os-release(5): without it nothing is known about support.
 /// - The package database: without it nothing is known to be not installed. Its records end with
 ///   an empty line; a database of rpm has pages, and is whole or not at all.
+/// - What apt keeps of a source: the signed metadata ends with its signature, and knows the size of
+///   every list.
 /// - sshd_config(5), sudoers(5): the program that is installed does not start without it. People
 ///   write these, and leave the last line's end away; what is before it is then whole as well, so
 ///   a cut cannot be told.
@@ -78,6 +80,21 @@ const REQUIRED: &[Required] = &[
     there("mac", "/sys/module/apparmor/parameters/enabled"),
     whole("mac", "/sys/kernel/security/apparmor/profiles"),
     there("meta", "/proc/self/status"),
+    there("package_updates", "/etc/os-release"),
+    whole("package_updates", "/var/lib/apt/lists/mirror.example_debian_dists_bookworm_InRelease"),
+    whole(
+        "package_updates",
+        "/var/lib/apt/lists/mirror.example_debian_dists_bookworm_main_binary-amd64_Packages",
+    ),
+    whole(
+        "package_updates",
+        "/var/lib/apt/lists/mirror.example_debian-security_dists_bookworm-security_InRelease",
+    ),
+    whole(
+        "package_updates",
+        "/var/lib/apt/lists/mirror.example_debian-security_dists_bookworm-security_main_binary-amd64_Packages",
+    ),
+    whole("package_updates", "/var/lib/dpkg/status"),
     whole("packages", "/lib/apk/db/installed"),
     whole("packages", "/usr/lib/apk/db/installed"),
     whole("packages", "/usr/lib/sysimage/rpm/Packages.db"),

@@ -12,6 +12,16 @@ const CONTROLS: &str = "/var/lib/dpkg/status.d";
 const JOURNAL: &str = "/var/lib/dpkg/updates";
 const FILE_LISTS: &str = "/var/lib/dpkg/info";
 
+/// A package of which at least files are there.
+pub(in crate::collectors) struct OnDisk {
+    pub(in crate::collectors) name: String,
+    pub(in crate::collectors) version: String,
+    pub(in crate::collectors) arch: String,
+    /// Source package.
+    pub(in crate::collectors) source: String,
+    pub(in crate::collectors) is_held: bool,
+}
+
 /// The database as text: path, form, contents.
 pub(in crate::collectors) struct Texts(Vec<(String, Form, String)>);
 
@@ -81,6 +91,27 @@ impl Texts {
             installed_s: None,
         };
         Ok(entries.iter().filter(there).map(record).collect())
+    }
+
+    /// What apt takes for installed: half configured packages too.
+    pub(super) fn on_disk(
+        &self,
+        listed: &BTreeSet<String>,
+        reading: &mut Reading<'_>,
+    ) -> Result<Vec<OnDisk>, Failure> {
+        let entries = self.entries(reading)?;
+        refuse_shorter_than(listed, &entries, reading)?;
+        let package = |entry: &Entry<'_>| {
+            (entry.state > State::ConfigFiles).then_some(())?;
+            Some(OnDisk {
+                name: entry.name.clone().into_owned(),
+                version: entry.version?.to_owned(),
+                arch: entry.arch?.to_owned(),
+                source: entry.source.unwrap_or(&entry.name).to_owned(),
+                is_held: entry.want == Want::Hold,
+            })
+        };
+        Ok(entries.iter().filter_map(package).collect())
     }
 
     /// Every package, with the journal applied.
