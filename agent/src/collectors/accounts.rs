@@ -148,9 +148,15 @@ fn uid_range(reading: &mut Reading<'_>) -> Option<std::ops::RangeInclusive<i64>>
     range
 }
 
+/// openSUSE keeps the vendor's file under /usr/etc.
 fn nss_passwd(reading: &mut Reading<'_>) -> Option<Vec<String>> {
-    let path = "/etc/nsswitch.conf";
-    let services = reading.config(path).ok().map(|text| nsswitch::services(&text, "passwd"));
+    let mut path = "/etc/nsswitch.conf";
+    let mut text = reading.config(path);
+    if text == Err(ReadError::Absent) {
+        path = "/usr/etc/nsswitch.conf";
+        text = reading.config(path);
+    }
+    let services = text.ok().map(|text| nsswitch::services(&text, "passwd"));
     if services == Some(None) {
         reading.malformed(path, "not exactly one well-formed line `passwd:`");
     }

@@ -71,12 +71,11 @@ fn read_release(
 }
 
 /// The family alone, for kinds whose files differ by it.
-pub(super) fn family_of(reading: &mut Reading<'_>) -> Option<Family> {
-    let (_, release) = read_release(reading).ok()?;
-    let id = release.get("ID")?.to_lowercase();
-    let like = release.get("ID_LIKE").map(|like| like.to_lowercase()).unwrap_or_default();
-    let like: Vec<_> = like.split_whitespace().map(str::to_owned).collect();
-    Some(family(&id, &like))
+pub(super) fn family_of(reading: &mut Reading<'_>) -> Result<Family, Failure> {
+    let (_, release) = read_release(reading)?;
+    let word = |name: &str| release.get(name).map(|text| text.to_lowercase()).unwrap_or_default();
+    let like: Vec<_> = word("ID_LIKE").split_whitespace().map(str::to_owned).collect();
+    Ok(family(&word("ID"), &like))
 }
 
 fn family(id: &str, like: &[String]) -> Family {

@@ -30,7 +30,8 @@ pub(super) const COLLECTOR: Collector = Collector {
 /// How long a password is remembered: as Debian and Ubuntu build sudo, and as sudoers(5) has it.
 const DEBIAN_TIMEOUT_S: i64 = 15 * 60;
 const TIMEOUT_S: i64 = 5 * 60;
-const NSSWITCH: &str = "/etc/nsswitch.conf";
+/// openSUSE keeps the vendor's file under /usr/etc.
+const NSSWITCH: [&str; 2] = ["/etc/nsswitch.conf", "/usr/etc/nsswitch.conf"];
 
 fn collect(reading: &mut Reading<'_>) -> Result<Sudo, Failure> {
     let installed = install::installed(reading)?;
@@ -114,7 +115,11 @@ fn defaults(settings: &Settings) -> Defaults {
 
 /// Whether nsswitch.conf(5) names a source of sudoers beside files; without a line there is none.
 fn ldap_source(reading: &mut Reading<'_>) -> Option<bool> {
-    let text = match reading.config(NSSWITCH) {
+    let mut text = reading.config(NSSWITCH[0]);
+    if text == Err(ReadError::Absent) {
+        text = reading.config(NSSWITCH[1]);
+    }
+    let text = match text {
         Ok(text) => text,
         Err(ReadError::Absent) => return Some(false),
         Err(_) => {

@@ -234,6 +234,8 @@ impl Kind for Accounts {
             "/etc/gshadow",
             "/etc/login.defs",
             "/etc/nsswitch.conf",
+            "/usr/etc/login.defs",
+            "/usr/etc/nsswitch.conf",
         ],
         also_reads: "the permissions of home directories, not what is in them",
         stays: &[

@@ -83,6 +83,8 @@ impl Kind for Packages {
             "/etc/zypp/locks",
             "/etc/apk/world",
             "/etc/pacman.conf",
+            "/etc/os-release",
+            "/usr/lib/os-release",
             "/snap/",
             "/var/lib/flatpak/app/",
         ],

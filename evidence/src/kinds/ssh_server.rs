@@ -170,7 +170,12 @@ impl Kind for SshServer {
         purpose: "How sshd is really configured, for the weakest value anybody could meet.",
         reads: &[
             "/etc/ssh/*",
+            "/etc/conf.d/sshd",
             "/etc/default/ssh",
+            "/etc/os-release",
+            "/etc/sysconfig/ssh*",
+            "/usr/etc/ssh/*",
+            "/usr/lib/os-release",
             "/etc/group",
             "*/systemd/system/ssh*",
             "/proc/",

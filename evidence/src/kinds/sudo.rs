@@ -152,6 +152,8 @@ impl Kind for Sudo {
             "/etc/passwd",
             "/etc/group",
             "/etc/nsswitch.conf",
+            "/usr/etc/nsswitch.conf",
+            "/usr/etc/sudoers*",
             "/etc/hostname",
         ],
         also_reads: "files that `@include` names; the package database, as `packages` reads it",

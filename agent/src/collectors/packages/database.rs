@@ -2,8 +2,10 @@
 
 use super::rpm::{self, Store};
 use super::{Inventory, Record, apk, dpkg, pacman, present};
+use crate::collectors::host_os;
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
+use evidence::kinds::host_os::Family;
 use evidence::kinds::packages::Manager;
 use std::collections::BTreeSet;
 
@@ -21,23 +23,22 @@ impl Database {
     pub(in crate::collectors) fn find(reading: &mut Reading<'_>) -> Result<Self, Failure> {
         let listed = dpkg::file_lists(reading)?;
         let texts = dpkg::Texts::read(reading)?;
-        let others = others(reading);
-        if !texts.is_empty()
-            && (others.as_ref().is_ok_and(Vec::is_empty) || texts.are_own(reading)?)
-        {
-            return Ok(Self::Dpkg { texts, listed });
-        }
-        let mut others = others?;
-        match (others.pop(), others.is_empty()) {
-            (Some(one), true) => Ok(one),
-            (Some(last), false) => {
-                others.push(last);
+        let is_own = !texts.is_empty() && texts.are_own(reading)?;
+        let others = if is_own { Vec::new() } else { others(reading)? };
+        match (others.len(), texts.is_empty()) {
+            (0, true) => Err(Failure(Status::Absent)),
+            (0, false) if !is_own && is_a_tool(reading) => {
+                reading.note(dpkg::STATUS, "dpkg is a tool here: not the packages of this system");
+                Err(Failure(Status::Unsupported))
+            }
+            (0, false) => Ok(Self::Dpkg { texts, listed }),
+            (1, _) => others.into_iter().next().ok_or(Failure(Status::Absent)),
+            _ => {
                 for other in &others {
                     reading.note(other.path(), "one of several package databases: not read");
                 }
                 Err(Failure(Status::Unsupported))
             }
-            (None, _) => Err(Failure(Status::Absent)),
         }
     }
 
@@ -82,6 +83,15 @@ impl Database {
             Self::Apk(path) => apk::records(reading, path, wanted),
             Self::Pacman => pacman::records(reading, wanted),
         }
+    }
+}
+
+/// A database of dpkg without `base-files`, where no other was found, is that of the system only if
+/// the system says that it is of Debian's family, or says nothing at all.
+fn is_a_tool(reading: &mut Reading<'_>) -> bool {
+    match host_os::family_of(reading) {
+        Ok(family) => family != Family::Debian,
+        Err(Failure(status)) => status != Status::Absent,
     }
 }
 

@@ -26,7 +26,7 @@ impl Build {
             Manager::Dpkg => Self::Debian,
             Manager::Apk | Manager::Pacman => Self::Upstream,
             Manager::Rpm => match host_os::family_of(reading) {
-                Some(Family::Rhel) => Self::Upstream,
+                Ok(Family::Rhel) => Self::Upstream,
                 _ => Self::Other,
             },
         }
