@@ -9,6 +9,7 @@ mod capacity;
 mod certificates;
 pub mod declared;
 mod endpoint_protection;
+mod file_integrity;
 mod file_permissions;
 mod file_walk;
 mod firewall;
@@ -55,6 +56,7 @@ pub const ALL: &[Collector] = &[
     capacity::COLLECTOR,
     certificates::COLLECTOR,
     endpoint_protection::COLLECTOR,
+    file_integrity::COLLECTOR,
     file_permissions::COLLECTOR,
     file_walk::COLLECTOR,
     firewall::COLLECTOR,

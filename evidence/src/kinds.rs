@@ -12,6 +12,7 @@ pub mod backup;
 pub mod capacity;
 pub mod certificates;
 pub mod endpoint_protection;
+pub mod file_integrity;
 pub mod file_permissions;
 pub mod file_walk;
 pub mod firewall;
@@ -43,6 +44,7 @@ pub use backup::Backup;
 pub use capacity::Capacity;
 pub use certificates::Certificates;
 pub use endpoint_protection::EndpointProtection;
+pub use file_integrity::FileIntegrity;
 pub use file_permissions::FilePermissions;
 pub use file_walk::FileWalk;
 pub use firewall::Firewall;
@@ -114,6 +116,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Capacity>(),
     KindInfo::of::<Certificates>(),
     KindInfo::of::<EndpointProtection>(),
+    KindInfo::of::<FileIntegrity>(),
     KindInfo::of::<FilePermissions>(),
     KindInfo::of::<FileWalk>(),
     KindInfo::of::<Firewall>(),

@@ -27,6 +27,7 @@ pub fn read(path: &str, bytes: &[u8]) -> Result<Contents, String> {
         let certificate = certificate(path, 0, bytes)?;
         return Ok(Contents { certificates: vec![certificate], ..Contents::default() });
     }
+    is_whole(bytes)?;
     let mut contents = Contents::default();
     let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).peekable();
     while let Some(line) = lines.next() {
@@ -59,6 +60,29 @@ pub fn read(path: &str, bytes: &[u8]) -> Result<Contents, String> {
         contents.certificates.push(certificate(path, index, &der)?);
     }
     Ok(contents)
+}
+
+/// Text, in which every BEGIN has its END: a damaged line would hide what is between.
+fn is_whole(bytes: &[u8]) -> Result<(), String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "neither text nor DER".to_owned())?;
+    if text.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+        return Err("neither text nor DER".to_owned());
+    }
+    let mut open: Option<&str> = None;
+    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+        let fail = || Err(format!("line {number}: not where it should be"));
+        let label = |prefix| line.strip_prefix(prefix).and_then(|rest| rest.strip_suffix("-----"));
+        match (open, label("-----BEGIN "), label("-----END ")) {
+            (None, Some(label), None) => open = Some(label),
+            (Some(begun), None, Some(label)) if begun == label => open = None,
+            (_, None, None) if !line.contains("-----") => {}
+            _ => return fail(),
+        }
+    }
+    match open {
+        None => Ok(()),
+        Some(label) => Err(format!("{label} has no end")),
+    }
 }
 
 /// Whether the beginning of a key file says that it is encrypted; `None` without a header.

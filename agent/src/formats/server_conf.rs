@@ -14,8 +14,17 @@ pub enum Form {
     Folded,
 }
 
-/// The statements of a text. `None` for a quote that is left open.
+/// Longer than any server takes a word: such a file is damaged.
+const MAX_WORD: usize = 16 << 10;
+
+/// The statements of a text. `None` for a quote that is left open, and for a word that is too long.
 pub fn statements(text: &str, form: Form) -> Option<Vec<Vec<String>>> {
+    let statements = read(text, form)?;
+    let is_damaged = statements.iter().flatten().any(|word| word.len() > MAX_WORD);
+    (!is_damaged).then_some(statements)
+}
+
+fn read(text: &str, form: Form) -> Option<Vec<Vec<String>>> {
     match form {
         Form::Blocks => words(text, form),
         Form::Lines => words(&text.replace("\\\r\n", " ").replace("\\\n", " "), form),
@@ -156,6 +165,7 @@ mod tests {
             "a variable all the same"
         );
         assert_eq!(statements("a \"b;", Form::Blocks), None);
+        assert_eq!(statements(&format!("{};", "x".repeat(MAX_WORD + 1)), Form::Blocks), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
     ("certificates.toml", include_str!("../../../config/rules/certificates.toml")),
     ("endpoint_protection.toml", include_str!("../../../config/rules/endpoint_protection.toml")),
+    ("file_integrity.toml", include_str!("../../../config/rules/file_integrity.toml")),
     ("file_permissions.toml", include_str!("../../../config/rules/file_permissions.toml")),
     ("file_walk.toml", include_str!("../../../config/rules/file_walk.toml")),
     ("firewall.toml", include_str!("../../../config/rules/firewall.toml")),

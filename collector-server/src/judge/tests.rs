@@ -39,6 +39,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("capacity", capacity()),
         ("certificates", certificates()),
         ("endpoint_protection", endpoint_protection()),
+        ("file_integrity", file_integrity()),
         ("file_permissions", file_permissions()),
         ("file_walk", file_walk()),
         ("firewall", firewall()),
@@ -218,6 +219,13 @@ fn certificates() -> Value {
             "group_read": false, "group_write": false, "other_read": false, "other_write": false,
             "encrypted": false, "used_by": ["nginx"]}],
         "crypto_policy": "none", "fips": false, "trust_anchors_added": []})
+}
+
+fn file_integrity() -> Value {
+    json!({"tools": [{"name": "aide", "database": true, "database_day": TODAY - 30,
+            "scheduled": true}], "ima_measures": false,
+        "programs": {"checked": 900, "modified": [], "missing": []},
+        "conffiles": {"checked": 90, "modified": [], "missing": []}})
 }
 
 fn file_permissions() -> Value {
