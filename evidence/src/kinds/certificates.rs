@@ -1,6 +1,7 @@
 //! Certificates and private keys of servers, and what the system trusts.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -109,4 +110,37 @@ impl Kind for Certificates {
     const NAME: &'static str = "certificates";
     const V: i64 = 1;
     const TITLE: &'static str = "Certificates and keys";
+    const ABOUT: About = About {
+        purpose: "When certificates of servers end, how strong they are, who may read their keys, and whom the system trusts beside the usual authorities.",
+        reads: &[
+            "/etc/apache2/*",
+            "/etc/httpd/*",
+            "/etc/dovecot/*",
+            "/etc/haproxy/*",
+            "/etc/nginx/*",
+            "/etc/postfix/*",
+            "/etc/postgresql/*",
+            "/var/lib/pgsql/*",
+            "/var/lib/postgresql/*",
+            "/etc/stunnel/*",
+            "/etc/letsencrypt/live/*",
+            "/etc/pki/*",
+            "/etc/ssl/*",
+            "/etc/ca-certificates/*",
+            "/usr/local/share/ca-certificates/*",
+            "/etc/crypto-policies*",
+            "/proc/sys/crypto/fips_enabled",
+        ],
+        also_reads: "certificates and keys that these configurations name",
+        stays: &[
+            "private keys: whether they are encrypted leaves, and who may read the file",
+            "names a certificate is for, but for its common name",
+        ],
+        needs: &[(
+            Privilege::DacReadSearch,
+            "certificates and keys, where a directory of them is closed",
+        )],
+        cost: Cost::Light,
+        people: "",
+    };
 }

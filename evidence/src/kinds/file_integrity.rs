@@ -1,6 +1,7 @@
 //! Whether changed files would be noticed, and whether there are any.
 
 use super::Kind;
+use super::about::{About, Cost, Privilege};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -62,4 +63,25 @@ impl Kind for FileIntegrity {
     const NAME: &'static str = "file_integrity";
     const V: i64 = 1;
     const TITLE: &'static str = "File integrity";
+    const ABOUT: About = About {
+        purpose: "Whether changes of files would be noticed, and whether programs are as their packages brought them.",
+        reads: &[
+            "/var/lib/dpkg/*",
+            "/etc/crontab",
+            "/etc/cron.*",
+            "/var/spool/cron/crontabs/root",
+            "/var/lib/aide*",
+            "/var/lib/samhain*",
+            "/var/lib/tripwire*",
+            "/sys/kernel/security/*",
+        ],
+        also_reads: "programs and configuration files of packages, for their MD5 sums",
+        stays: &["contents of files", "jobs of crontabs: whether one starts a tool leaves"],
+        needs: &[(
+            Privilege::DacReadSearch,
+            "configuration files and databases that only root reads",
+        )],
+        cost: Cost::Heavy,
+        people: "",
+    };
 }
