@@ -71,11 +71,10 @@ impl Kind for FileIntegrity {
             "/etc/cron.*",
             "/var/spool/cron/crontabs/root",
             "/var/lib/aide*",
-            "/var/lib/samhain*",
             "/var/lib/tripwire*",
             "/sys/kernel/security/*",
         ],
-        also_reads: "programs and configuration files of packages, for their MD5 sums",
+        also_reads: "programs and configuration files of packages, for their MD5 sums; the state of Samhain",
         stays: &["contents of files", "jobs of crontabs: whether one starts a tool leaves"],
         needs: &[(
             Privilege::DacReadSearch,
