@@ -67,8 +67,8 @@ impl Kind for FileIntegrity {
         purpose: "Whether changes of files would be noticed, and whether programs are as their packages brought them.",
         reads: &[
             "/var/lib/dpkg/*",
-            "/etc/crontab",
-            "/etc/cron.*",
+            "/etc/*",
+            "/usr/*",
             "/var/spool/cron/crontabs/root",
             "/var/lib/aide*",
             "/var/lib/tripwire*",
