@@ -6,8 +6,10 @@ mod audit;
 mod authorized_keys;
 mod backup;
 mod capacity;
+mod certificates;
 pub mod declared;
 mod endpoint_protection;
+mod file_integrity;
 mod file_permissions;
 mod file_walk;
 mod firewall;
@@ -55,7 +57,9 @@ pub const ALL: &[Collector] = &[
     authorized_keys::COLLECTOR,
     backup::COLLECTOR,
     capacity::COLLECTOR,
+    certificates::COLLECTOR,
     endpoint_protection::COLLECTOR,
+    file_integrity::COLLECTOR,
     file_permissions::COLLECTOR,
     file_walk::COLLECTOR,
     firewall::COLLECTOR,

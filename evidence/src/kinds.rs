@@ -10,7 +10,9 @@ pub mod audit;
 pub mod authorized_keys;
 pub mod backup;
 pub mod capacity;
+pub mod certificates;
 pub mod endpoint_protection;
+pub mod file_integrity;
 pub mod file_permissions;
 pub mod file_walk;
 pub mod firewall;
@@ -43,7 +45,9 @@ pub use audit::Audit;
 pub use authorized_keys::AuthorizedKeys;
 pub use backup::Backup;
 pub use capacity::Capacity;
+pub use certificates::Certificates;
 pub use endpoint_protection::EndpointProtection;
+pub use file_integrity::FileIntegrity;
 pub use file_permissions::FilePermissions;
 pub use file_walk::FileWalk;
 pub use firewall::Firewall;
@@ -116,7 +120,9 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<AuthorizedKeys>(),
     KindInfo::of::<Backup>(),
     KindInfo::of::<Capacity>(),
+    KindInfo::of::<Certificates>(),
     KindInfo::of::<EndpointProtection>(),
+    KindInfo::of::<FileIntegrity>(),
     KindInfo::of::<FilePermissions>(),
     KindInfo::of::<FileWalk>(),
     KindInfo::of::<Firewall>(),

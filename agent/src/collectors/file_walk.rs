@@ -4,7 +4,7 @@
 //! holding a large machine; what was not reached is not said to be clean.
 
 mod owners;
-mod packages;
+pub(super) mod packages;
 
 use super::storage::mounts::{self, Mount};
 use super::{Collector, facts, storage};

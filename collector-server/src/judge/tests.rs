@@ -37,7 +37,9 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("authorized_keys", authorized_keys()),
         ("backup", backup()),
         ("capacity", capacity()),
+        ("certificates", certificates()),
         ("endpoint_protection", endpoint_protection()),
+        ("file_integrity", file_integrity()),
         ("file_permissions", file_permissions()),
         ("file_walk", file_walk()),
         ("firewall", firewall()),
@@ -235,6 +237,25 @@ fn storage() -> Value {
         "raid_degraded": []})
 }
 
+fn certificates() -> Value {
+    let day = 86_400;
+    json!({"certs": [{"path": "/etc/ssl/site.pem", "position": 0, "serial": "1000", "sha256": "00",
+            "not_before_s": (TODAY - 9) * day, "not_after_s": (TODAY + 90) * day,
+            "key_type": "ec", "key_bits": 256, "signature_hash": "sha256", "is_ca": false,
+            "self_signed": false, "sans_count": 1, "used_by": ["nginx"]}],
+        "key_files": [{"path": "/etc/ssl/private/site.key", "uid": 0, "gid": 0, "mode": "0600",
+            "group_read": false, "group_write": false, "other_read": false, "other_write": false,
+            "encrypted": false, "used_by": ["nginx"]}],
+        "crypto_policy": "none", "fips": false, "trust_anchors_added": []})
+}
+
+fn file_integrity() -> Value {
+    json!({"tools": [{"name": "aide", "database": true, "database_day": TODAY - 30,
+            "scheduled": true}], "ima_measures": false,
+        "programs": {"checked": 900, "modified": [], "missing": []},
+        "conffiles": {"checked": 90, "modified": [], "missing": []}})
+}
+
 fn file_permissions() -> Value {
     let file = |path: &str| {
         json!({"path": path, "directory": false, "uid": 0, "gid": 0, "group": "root",
@@ -337,6 +358,7 @@ fn one_judge_serves_all_threads() {
 /// Rules of other hosts than the good one: of SELinux, of workstations.
 const OF_OTHERS: [&str; 5] =
     ["boot-secure", "mac-persistent", "enc-root", "dsk-screen-lock", "dsk-lock-enforced"];
+const OF_OTHERS: [&str; 4] = ["boot-secure", "cry-policy", "mac-persistent", "enc-root"];
 
 #[test]
 fn a_well_kept_host_passes_every_rule() {

@@ -57,6 +57,8 @@ const REQUIRED: &[Required] = &[
     whole("authorized_keys", "/etc/passwd"),
     whole("authorized_keys", "/var/lib/dpkg/status"),
     there("authorized_keys", "/etc/ssh/sshd_config"),
+    whole("file_integrity", "/var/lib/dpkg/status"),
+    there("file_integrity", "/var/lib/dpkg/info/tool.list"),
     whole("firewall", "/netlink/nf_tables"),
     whole("firewall", "/netlink/nf_tables_sets"),
     there("firewall", "/proc/net/if_inet6"),

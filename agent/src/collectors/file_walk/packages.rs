@@ -61,7 +61,7 @@ fn owners(reading: &mut Reading<'_>, programs: &[SetId]) -> Option<Vec<Option<St
     Some(owners)
 }
 
-struct Diversion {
+pub(in crate::collectors) struct Diversion {
     from: String,
     to: String,
     /// Whose own file stays; `:` for the administrator's, of nobody.
@@ -69,13 +69,17 @@ struct Diversion {
 }
 
 /// Where the file of a package really is.
-fn lies_at<'a>(path: &'a str, package: &str, diversions: &'a [Diversion]) -> &'a str {
+pub(in crate::collectors) fn lies_at<'a>(
+    path: &'a str,
+    package: &str,
+    diversions: &'a [Diversion],
+) -> &'a str {
     let moved = diversions.iter().find(|one| one.from == path && one.by != package);
     moved.map_or(path, |one| &one.to)
 }
 
 /// Three lines each: the name, the name it has instead, and whose name stays.
-fn diversions(reading: &mut Reading<'_>) -> Option<Vec<Diversion>> {
+pub(in crate::collectors) fn diversions(reading: &mut Reading<'_>) -> Option<Vec<Diversion>> {
     let text = match reading.text(DIVERSIONS) {
         Err(ReadError::Absent) => return Some(Vec::new()),
         other => other.ok()?,
