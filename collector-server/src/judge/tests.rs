@@ -356,9 +356,14 @@ fn one_judge_serves_all_threads() {
 }
 
 /// Rules of other hosts than the good one: of SELinux, of workstations.
-const OF_OTHERS: [&str; 5] =
-    ["boot-secure", "mac-persistent", "enc-root", "dsk-screen-lock", "dsk-lock-enforced"];
-const OF_OTHERS: [&str; 4] = ["boot-secure", "cry-policy", "mac-persistent", "enc-root"];
+const OF_OTHERS: [&str; 6] = [
+    "boot-secure",
+    "cry-policy",
+    "mac-persistent",
+    "enc-root",
+    "dsk-screen-lock",
+    "dsk-lock-enforced",
+];
 
 #[test]
 fn a_well_kept_host_passes_every_rule() {
