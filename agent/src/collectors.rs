@@ -6,6 +6,7 @@ mod audit;
 mod authorized_keys;
 mod backup;
 mod capacity;
+mod containers;
 pub mod declared;
 mod endpoint_protection;
 mod file_permissions;
@@ -52,6 +53,7 @@ pub const ALL: &[Collector] = &[
     authorized_keys::COLLECTOR,
     backup::COLLECTOR,
     capacity::COLLECTOR,
+    containers::COLLECTOR,
     endpoint_protection::COLLECTOR,
     file_permissions::COLLECTOR,
     file_walk::COLLECTOR,

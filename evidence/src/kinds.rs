@@ -10,6 +10,7 @@ pub mod audit;
 pub mod authorized_keys;
 pub mod backup;
 pub mod capacity;
+pub mod containers;
 pub mod endpoint_protection;
 pub mod file_permissions;
 pub mod file_walk;
@@ -40,6 +41,7 @@ pub use audit::Audit;
 pub use authorized_keys::AuthorizedKeys;
 pub use backup::Backup;
 pub use capacity::Capacity;
+pub use containers::Containers;
 pub use endpoint_protection::EndpointProtection;
 pub use file_permissions::FilePermissions;
 pub use file_walk::FileWalk;
@@ -110,6 +112,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<AuthorizedKeys>(),
     KindInfo::of::<Backup>(),
     KindInfo::of::<Capacity>(),
+    KindInfo::of::<Containers>(),
     KindInfo::of::<EndpointProtection>(),
     KindInfo::of::<FilePermissions>(),
     KindInfo::of::<FileWalk>(),

@@ -21,6 +21,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("authorized_keys.toml", include_str!("../../../config/rules/authorized_keys.toml")),
     ("backup.toml", include_str!("../../../config/rules/backup.toml")),
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
+    ("containers.toml", include_str!("../../../config/rules/containers.toml")),
     ("endpoint_protection.toml", include_str!("../../../config/rules/endpoint_protection.toml")),
     ("file_permissions.toml", include_str!("../../../config/rules/file_permissions.toml")),
     ("file_walk.toml", include_str!("../../../config/rules/file_walk.toml")),
