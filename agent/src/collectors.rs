@@ -7,6 +7,7 @@ mod authorized_keys;
 mod backup;
 mod capacity;
 mod certificates;
+mod containers;
 pub mod declared;
 mod endpoint_protection;
 mod file_integrity;
@@ -58,6 +59,7 @@ pub const ALL: &[Collector] = &[
     backup::COLLECTOR,
     capacity::COLLECTOR,
     certificates::COLLECTOR,
+    containers::COLLECTOR,
     endpoint_protection::COLLECTOR,
     file_integrity::COLLECTOR,
     file_permissions::COLLECTOR,

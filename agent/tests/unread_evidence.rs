@@ -89,6 +89,7 @@ fn a_file_that_cannot_be_read_takes_facts_away_and_changes_none() {
     for kind in [
         "accounts",
         "backup",
+        "containers",
         "endpoint_protection",
         "host_os",
         "kernel_hardening",

@@ -11,6 +11,7 @@ pub mod authorized_keys;
 pub mod backup;
 pub mod capacity;
 pub mod certificates;
+pub mod containers;
 pub mod endpoint_protection;
 pub mod file_integrity;
 pub mod file_permissions;
@@ -46,6 +47,7 @@ pub use authorized_keys::AuthorizedKeys;
 pub use backup::Backup;
 pub use capacity::Capacity;
 pub use certificates::Certificates;
+pub use containers::Containers;
 pub use endpoint_protection::EndpointProtection;
 pub use file_integrity::FileIntegrity;
 pub use file_permissions::FilePermissions;
@@ -121,6 +123,7 @@ pub const ALL: &[KindInfo] = &[
     KindInfo::of::<Backup>(),
     KindInfo::of::<Capacity>(),
     KindInfo::of::<Certificates>(),
+    KindInfo::of::<Containers>(),
     KindInfo::of::<EndpointProtection>(),
     KindInfo::of::<FileIntegrity>(),
     KindInfo::of::<FilePermissions>(),

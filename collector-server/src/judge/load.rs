@@ -22,6 +22,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("backup.toml", include_str!("../../../config/rules/backup.toml")),
     ("capacity.toml", include_str!("../../../config/rules/capacity.toml")),
     ("certificates.toml", include_str!("../../../config/rules/certificates.toml")),
+    ("containers.toml", include_str!("../../../config/rules/containers.toml")),
     ("endpoint_protection.toml", include_str!("../../../config/rules/endpoint_protection.toml")),
     ("file_integrity.toml", include_str!("../../../config/rules/file_integrity.toml")),
     ("file_permissions.toml", include_str!("../../../config/rules/file_permissions.toml")),

@@ -38,6 +38,7 @@ fn good_data() -> [(&'static str, Value); KINDS] {
         ("backup", backup()),
         ("capacity", capacity()),
         ("certificates", certificates()),
+        ("containers", containers()),
         ("endpoint_protection", endpoint_protection()),
         ("file_integrity", file_integrity()),
         ("file_permissions", file_permissions()),
@@ -88,6 +89,21 @@ fn backup() -> Value {
             "encryption": "tool"}],
         "repositories": [{"tool": "borg", "id": "0123abcd", "last_change_day": TODAY,
             "destination": "remote", "encryption": "tool"}]})
+}
+
+fn containers() -> Value {
+    json!({"runtimes": [{"name": "docker", "version": "20.10.24"}],
+        "sockets": [{"path": "/run/docker.sock", "group": "docker", "group_write": true,
+            "other_write": false}],
+        "docker": {"tcp_listener": true, "tls_verify": true, "userns_remap": true,
+            "no_new_privileges": true, "live_restore": true, "icc": false, "log_driver": "local",
+            "log_max_size": "", "insecure_registries": []},
+        "docker_group_members": [],
+        "workloads": [{"name": "app", "engine": "docker", "image": "app:1", "privileged": false,
+            "user_root": false, "host_pid": false, "host_network": false, "host_ipc": false,
+            "mounts_engine_socket": false, "caps_added": [], "read_only": true}],
+        "has_kubelet": true,
+        "kubelet": {"anonymous": false, "authorization_mode": "Webhook", "read_only_port": 0}})
 }
 
 fn endpoint_protection() -> Value {
