@@ -105,9 +105,8 @@ impl Kind for Audit {
             "/etc/audit/plugins.d/au-remote.conf",
             "/etc/audit/rules.d/*",
             "/sys/fs/cgroup/*",
-            "/var/lib/dpkg/status",
         ],
-        also_reads: "the state of audit and its rules over netlink; links of units",
+        also_reads: "the state of audit and its rules over netlink; links of units; the package database, as `packages` reads it, and the system, as `host_os` does",
         stays: &["the rules themselves", "what auditd starts when room runs out"],
         needs: &[(
             Privilege::AuditControl,
