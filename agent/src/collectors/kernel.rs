@@ -56,10 +56,11 @@ fn collect(reading: &mut Reading<'_>) -> Result<Kernel, Failure> {
     let images = reading.apart(images).ok();
     let live = reading.is_live();
     let running = live.then(|| line(reading, RELEASE)).flatten();
-    let mut running_version = live.then(|| running_version(reading)).flatten();
-    if let (None, Some(images), Some(running)) = (&running_version, &images, &running) {
-        running_version = images.version_of(running);
-    }
+    // Only Debian's kernel says its version; elsewhere the release is that of one package.
+    let running_version = match (&images, &running) {
+        (Some(images), Some(running)) if !images.keep_releases() => images.version_of(running),
+        _ => live.then(|| running_version(reading)).flatten(),
+    };
     let required = match &running {
         Some(running) => required(reading, running, running_version.as_deref(), images.as_ref()),
         _ => None,

@@ -100,10 +100,8 @@ fn words(text: &str, form: Form) -> Option<Vec<Vec<String>>> {
             _ if letter.is_whitespace() => statement.extend(word.take()),
             '#' if word.is_none() => {
                 let has_line = letters.by_ref().any(|letter| letter == '\n');
-                if form != Form::Blocks || !has_line {
-                    if !statement.is_empty() {
-                        all.push(std::mem::take(&mut statement));
-                    }
+                if (form != Form::Blocks || !has_line) && !statement.is_empty() {
+                    all.push(std::mem::take(&mut statement));
                 }
             }
             // In the middle of a word nginx takes it as a letter.

@@ -101,6 +101,12 @@ impl<'h> Reading<'h> {
         self.strict(path, bytes)
     }
 
+    /// The same with a bound in bytes of its own.
+    pub fn strict_text(&mut self, path: &str, max: u64) -> Result<String, ReadError> {
+        let (bytes, _) = self.bytes_and_meta(path, max)?;
+        self.strict(path, bytes)
+    }
+
     /// A database with free text by many hands in it, of at most `max` bytes. Bytes that are not
     /// UTF-8 are shown with U+FFFD, and the source says so; the parser refuses them where it reads.
     pub fn text_up_to(&mut self, path: &str, max: u64) -> Result<String, ReadError> {

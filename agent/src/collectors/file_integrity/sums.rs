@@ -47,8 +47,8 @@ fn of_package(
     diversions: &[Diversion],
 ) -> Option<Vec<Wanted>> {
     let path = format!("{INFO}/{name}.md5sums");
-    let text = reading.text_up_to(&path, MAX_LIST_BYTES).ok()?;
-    let list = reading.text_up_to(&format!("{INFO}/{name}.list"), MAX_LIST_BYTES).ok()?;
+    let text = reading.strict_text(&path, MAX_LIST_BYTES).ok()?;
+    let list = reading.strict_text(&format!("{INFO}/{name}.list"), MAX_LIST_BYTES).ok()?;
     let listed: HashSet<&str> = list.lines().filter_map(|line| line.strip_prefix('/')).collect();
     let package = name.split(':').next().unwrap_or(name);
     let mut wanted = Vec::new();

@@ -85,10 +85,14 @@ impl Images {
         installed
     }
 
-    /// The version of the package that holds the release, where no two builds share one. Debian
-    /// keeps the release over several versions; the kernel itself knows its own.
+    /// Whether several versions share a release, as on Debian: only the kernel knows its own then.
+    pub(super) fn keep_releases(&self) -> bool {
+        self.manager == Manager::Dpkg
+    }
+
+    /// The version of the package that holds the release, where no two builds share one.
     pub(super) fn version_of(&self, release: &str) -> Option<String> {
-        let same = self.holding(release).filter(|_| self.manager != Manager::Dpkg);
+        let same = self.holding(release).filter(|_| !self.keep_releases());
         same.map(|image| image.version.clone())
     }
 
