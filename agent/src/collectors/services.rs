@@ -115,8 +115,12 @@ fn enabled(reading: &mut Reading<'_>) -> Result<Vec<String>, ReadError> {
     }
     let mut there = Vec::new();
     for name in names {
-        if matches!(systemd::unit(reading, &timers::template(&name))?, systemd::Unit::There { .. })
-        {
+        // A file of the instance's own, which may mask it, comes before that of its template.
+        let unit = match systemd::unit(reading, &name)? {
+            systemd::Unit::Absent => systemd::unit(reading, &timers::template(&name))?,
+            own => own,
+        };
+        if matches!(unit, systemd::Unit::There { .. }) {
             there.push(name);
         }
     }
