@@ -265,8 +265,10 @@ fn abouts(kind: &str) -> BTreeMap<String, String> {
     let properties = schema.get("properties").and_then(|properties| properties.as_object());
     let about = |(key, property): (&String, &serde_json::Value)| {
         let text = property.get("description")?.as_str()?;
-        let sentence = text.split_once(". ").map_or(text, |(first, _)| first);
-        Some((key.clone(), sentence.trim_end_matches('.').replace('`', "").replace('\n', " ")))
+        // Lines of the contract end anywhere.
+        let text = text.replace('\n', " ");
+        let sentence = text.split_once(". ").map_or(text.as_str(), |(first, _)| first);
+        Some((key.clone(), sentence.trim_end_matches('.').replace('`', "")))
     };
     properties.map(|all| all.iter().filter_map(about).collect()).unwrap_or_default()
 }

@@ -80,9 +80,10 @@ fn groups_carry_the_first_sentence_of_their_reference() {
     assert_eq!(page.facts.open[0].name, "global");
     let schema = evidence::kinds::find("ssh_server").expect("kind").schema();
     let reference = schema.pointer("/properties/global/description").and_then(Value::as_str);
-    let reference = reference.map(|text| text.replace('`', ""));
+    let reference = reference.map(|text| text.replace('`', "").replace('\n', " "));
     let about = &page.facts.open[0].about;
     assert!(!about.is_empty() && reference.is_some_and(|text| text.starts_with(about)), "{about}");
+    assert!(!about.contains(". "), "one sentence: {about}");
 }
 
 #[test]
