@@ -34,6 +34,7 @@ impl Root {
         root.release();
         root.accounts();
         root.packages();
+        root.updates();
         root.ssh_server();
         root
     }
@@ -130,6 +131,33 @@ impl Root {
         for (name, _) in PACKAGES {
             self.write(&format!("var/lib/dpkg/info/{name}.list"), "/.\n");
         }
+    }
+
+    /// Sources of apt that were asked just now and have nothing new.
+    fn updates(&self) {
+        self.write(
+            "etc/apt/sources.list",
+            "deb http://mirror.example/debian bookworm main\n\
+             deb http://mirror.example/debian-security bookworm-security main\n",
+        );
+        let mut date = Command::new("date");
+        let date = date.args(["-u", "+%a, %d %b %Y %H:%M:%S UTC"]).env("LC_ALL", "C").output();
+        let date = String::from_utf8(date.expect("date(1)").stdout).expect("text");
+        for (place, label, codename) in [
+            ("debian_dists_bookworm", "Debian", "bookworm"),
+            ("debian-security_dists_bookworm-security", "Debian-Security", "bookworm-security"),
+        ] {
+            let release = format!(
+                "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nOrigin: Debian\n\
+                 Label: {label}\nSuite: stable\nCodename: {codename}\nDate: {date}\
+                 Architectures: amd64\nComponents: main\nSHA256:\n {} 0 \
+                 main/binary-amd64/Packages\n-----BEGIN PGP SIGNATURE-----\n\nnot shown\n\
+                 -----END PGP SIGNATURE-----\n",
+                "0".repeat(64)
+            );
+            self.write(&format!("var/lib/apt/lists/mirror.example_{place}_InRelease"), &release);
+        }
+        self.write("var/lib/apt/periodic/update-success-stamp", "");
     }
 
     /// Hardened in the main file, after the include: what a drop-in says counts.
