@@ -235,7 +235,7 @@ fn capacity() -> Value {
 }
 
 fn package_updates() -> Value {
-    json!({"manager": "apt", "repositories": [{"uri": "http://deb.debian.org/debian-security/",
+    json!({"manager": "apt", "repositories": [{"uri": "http://mirror.example/debian-security/",
             "suite": "bookworm-security", "components": ["main"], "enabled": true,
             "signature_required": true, "own_keys": true, "expiry_checked": true}],
         "security_repository": true, "metadata_day": TODAY, "pending": [],
