@@ -49,7 +49,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<PasswordPolicy, Failure> {
     let authselect = authselect(reading);
     let mut facts = PasswordPolicy {
         local_passwords: local_passwords(reading),
-        su_installed: su_installed(reading),
+        su_installed: reading.any_is_there(&SU),
         login_defs,
         authselect: authselect.as_ref().ok().cloned().flatten(),
         ..NOTHING
@@ -179,20 +179,6 @@ fn lines_of(text: &str) -> LoginDefs {
         encrypt_method: word("ENCRYPT_METHOD"),
         umask: word("UMASK"),
     }
-}
-
-fn su_installed(reading: &mut Reading<'_>) -> Option<bool> {
-    for path in SU {
-        match reading.stat(path) {
-            Ok(_) => return Some(true),
-            Err(ReadError::Absent) => {}
-            Err(error) => {
-                reading.failed(path, error);
-                return None;
-            }
-        }
-    }
-    Some(false)
 }
 
 /// The profile's name, and a feature a line.

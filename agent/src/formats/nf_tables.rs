@@ -94,18 +94,27 @@ pub(super) struct Element {
     pub(super) is_catch_all: bool,
 }
 
+/// Shows `add` every message of an answer, and says how many lists ended.
+fn each(
+    bytes: &[u8],
+    mut add: impl FnMut(&Message<'_>) -> Option<()>,
+) -> Result<usize, NotAnAnswer> {
+    let mut ends = 0;
+    for message in messages(bytes) {
+        let message = message.ok_or(NotAnAnswer)?;
+        if message.is_end() {
+            ends += 1;
+        } else {
+            add(&message).ok_or(NotAnAnswer)?;
+        }
+    }
+    Ok(ends)
+}
+
 impl Answer {
     pub fn parse(bytes: &[u8]) -> Result<Self, NotAnAnswer> {
         let mut answer = Self::default();
-        let mut ends = 0;
-        for message in messages(bytes) {
-            let message = message.ok_or(NotAnAnswer)?;
-            if message.is_end() {
-                ends += 1;
-                continue;
-            }
-            answer.add(&message).ok_or(NotAnAnswer)?;
-        }
+        let ends = each(bytes, |message| answer.add(message))?;
         // A list that was cut has no end.
         if ends != LISTS || !answer.is_consistent() {
             return Err(NotAnAnswer);
@@ -118,15 +127,7 @@ impl Answer {
         for set in self.sets.values_mut().filter(|set| set.is_anonymous) {
             set.elements = Some(Vec::new());
         }
-        let mut ends = 0;
-        for message in messages(bytes) {
-            let message = message.ok_or(NotAnAnswer)?;
-            if message.is_end() {
-                ends += 1;
-                continue;
-            }
-            self.add_elements(&message).ok_or(NotAnAnswer)?;
-        }
+        let ends = each(bytes, |message| self.add_elements(message))?;
         let asked = self.sets.values().filter(|set| set.is_anonymous).count();
         if ends == asked { Ok(()) } else { Err(NotAnAnswer) }
     }

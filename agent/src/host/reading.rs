@@ -224,6 +224,21 @@ impl<'h> Reading<'h> {
         self.host.stat(path)
     }
 
+    /// Whether one of the files is there; `None` where that cannot be seen, and its source says why.
+    pub fn any_is_there(&mut self, paths: &[&str]) -> Option<bool> {
+        for path in paths {
+            match self.stat(path) {
+                Ok(_) => return Some(true),
+                Err(ReadError::Absent) => {}
+                Err(error) => {
+                    self.failed(path, error);
+                    return None;
+                }
+            }
+        }
+        Some(false)
+    }
+
     /// lstat(2); not recorded.
     pub fn lstat(&self, path: &str) -> Result<Meta, ReadError> {
         self.host.lstat(path)

@@ -55,7 +55,7 @@ const DAY_S: i64 = 86_400;
 pub(super) fn read(reading: &mut Reading<'_>) -> Option<Vec<Tool>> {
     let mut tools = Vec::new();
     for known in &KNOWN {
-        if !is_there(reading, known.programs)? {
+        if !reading.any_is_there(known.programs)? {
             continue;
         }
         let written_s = database(reading, known);
@@ -67,21 +67,6 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Option<Vec<Tool>> {
         });
     }
     Some(tools)
-}
-
-/// Whether one of the files is there; `None` where that cannot be seen.
-fn is_there(reading: &mut Reading<'_>, paths: &[&str]) -> Option<bool> {
-    for path in paths {
-        match reading.stat(path) {
-            Ok(_) => return Some(true),
-            Err(ReadError::Absent) => {}
-            Err(error) => {
-                reading.failed(path, error);
-                return None;
-            }
-        }
-    }
-    Some(false)
 }
 
 /// When the database was written: `None` unseen, `Some(None)` there is none. An empty one is none.
