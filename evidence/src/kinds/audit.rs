@@ -34,7 +34,7 @@ pub struct Audit {
     /// a rule counts against it. Absent from files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coverage: Option<Coverage>,
-    /// The same of the rules in files, which auditd loads at its start. They say nothing about what
+    /// What the rules in files record, which auditd loads at its start. They say nothing about what
     /// the kernel holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub configured: Option<Coverage>,
