@@ -40,7 +40,8 @@ impl Cause {
     }
 }
 
-/// A kind as two states are compared: its entry, and the version of its facts.
+/// A kind as two states are compared: its entry, and the version of its facts where it matters
+/// (other facts from the same sources).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KindView {
     pub entry: KindEntry,

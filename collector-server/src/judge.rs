@@ -18,7 +18,7 @@ mod outcome;
 mod rule;
 mod shape;
 
-pub use evaluate::Judge;
+pub use evaluate::{Judge, Recalled};
 pub use load::RuleSet;
 pub use outcome::{HostState, KindState, Outcome, Reason, RuleResult, today_day};
 pub use rule::{Profile, Rule, RuleError, Severity};

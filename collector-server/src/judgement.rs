@@ -4,7 +4,7 @@
 use crate::alert::{self, is_live};
 use crate::clock::{Clock, DAY_US, day_of};
 use crate::drift::{self, Cause, Drifts, HostView, KindView, RuleView};
-use crate::judge::{HostState, Judge, RuleResult, today_day};
+use crate::judge::{HostState, Judge, Recalled, RuleResult, today_day};
 use crate::store::model::ResultRow;
 use crate::store::{Judgement, Notice, Past, Statement, Store, StoreError, Summary};
 use evidence::{Digest, Facts, HostId, KindEntry, Manifest};
@@ -25,6 +25,13 @@ const LEASE_US: i64 = 60_000_000;
 const DAY_LOOK: Duration = Duration::from_secs(60);
 
 type FactsById = HashMap<Digest, Arc<Facts>>;
+
+/// What one check-in of a host says.
+struct State {
+    manifest: Manifest,
+    /// Facts of the manifest that the host has sent.
+    held: BTreeSet<Digest>,
+}
 
 pub struct Worker {
     store: Store,
@@ -211,23 +218,25 @@ impl Worker {
         before: Option<HostView>,
     ) -> Result<Option<HostView>, StoreError> {
         let Step { host, after, statement, known, day, past, last } = step;
-        let before = match before {
+        let mut before = match before {
             Some(before) => before,
             None => self.stored_view(host).await?,
         };
         let at_us = statement.observed_us.max(day * DAY_US);
-        let (manifest, facts) = self.state(host, statement).await?;
-        let results = self.results(host, (&manifest, &facts), day, (at_us, known)).await?;
+        let state = self.state(host, statement).await?;
+        let results = self.results(host, &state, day, (at_us, known)).await?;
         let past = match past {
             true => {
                 let then = (statement.observed_us, known);
                 let observed = day_of(statement.observed_us);
-                let results = self.results(host, (&manifest, &facts), observed, then).await?;
+                let results = self.results(host, &state, observed, then).await?;
                 Some(Past { results: results.into_values().collect(), to_us: at_us })
             }
             false => None,
         };
-        let mut view = self.view(&manifest, &facts, results);
+        let manifest = state.manifest;
+        let mut view = self.view(&manifest, results);
+        self.compare_versions(host, &mut before, &mut view).await?;
         let drifts = drift::compare(host, &before, &mut view, &self.rules, at_us);
         let now_us = self.clock.now_us();
         // A check-in that comes late is likely not the last to come; a day that turned is no
@@ -328,73 +337,86 @@ impl Worker {
 
     /// What a check-in says. What never arrived (a full spool drops facts) is unknown, not what
     /// held before.
-    async fn state(
-        &self,
-        host: HostId,
-        statement: Statement,
-    ) -> Result<(Manifest, FactsById), StoreError> {
+    async fn state(&self, host: HostId, statement: Statement) -> Result<State, StoreError> {
         let manifest = self.store.manifest_of_host(host, statement.manifest).await?;
         let manifest = manifest.unwrap_or_default();
-        let facts = self.facts(host, &manifest).await?;
-        Ok((manifest, facts))
+        let held = self.store.held(host, manifest.facts()).await?;
+        Ok(State { manifest, held })
     }
 
-    /// A state, judged for a day; the results hold since `since_us` and are known by `known`.
+    /// A state, judged for a day; the results hold since `since_us` and are known by `known`. Only
+    /// facts that are new in the fleet are read.
     async fn results(
         &self,
         host: HostId,
-        (manifest, facts): (&Manifest, &FactsById),
+        state: &State,
         day: i64,
         (since_us, known): (i64, i64),
     ) -> Result<BTreeMap<String, ResultRow>, StoreError> {
-        let state = HostState::from_manifest(manifest, |id| facts.get(&id).cloned());
+        let State { manifest, held } = state;
         let today = today_day(day * (DAY_US / 1_000_000));
-        let judge = Arc::clone(&self.judge);
-        let results = tokio::task::spawn_blocking(move || judge.judge(&state, today)).await;
-        let results = results.map_err(|error| StoreError::Corrupt(error.to_string()))?;
+        let recalled = self.judge.recall(manifest, held, today);
+        let results = if recalled.is_whole() {
+            self.judge.complete(recalled, &HostState::default())
+        } else {
+            let facts = self.facts(state, &recalled).await?;
+            let state = HostState::from_manifest(manifest, |id| facts.get(&id).cloned());
+            let judge = Arc::clone(&self.judge);
+            let judged =
+                tokio::task::spawn_blocking(move || judge.complete(recalled, &state)).await;
+            judged.map_err(|error| StoreError::Corrupt(error.to_string()))?
+        };
         let row = |result: RuleResult| (result.rule.clone(), row(host, since_us, known, result));
         Ok(results.into_iter().map(row).collect())
     }
 
-    fn view(
-        &self,
-        manifest: &Manifest,
-        facts: &FactsById,
-        results: BTreeMap<String, ResultRow>,
-    ) -> HostView {
-        let kinds = manifest.kinds.iter().map(|(kind, entry)| {
-            let v = entry.facts.and_then(|id| facts.get(&id)).map(|facts| facts.v);
-            (kind.clone(), KindView { entry: entry.clone(), v })
-        });
-        HostView { kinds: kinds.collect(), results, rules: Some(self.judge.rules().id()) }
-    }
-
-    async fn facts(&self, host: HostId, manifest: &Manifest) -> Result<FactsById, StoreError> {
+    async fn facts(&self, state: &State, recalled: &Recalled) -> Result<FactsById, StoreError> {
         let mut found = HashMap::new();
-        for id in manifest.facts() {
-            if let Some(facts) = self.store.facts_of_host(host, id).await? {
+        let needed = state.manifest.kinds.iter().filter(|(kind, _)| recalled.needs(kind));
+        for id in needed.filter_map(|(_, entry)| entry.facts).filter(|id| state.held.contains(id)) {
+            if let Some(facts) = self.store.facts(id).await? {
                 found.insert(id, Arc::new(facts));
             }
         }
         Ok(found)
     }
 
+    fn view(&self, manifest: &Manifest, results: BTreeMap<String, ResultRow>) -> HostView {
+        let view = |entry: &KindEntry| KindView { entry: entry.clone(), v: None };
+        let kinds = manifest.kinds.iter().map(|(kind, entry)| (kind.clone(), view(entry)));
+        HostView { kinds: kinds.collect(), results, rules: Some(self.judge.rules().id()) }
+    }
+
+    /// Fills in the versions of facts where they tell the agent's change from the host's: the facts
+    /// are others, and came from the same sources.
+    async fn compare_versions(
+        &self,
+        host: HostId,
+        before: &mut HostView,
+        after: &mut HostView,
+    ) -> Result<(), StoreError> {
+        for (kind, now) in &mut after.kinds {
+            let Some(held) = before.kinds.get_mut(kind) else { continue };
+            let (old, new) = (&held.entry, &now.entry);
+            if old.facts != new.facts && old.sources == new.sources {
+                held.v = self.version(host, old.facts).await?;
+                now.v = self.version(host, new.facts).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn version(&self, host: HostId, facts: Option<Digest>) -> Result<Option<i64>, StoreError> {
+        let Some(id) = facts else { return Ok(None) };
+        Ok(self.store.facts_of_host(host, id).await?.map(|facts| facts.v))
+    }
+
     /// What holds in the store.
     async fn stored_view(&self, host: HostId) -> Result<HostView, StoreError> {
         let results = self.store.open_results(Some(host), None).await?;
         let mut kinds = BTreeMap::new();
-        for row in self.store.kind_rows(host).await? {
-            let v = match row.facts {
-                Some(id) => self.store.facts_of_host(host, id).await?.map(|facts| facts.v),
-                None => None,
-            };
-            let entry = KindEntry {
-                status: row.status,
-                facts: row.facts,
-                sources: row.sources,
-                unread: row.unread,
-            };
-            kinds.insert(row.kind, KindView { entry, v });
+        for (kind, entry) in self.store.kind_entries(host).await? {
+            kinds.insert(kind, KindView { entry, v: None });
         }
         let rules = self.store.judged_rules(host).await?;
         let results = results.into_iter().map(|row| (row.rule.clone(), row)).collect();

@@ -6,13 +6,13 @@ use super::memo::{Key, KindKey, Memo};
 use super::outcome::{HostState, KindState, Outcome, Reason, RuleResult};
 use super::rule::{Expression, Rule};
 use super::shape::{Known, Shape};
-use evidence::{Digest, Status};
+use evidence::{Digest, Manifest, Status};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A rule set, with a memory of what it has judged.
 pub struct Judge {
-    rules: Arc<RuleSet>,
+    pub(super) rules: Arc<RuleSet>,
     memo: Memo,
 }
 
@@ -46,16 +46,43 @@ impl Judge {
     /// One result per rule, in the order of the rule set. What is equal across a fleet (rule,
     /// statuses, facts, and the day if the rule reads it) is judged once.
     pub fn judge(&self, host: &HostState, today: i64) -> Vec<RuleResult> {
-        let kinds = host.kinds.iter().map(|(kind, state)| (kind.as_str(), KindKey::of(state)));
-        let kinds: BTreeMap<&str, KindKey> = kinds.collect();
+        let kinds = host.kinds.iter().map(|(kind, state)| {
+            let facts = state.facts.as_ref().map(|facts| facts.id());
+            (kind.as_str(), KindKey::of(state.status, facts, &state.unread))
+        });
+        self.complete(self.recall_kinds(&kinds.collect(), today), host)
+    }
+
+    /// What is remembered of the state that a manifest describes, so that only facts have to be
+    /// read that are new in the fleet. `held` are the facts that the host has sent.
+    pub fn recall(&self, manifest: &Manifest, held: &BTreeSet<Digest>, today: i64) -> Recalled {
+        let kinds = manifest.kinds.iter().map(|(kind, entry)| {
+            let facts = entry.facts.filter(|id| held.contains(id));
+            (kind.as_str(), KindKey::of(entry.status, facts, &entry.unread))
+        });
+        self.recall_kinds(&kinds.collect(), today)
+    }
+
+    fn recall_kinds(&self, kinds: &BTreeMap<&str, KindKey>, today: i64) -> Recalled {
         let rules = self.rules.rules();
         let keys: Vec<_> =
-            rules.iter().zip(0..).map(|(rule, n)| key(rule, n, &kinds, today)).collect();
-        let mut judged = self.memo.look_up(&keys);
-        if judged.iter().any(Option::is_none) {
+            rules.iter().zip(0..).map(|(rule, n)| key(rule, n, kinds, today)).collect();
+        let judged = self.memo.look_up(&keys);
+        let missing = rules.iter().zip(&judged).filter(|(_, judged)| judged.is_none());
+        let needs = missing.flat_map(|(rule, _)| &rule.evidence).cloned().collect();
+        Recalled { keys, judged, needs, today }
+    }
+
+    /// Judges what was not remembered. `host` is the state that was recalled; facts of the kinds
+    /// that [`Recalled::needs`] does not name may be absent from it.
+    pub fn complete(&self, recalled: Recalled, host: &HostState) -> Vec<RuleResult> {
+        let Recalled { keys, mut judged, needs, today } = recalled;
+        let rules = self.rules.rules();
+        if !needs.is_empty() {
             let known = self.rules.known();
-            let evaluated =
-                cel::on_large_stack(|| evaluate_missing(rules, known, &mut judged, host, today));
+            let evaluated = cel::on_large_stack(|| {
+                evaluate_missing(rules, known, &mut judged, (host, &needs), today);
+            });
             if evaluated.is_some() {
                 self.memo.keep(keys.into_iter().zip(judged.iter().flatten().cloned()));
             }
@@ -72,16 +99,37 @@ impl Judge {
     }
 }
 
+/// What is remembered of one state, and what has to be read to judge the rest of it.
+pub struct Recalled {
+    keys: Vec<Key>,
+    judged: Vec<Option<Arc<Judged>>>,
+    needs: BTreeSet<String>,
+    today: i64,
+}
+
+impl Recalled {
+    /// Whether the facts of this kind have to be read.
+    pub fn needs(&self, kind: &str) -> bool {
+        self.needs.contains(kind)
+    }
+
+    /// Whether every rule is remembered.
+    pub fn is_whole(&self) -> bool {
+        self.needs.is_empty()
+    }
+}
+
 fn evaluate_missing(
     rules: &[Rule],
     known: &Known,
     judged: &mut [Option<Arc<Judged>>],
-    host: &HostState,
+    (host, needs): (&HostState, &BTreeSet<String>),
     today: i64,
 ) {
-    let strangers = strangers(host, known);
+    let is_needed = |kind: &str| needs.contains(kind);
+    let strangers = strangers(host, known, is_needed);
     let seen = Seen { host, strangers: &strangers, known };
-    let mut scope = scope(host, today);
+    let mut scope = scope(host, today, is_needed);
     for (rule, judged) in rules.iter().zip(judged) {
         judged.get_or_insert_with(|| Arc::new(evaluate(rule, &seen, &mut scope)));
     }
@@ -96,19 +144,15 @@ fn key(rule: &Rule, number: u32, kinds: &BTreeMap<&str, KindKey>, today: i64) ->
 }
 
 impl KindKey {
-    fn of(state: &KindState) -> Self {
-        let unread = state.unread.join("\n");
-        Self {
-            status: state.status,
-            facts: state.facts.as_ref().map(|facts| facts.id()),
-            unread: (!state.unread.is_empty()).then(|| Digest::of(unread.as_bytes())),
-        }
+    fn of(status: Status, facts: Option<Digest>, unread: &[String]) -> Self {
+        let digest = || Digest::of(unread.join("\n").as_bytes());
+        Self { status, facts, unread: (!unread.is_empty()).then(digest) }
     }
 }
 
-fn scope(host: &HostState, today: i64) -> Scope<'_> {
+fn scope(host: &HostState, today: i64, is_needed: impl Fn(&str) -> bool) -> Scope<'_> {
     let mut scope = Scope::new(today);
-    for (kind, state) in &host.kinds {
+    for (kind, state) in host.kinds.iter().filter(|(kind, _)| is_needed(kind)) {
         if let Some(facts) = &state.facts {
             scope.bind(kind, &facts.data);
         }
@@ -118,14 +162,20 @@ fn scope(host: &HostState, today: i64) -> Scope<'_> {
 
 /// Judges one rule without a memory. Call it on a large stack.
 pub(super) fn judge_rule(rule: &Rule, known: &Known, host: &HostState, today: i64) -> Judged {
-    let strangers = strangers(host, known);
-    evaluate(rule, &Seen { host, strangers: &strangers, known }, &mut scope(host, today))
+    let is_needed = |kind: &str| rule.evidence.iter().any(|needed| needed == kind);
+    let strangers = strangers(host, known, is_needed);
+    let mut scope = scope(host, today, is_needed);
+    evaluate(rule, &Seen { host, strangers: &strangers, known }, &mut scope)
 }
 
 /// Kind → paths at which its facts do not have the shape of the kind.
 type Strangers<'a> = BTreeMap<&'a str, BTreeSet<String>>;
 
-fn strangers<'h>(host: &'h HostState, known: &Known) -> Strangers<'h> {
+fn strangers<'h>(
+    host: &'h HostState,
+    known: &Known,
+    is_needed: impl Fn(&str) -> bool,
+) -> Strangers<'h> {
     let of = |(kind, state): (&'_ String, &KindState)| {
         let mut found = BTreeSet::new();
         if let (Some(facts), Some(shape)) = (&state.facts, known.shape(kind)) {
@@ -133,7 +183,8 @@ fn strangers<'h>(host: &'h HostState, known: &Known) -> Strangers<'h> {
         }
         found
     };
-    host.kinds.iter().map(|kind| (kind.0.as_str(), of(kind))).collect()
+    let needed = host.kinds.iter().filter(|(kind, _)| is_needed(kind));
+    needed.map(|kind| (kind.0.as_str(), of(kind))).collect()
 }
 
 /// A host with what is strange about it.
@@ -247,7 +298,8 @@ fn doubt(
     if silent || unread {
         return Some(Reason::FactMissing);
     }
-    let strangers = seen.strangers.get(kind)?;
+    // Facts whose shape nobody looked at prove nothing.
+    let Some(strangers) = seen.strangers.get(kind) else { return Some(Reason::RuleError) };
     strangers.iter().any(|path| touches(seen.known, kind, path, reads)).then_some(Reason::RuleError)
 }
 

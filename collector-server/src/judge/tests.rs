@@ -533,6 +533,24 @@ fn a_remembered_result_is_that_of_the_same_facts_and_statuses() {
     assert_eq!(judge.judge(&good(), TODAY), first);
 }
 
+/// A judge that remembers the well-kept host.
+fn warm() -> &'static Judge {
+    let judge = judge();
+    judge.judge(&good(), TODAY);
+    judge
+}
+
+fn manifest_of(host: &HostState) -> evidence::Manifest {
+    let entry = |state: &KindState| evidence::KindEntry {
+        status: state.status,
+        facts: state.facts.as_ref().map(|facts| facts.id()),
+        sources: vec![],
+        unread: state.unread.clone(),
+    };
+    let kinds = host.kinds.iter().map(|(kind, state)| (kind.clone(), entry(state)));
+    evidence::Manifest { kinds: kinds.collect() }
+}
+
 /// Objects in the value, as JSON pointers with one of their keys.
 fn keys(value: &Value, at: &str, found: &mut Vec<(String, String)>) {
     match value {
@@ -623,6 +641,33 @@ proptest! {
                 prop_assert_eq!(whole, &less, "without {:?}", removed);
             }
         }
+    }
+
+    /// What is remembered and what is read anew give together what reading everything gives.
+    #[test]
+    fn a_state_of_which_only_the_unknown_part_is_read_is_judged_as_if_all_were_read(
+        changed in prop::collection::vec((0..KINDS, spoil()), 0..3),
+        lost in prop::option::of(0..KINDS),
+    ) {
+        let mut data = good_data();
+        for (kind, spoil) in &changed {
+            data[*kind].1 = spoiled(&data[*kind].1, spoil);
+        }
+        let mut state = host(data);
+        let lost = lost.map(|kind| good_data()[kind].0);
+        let manifest = manifest_of(&state);
+        if let Some(kind) = lost {
+            state.kinds.get_mut(kind).expect("kind").facts = None;
+        }
+        let facts = || state.kinds.values().filter_map(|kind| kind.facts.clone());
+        let held = facts().map(|facts| facts.id()).collect();
+        let recalled = warm().recall(&manifest, &held, TODAY);
+        let read = HostState::from_manifest(&manifest, |id| {
+            facts().find(|facts| facts.id() == id && recalled.needs(&facts.kind))
+        });
+        prop_assert!(changed.len() + usize::from(lost.is_some()) > 0 || recalled.is_whole());
+        let whole = Judge::new(Arc::clone(&warm().rules)).judge(&state, TODAY);
+        prop_assert_eq!(warm().complete(recalled, &read), whole);
     }
 
     /// A kind that is denied leaves no pass to any rule that needs it, and no "not applicable"

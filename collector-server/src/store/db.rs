@@ -118,7 +118,34 @@ macro_rules! fetch_rows {
     };
 }
 
-pub(super) use {execute, execute_rows, fetch, fetch_rows, read};
+/// [`fetch_rows`] outside a transaction.
+macro_rules! read_rows {
+    ($db:expr, $type:ty, $before:expr, $columns:expr, $after:expr, $rows:expr, $found:expr,
+     |$row:ident| $($bind:expr),+ $(,)?) => {
+        let mut rows = $rows.into_iter();
+        for length in $crate::store::db::runs(rows.len()) {
+            let run = rows.by_ref().take(length);
+            let numbered = matches!($db, $crate::store::db::Db::Postgres(_));
+            let sql =
+                $crate::store::db::values_sql(numbered, $before, $columns, length, $after);
+            let sql = sqlx::AssertSqlSafe(sql);
+            match $db {
+                $crate::store::db::Db::Sqlite { read, .. } => {
+                    let mut query = sqlx::query_as::<_, $type>(sql);
+                    for $row in run { query = query$(.bind($bind))+; }
+                    $found.extend(query.fetch_all(read).await?);
+                }
+                $crate::store::db::Db::Postgres(pool) => {
+                    let mut query = sqlx::query_as::<_, $type>(sql);
+                    for $row in run { query = query$(.bind($bind))+; }
+                    $found.extend(query.fetch_all(pool).await?);
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {execute, execute_rows, fetch, fetch_rows, read, read_rows};
 
 /// Rows that SQLite's thread may be ahead of who reads them.
 const ROW_BUFFER: usize = 256;
@@ -143,7 +170,7 @@ pub(super) fn rows_sql(tx: &Tx, before: &str, columns: usize, rows: usize, after
     values_sql(numbered, before, columns, rows, after)
 }
 
-fn values_sql(numbered: bool, before: &str, columns: usize, rows: usize, after: &str) -> String {
+pub(super) fn values_sql(numbered: bool, before: &str, columns: usize, rows: usize, after: &str) -> String {
     let mut sql = String::with_capacity(before.len() + after.len() + rows * columns * 6);
     sql.push_str(before);
     for row in 0..rows {

@@ -1,6 +1,6 @@
 //! Manifests and facts: stored once each, and counted per host.
 
-use super::db::{Tx, execute, fetch, read};
+use super::db::{Tx, execute, fetch, read, read_rows};
 use super::ingest::enqueue;
 use super::{Store, StoreError};
 use evidence::{Digest, Facts, HostId, Manifest};
@@ -162,6 +162,27 @@ impl Store {
         id: Digest,
     ) -> Result<Option<Manifest>, StoreError> {
         if self.has_sent(host, id).await? { self.manifest(id).await } else { Ok(None) }
+    }
+
+    /// Which of these objects this host itself uploaded.
+    pub async fn held(
+        &self,
+        host: HostId,
+        objects: impl Iterator<Item = Digest>,
+    ) -> Result<BTreeSet<Digest>, StoreError> {
+        let mut rows: Vec<(Vec<u8>,)> = Vec::new();
+        read_rows!(
+            &self.db,
+            (Vec<u8>,),
+            "SELECT object FROM host_object WHERE (host, object) IN (VALUES ",
+            2,
+            ")",
+            objects.collect::<Vec<_>>(),
+            rows,
+            |object| host.to_string(),
+            object.0.to_vec()
+        );
+        Ok(rows.iter().filter_map(|(id,)| Digest::from_slice(id)).collect())
     }
 
     async fn has_sent(&self, host: HostId, id: Digest) -> Result<bool, StoreError> {

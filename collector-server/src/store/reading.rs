@@ -49,6 +49,19 @@ impl Store {
             .collect()
     }
 
+    /// The entry of each kind of a host that holds.
+    pub async fn kind_entries(
+        &self,
+        host: HostId,
+    ) -> Result<BTreeMap<String, KindEntry>, StoreError> {
+        let sql = "SELECT kind, entry FROM kind_span WHERE host = $1
+                   AND observed_to_us IS NULL AND superseded_known IS NULL";
+        let rows = read!(&self.db, all, (String, String), sql, host.to_string())?;
+        rows.into_iter()
+            .map(|(kind, entry)| entry_of(&kind, &entry).map(|entry| (kind, entry)))
+            .collect()
+    }
+
     /// Status of every kind of every host.
     pub async fn kind_statuses(&self) -> Result<Vec<(HostId, Status)>, StoreError> {
         let sql = "SELECT host, kind, entry FROM kind_span
