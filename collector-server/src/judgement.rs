@@ -406,7 +406,11 @@ impl Worker {
         Ok(())
     }
 
-    async fn version(&self, host: HostId, facts: Option<Digest>) -> Result<Option<i64>, StoreError> {
+    async fn version(
+        &self,
+        host: HostId,
+        facts: Option<Digest>,
+    ) -> Result<Option<i64>, StoreError> {
         let Some(id) = facts else { return Ok(None) };
         Ok(self.store.facts_of_host(host, id).await?.map(|facts| facts.v))
     }

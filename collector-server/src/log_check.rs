@@ -1,13 +1,26 @@
 //! The collector verifies its own log while it runs, and pages say when it last did.
+//!
+//! What was read once is not read again to look at what is new: a reading that has arrived goes on
+//! with the leaves that come in. What lies there can be damaged later, so another reading begins at
+//! the first leaf again and again; however large the log, it takes a bounded share of the machine.
 
 use crate::clock::Clock;
-use crate::store::Store;
-use crate::verify::{VerifyError, verify};
-use std::time::Duration;
+use crate::store::model::LogHead;
+use crate::store::{Store, StoreError};
+use crate::verify::{Verified, Verifier, VerifyError};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// Time between two checks.
+/// Leaves read before anything else has its turn: some milliseconds of work.
+const PAGE: i64 = 100;
+/// A reading rests so many times as long as it worked: it takes a tenth of a core at most.
+const REST: u32 = 9;
+/// Between two readings from the first leaf so many times the work of one: a hundredth of a core.
+const REST_BETWEEN: u32 = 99;
+/// Least time between two readings from the first leaf.
 const EVERY: Duration = Duration::from_secs(15 * 60);
+/// How often what is new is looked at.
+const NEWS: Duration = Duration::from_secs(60);
 /// The first look after the start, once the log has something in it.
 const FIRST: Duration = Duration::from_secs(2);
 
@@ -19,6 +32,8 @@ pub enum LogCheck {
     Held {
         size: u64,
         at_us: i64,
+        /// When the last reading that began at the first leaf arrived.
+        whole_us: i64,
     },
     /// Something does not.
     Broken {
@@ -34,34 +49,123 @@ pub async fn run(
     outcome: watch::Sender<LogCheck>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut wait = FIRST;
-    loop {
-        tokio::select! {
-            () = clock.sleep(wait) => {}
-            _ = stop.wait_for(|stop| *stop) => return,
-        }
-        wait = EVERY;
-        match check(&store, clock.now_us()).await {
-            Some(LogCheck::Held { size: ..=1, .. }) => wait = FIRST,
-            Some(found) => {
-                outcome.send_replace(found);
-            }
-            None => {}
-        }
+    tokio::select! {
+        () = Watch { store, clock, outcome, held: None }.run() => {}
+        _ = stop.wait_for(|stop| *stop) => {}
     }
 }
 
-/// None if the store could not be read: that says nothing of the log.
-async fn check(store: &Store, at_us: i64) -> Option<LogCheck> {
-    match verify(store, |_, _| {}).await {
-        Ok(verified) => Some(LogCheck::Held { size: verified.size, at_us }),
-        Err(VerifyError::Store(error @ crate::store::StoreError::Database(_))) => {
-            tracing::warn!(%error, "the log could not be checked now");
-            None
-        }
-        Err(error) => {
-            tracing::error!(%error, "the log does not hold: stop, keep everything, and run `log verify`");
-            Some(LogCheck::Broken { at_us, why: error.to_string() })
+struct Watch {
+    store: Store,
+    clock: Clock,
+    outcome: watch::Sender<LogCheck>,
+    /// The reading that arrived last, and when.
+    held: Option<(Verifier, i64)>,
+}
+
+impl Watch {
+    async fn run(mut self) {
+        self.clock.sleep(FIRST).await;
+        loop {
+            let begun = match self.whole().await {
+                Ok(worked) => worked * REST_BETWEEN,
+                Err(error) => self.fails(error),
+            };
+            let mut left = if self.held.is_some() { begun.max(EVERY) } else { NEWS };
+            while let Some(rest) = left.checked_sub(NEWS) {
+                self.clock.sleep(NEWS).await;
+                self.news_or_why_not().await;
+                left = rest;
+            }
         }
     }
+
+    /// Reads the log from its first leaf. Returns how long that took, without the rests.
+    async fn whole(&mut self) -> Result<Duration, VerifyError> {
+        let (mut verifier, mut worked) = (Verifier::new(&self.store).await?, Duration::ZERO);
+        let mut looked_us = self.clock.now_us();
+        loop {
+            let head = self.head().await?;
+            let begun = Instant::now();
+            let arrived = step(&mut verifier, &self.store, &head).await?;
+            worked += begun.elapsed();
+            if let Some(verified) = arrived {
+                let now_us = self.clock.now_us();
+                self.held = Some((verifier, now_us));
+                self.tell(&verified, now_us);
+                return Ok(worked);
+            }
+            self.clock.sleep(begun.elapsed() * REST).await;
+            // A long reading does not keep what is new waiting.
+            if self.clock.now_us() - looked_us >= NEWS.as_micros() as i64 {
+                looked_us = self.clock.now_us();
+                self.news_or_why_not().await;
+            }
+        }
+    }
+
+    /// The log's head, once there is more than the leaf of its own beginning.
+    async fn head(&self) -> Result<LogHead, StoreError> {
+        loop {
+            let head = self.store.log().await?;
+            if head.size > 1 {
+                return Ok(head);
+            }
+            self.clock.sleep(FIRST).await;
+        }
+    }
+
+    async fn news_or_why_not(&mut self) {
+        if let Err(error) = self.news().await {
+            self.fails(error);
+        }
+    }
+
+    /// Goes on where the last reading that arrived ended.
+    async fn news(&mut self) -> Result<(), VerifyError> {
+        let Some((mut verifier, whole_us)) = self.held.take() else { return Ok(()) };
+        let head = self.store.log().await?;
+        let verified = loop {
+            let begun = Instant::now();
+            match step(&mut verifier, &self.store, &head).await? {
+                Some(verified) => break verified,
+                None => self.clock.sleep(begun.elapsed() * REST).await,
+            }
+        };
+        self.held = Some((verifier, whole_us));
+        self.tell(&verified, whole_us);
+        Ok(())
+    }
+
+    fn tell(&self, verified: &Verified, whole_us: i64) {
+        let at_us = self.clock.now_us();
+        self.outcome.send_replace(LogCheck::Held { size: verified.size, at_us, whole_us });
+    }
+
+    /// Says what does not hold. A store that cannot be read says nothing of the log. Returns how
+    /// long to wait before the next reading.
+    fn fails(&mut self, error: VerifyError) -> Duration {
+        self.held = None;
+        if let VerifyError::Store(error @ StoreError::Database(_)) = error {
+            tracing::warn!(%error, "the log could not be checked now");
+        } else {
+            tracing::error!(%error, "the log does not hold: stop, keep everything, and run `log verify`");
+            let (at_us, why) = (self.clock.now_us(), error.to_string());
+            self.outcome.send_replace(LogCheck::Broken { at_us, why });
+        }
+        NEWS
+    }
+}
+
+/// Reads a page, or says that all up to `head` was read and holds.
+async fn step(
+    verifier: &mut Verifier,
+    store: &Store,
+    head: &LogHead,
+) -> Result<Option<Verified>, VerifyError> {
+    if verifier.size() < head.size {
+        verifier.read(store, head, PAGE).await?;
+        return Ok(None);
+    }
+    verifier.arrive(store, head).await.map(Some)
 }

@@ -1,14 +1,15 @@
-//! `log verify`: re-reads everything, from the rows to the root. It trusts nothing that the log
+//! Re-reads everything, from the rows to the root. It trusts nothing that the log
 //! says of itself: leaves are made anew from what is stored, the tree is grown again, signatures
 //! and chains are checked.
 
+use crate::store::model::LogHead;
 use crate::store::{Store, StoreError, StoredLeaf};
 use evidence::key::PublicKey;
 use evidence::merkle::{self, Frontier};
 use evidence::{ChainId, Digest, HostId, SignedCheckIn, leaf};
 use std::collections::HashMap;
 
-/// Leaves read at once.
+/// Leaves read at once when nothing else is to be done.
 const PAGE: i64 = 1000;
 
 /// What was read, if all of it holds.
@@ -40,36 +41,19 @@ pub async fn verify(
     store: &Store,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Verified, VerifyError> {
-    let state = store.log().await?;
-    let keys: HashMap<_, _> = store.evidence_keys().await?.into_iter().collect();
-    let mut verifier = Verifier { keys, ..Verifier::default() };
-    while verifier.frontier.size() < state.size {
-        let leaves = store.leaves(verifier.frontier.size(), PAGE).await?;
-        if leaves.is_empty() {
-            let found = verifier.frontier.size();
-            return Err(VerifyError::Size { stored: state.size, found });
-        }
-        for (index, stored) in leaves {
-            if index >= state.size {
-                break; // Appended while we read.
-            }
-            verifier.leaf(index, &stored)?;
-        }
-        progress(verifier.frontier.size(), state.size);
+    let head = store.log().await?;
+    let mut verifier = Verifier::new(store).await?;
+    while verifier.size() < head.size {
+        verifier.read(store, &head, PAGE).await?;
+        progress(verifier.size(), head.size);
     }
-    let found = verifier.frontier.root();
-    if found != state.root {
-        return Err(VerifyError::Root { stored: state.root, found });
-    }
-    let tiles = store.root_at(state.size).await?;
-    if tiles != found {
-        return Err(VerifyError::Root { stored: tiles, found });
-    }
-    Ok(Verified { size: state.size, root: Some(found), ..verifier.verified })
+    verifier.arrive(store, &head).await
 }
 
+/// A reading of the log from its first leaf on. It can be interrupted, and go on when the log has
+/// grown.
 #[derive(Default)]
-struct Verifier {
+pub struct Verifier {
     keys: HashMap<HostId, PublicKey>,
     chains: HashMap<(HostId, ChainId), (i64, Digest)>,
     frontier: Frontier,
@@ -77,6 +61,58 @@ struct Verifier {
 }
 
 impl Verifier {
+    /// One that has read nothing.
+    pub async fn new(store: &Store) -> Result<Self, StoreError> {
+        let keys = store.evidence_keys().await?.into_iter().collect();
+        Ok(Self { keys, ..Self::default() })
+    }
+
+    /// Leaves that were read and fit.
+    pub fn size(&self) -> u64 {
+        self.frontier.size()
+    }
+
+    /// Reads at most `leaves` more, none after `head`.
+    pub async fn read(
+        &mut self,
+        store: &Store,
+        head: &LogHead,
+        leaves: i64,
+    ) -> Result<(), VerifyError> {
+        let leaves = store.leaves(self.size(), leaves).await?;
+        if leaves.is_empty() {
+            return Err(VerifyError::Size { stored: head.size, found: self.size() });
+        }
+        if leaves.iter().any(|(_, leaf)| self.is_of_a_new_host(leaf)) {
+            self.keys = store.evidence_keys().await?.into_iter().collect();
+        }
+        // Those after the head were appended while we read.
+        for (index, stored) in leaves.iter().filter(|(index, _)| *index < head.size) {
+            self.leaf(*index, stored)?;
+        }
+        Ok(())
+    }
+
+    /// Compares the root of what was read, all of `head`, with what the log says of itself.
+    pub async fn arrive(&self, store: &Store, head: &LogHead) -> Result<Verified, VerifyError> {
+        let found = self.frontier.root();
+        if found != head.root {
+            return Err(VerifyError::Root { stored: head.root, found });
+        }
+        let tiles = store.root_at(head.size).await?;
+        if tiles != found {
+            return Err(VerifyError::Root { stored: tiles, found });
+        }
+        Ok(Verified { size: head.size, root: Some(found), ..self.verified })
+    }
+
+    fn is_of_a_new_host(&self, leaf: &StoredLeaf) -> bool {
+        match leaf {
+            StoredLeaf::CheckIn(signed) => !self.keys.contains_key(&signed.check_in.host),
+            StoredLeaf::Act { .. } => false,
+        }
+    }
+
     fn leaf(&mut self, index: u64, stored: &StoredLeaf) -> Result<(), VerifyError> {
         let fail = |what: String| VerifyError::Leaf { index, what };
         if index != self.frontier.size() {

@@ -170,7 +170,13 @@ pub(super) fn rows_sql(tx: &Tx, before: &str, columns: usize, rows: usize, after
     values_sql(numbered, before, columns, rows, after)
 }
 
-pub(super) fn values_sql(numbered: bool, before: &str, columns: usize, rows: usize, after: &str) -> String {
+pub(super) fn values_sql(
+    numbered: bool,
+    before: &str,
+    columns: usize,
+    rows: usize,
+    after: &str,
+) -> String {
     let mut sql = String::with_capacity(before.len() + after.len() + rows * columns * 6);
     sql.push_str(before);
     for row in 0..rows {

@@ -198,11 +198,12 @@ fn proof(input: &Input<'_>) -> Vec<Pair> {
     let now = &input.now;
     let check = match &input.check {
         LogCheck::NotYet => "not checked since the collector started".to_owned(),
-        LogCheck::Held { size, at_us } => format!(
-            "verified up to size {}, {} ({} ago)",
+        LogCheck::Held { size, at_us, whole_us } => format!(
+            "verified up to size {}, {} ({} ago); re-read from its first leaf {} ago",
             count(*size),
             When::of(*at_us).text,
-            age(*at_us, now.at_us)
+            age(*at_us, now.at_us),
+            age(*whole_us, now.at_us)
         ),
         LogCheck::Broken { at_us, .. } => format!("check failed, {}", When::of(*at_us).text),
     };

@@ -12,17 +12,25 @@ use evidence::checkpoint::TreeHead;
 use evidence::key::SigningKey;
 use evidence::proof::{verify_consistency, verify_inclusion};
 use evidence::{CheckIn, Digest, Facts, HostId, KindEntry, Manifest, SignedCheckIn, Status, leaf};
+use evidenced_collector::log_check::{self, LogCheck};
 use evidenced_collector::store::model::ResultRow;
 use evidenced_collector::store::{
     Accepted, DriftFilter, EnrolRefusal, Enrolment, Incoming, Judgement, LogState, NewToken,
     Notice, ObjectRefusal, Person, Refusal, Store,
 };
-use evidenced_collector::verify::{VerifyError, verify};
+use evidenced_collector::verify::{Verifier, VerifyError, verify};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 pub(crate) const SECOND: i64 = 1_000_000;
+/// How long a job may take to tell something.
+const TELLS: Duration = Duration::from_secs(60);
 pub(crate) const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
 
 /// A host with a key, and where its chain is.
@@ -447,6 +455,70 @@ pub(crate) async fn a_damaged_row_is_found_and_named(store: &Store) {
     let error = verify(store, |_, _| {}).await.expect_err("damage");
     // The chain breaks at the one after it, which names the true predecessor.
     assert!(matches!(error, VerifyError::Leaf { index: at, .. } if at == index + 1), "{error}");
+}
+
+/// Damages the first check-in of an agent so that only its signature tells.
+async fn damage(store: &Store, agent: &Agent, index: u64) {
+    let stored = store.check_in(index).await.expect("store").expect("check-in");
+    let (stranger, _) = SigningKey::generate().expect("key");
+    assert_eq!(stored.check_in.host, agent.host);
+    let forged = SignedCheckIn::sign(stored.check_in, &stranger).expect("signed");
+    store.overwrite_check_in_for_testing(index, &forged.to_bytes()).await.expect("overwritten");
+}
+
+pub(crate) async fn a_reading_of_the_log_goes_on_with_what_is_new(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    let first = accept(store, &agent.incoming(Digest::of(b"m"), 1)).await.expect("accepted");
+    let mut reading = Verifier::new(store).await.expect("store");
+    let whole = async |reading: &mut Verifier| {
+        let head = store.log().await.expect("log");
+        while reading.size() < head.size {
+            reading.read(store, &head, 2).await?;
+        }
+        reading.arrive(store, &head).await
+    };
+    whole(&mut reading).await.expect("the log holds");
+    damage(store, &agent, first.index).await;
+    // A host that came meanwhile, and one that was there.
+    let mut other = Agent::enrolled(store).await;
+    accept(store, &other.incoming(Digest::of(b"m"), 2)).await.expect("accepted");
+    accept(store, &agent.incoming(Digest::of(b"m"), 2)).await.expect("accepted");
+    assert_eq!(whole(&mut reading).await.expect("what is new holds").check_ins, 3);
+    let mut again = Verifier::new(store).await.expect("store");
+    let error = whole(&mut again).await.expect_err("damage");
+    assert!(matches!(error, VerifyError::Leaf { index, .. } if index == first.index), "{error}");
+}
+
+/// A clock whose waits are over at once, and which is then so much later.
+fn hurried() -> evidenced_collector::clock::Clock {
+    let passed = Arc::new(AtomicU64::new(0));
+    let (now, later) = (Arc::clone(&passed), passed);
+    evidenced_collector::clock::Clock::driven(
+        move || UNIX_EPOCH + Duration::from_micros(now.load(Ordering::Relaxed)),
+        move |time| {
+            later.fetch_add(time.as_micros() as u64, Ordering::Relaxed);
+            Box::pin(tokio::task::yield_now())
+        },
+    )
+}
+
+pub(crate) async fn a_running_collector_checks_what_is_new_and_all_that_was(store: &Store) {
+    let mut agent = Agent::enrolled(store).await;
+    let first = accept(store, &agent.incoming(Digest::of(b"m"), 1)).await.expect("accepted");
+    let (told, mut outcome) = watch::channel(LogCheck::NotYet);
+    let (stop, stopped) = watch::channel(false);
+    let job = tokio::spawn(log_check::run(store.clone(), hurried(), told, stopped));
+    for at in 2..=4 {
+        let new = accept(store, &agent.incoming(Digest::of(b"m"), at)).await.expect("accepted");
+        let all =
+            |told: &LogCheck| matches!(told, LogCheck::Held { size, .. } if *size > new.index);
+        timeout(TELLS, outcome.wait_for(all)).await.expect("in time").expect("it runs");
+    }
+    damage(store, &agent, first.index).await;
+    let broken = |told: &LogCheck| matches!(told, LogCheck::Broken { .. });
+    timeout(TELLS, outcome.wait_for(broken)).await.expect("in time").expect("it runs");
+    stop.send_replace(true);
+    job.await.expect("it stops");
 }
 
 pub(crate) async fn tiles_hold_across_their_borders(store: &Store) {

@@ -53,6 +53,8 @@ conformance!(
     a_login_link_works_once,
     concurrent_writers_get_one_order,
     a_damaged_row_is_found_and_named,
+    a_reading_of_the_log_goes_on_with_what_is_new,
+    a_running_collector_checks_what_is_new_and_all_that_was,
     tiles_hold_across_their_borders,
     a_wrong_clock_moves_nothing_into_the_future_or_before_enrolment,
     facts_that_never_come_do_not_hide_that_they_are_missing,

@@ -23,7 +23,7 @@ fn check(hosts: &[HostRow], results: &[ResultRow], drifts: &[DriftRow]) -> Overv
         control("A.5.1", Theme::Organizational, State::None),
     ];
     let now = Now { at_us: NOW, hosts, results, rules: &rules, controls: &controls };
-    let check = LogCheck::Held { size: 7, at_us: NOW };
+    let check = LogCheck::Held { size: 7, at_us: NOW, whole_us: NOW };
     let input = Input { now, drifts, more_drifts: false, log: log(), check };
     page(Frame::inside(None, NOW, log()), &input)
 }
