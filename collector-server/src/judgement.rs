@@ -150,15 +150,19 @@ impl Worker {
             if fresh.is_empty() {
                 return failed.into_values().next().map_or(Ok(()), Err);
             }
+            let mut judged = Vec::with_capacity(fresh.len());
             for (host, generation) in fresh {
                 match self.judge_host(*host).await {
-                    Ok(true) => self.store.judged(*host, *generation).await?,
+                    Ok(true) => judged.push((*host, *generation)),
                     Ok(false) => {}
                     Err(error) => {
                         tracing::error!(host.id = %host, %error, "a host could not be judged");
                         failed.insert(*host, error);
                     }
                 }
+            }
+            if !judged.is_empty() {
+                self.store.judged(judged).await?;
             }
         }
     }

@@ -89,7 +89,7 @@ pub(crate) fn frame(room: Option<Room>, data: &Data) -> Frame {
 }
 
 fn held() -> LogCheck {
-    LogCheck::Held { size: 1_204_866, at_us: NOW - 120_000_000 }
+    LogCheck::Held { size: 1_204_866, at_us: NOW - 20_000_000, whole_us: NOW - 3_900_000_000 }
 }
 
 fn broken() -> LogCheck {

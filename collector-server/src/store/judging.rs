@@ -1,7 +1,7 @@
 //! What waits to be judged, and what judgement says: spans and drifts, written in one commit that
 //! only counts if nobody else judged the same host meanwhile.
 
-use super::db::{Tx, execute, fetch, read};
+use super::db::{Tx, execute, execute_rows, fetch, read};
 use super::hosts::host_id;
 use super::model::{DriftRow, ResultRow};
 use super::packed::unpack;
@@ -196,11 +196,18 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes a host from the queue, unless there is a new reason to judge since `generation`.
-    pub async fn judged(&self, host: HostId, generation: i64) -> Result<(), StoreError> {
+    /// Takes hosts from the queue, but those with a new reason to judge since their generation.
+    pub async fn judged(&self, jobs: Vec<(HostId, i64)>) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
-        let sql = "DELETE FROM judge_job WHERE host = $1 AND generation = $2";
-        execute!(&mut tx, sql, host.to_string(), generation)?;
+        execute_rows!(
+            &mut tx,
+            "DELETE FROM judge_job WHERE (host, generation) IN (VALUES ",
+            2,
+            ")",
+            jobs,
+            |job| job.0.to_string(),
+            job.1
+        );
         tx.commit().await
     }
 

@@ -1,11 +1,14 @@
 //! Manifests and facts: stored once each, and counted per host.
 
-use super::db::{Tx, execute, fetch, read, read_rows};
+use super::db::{Tx, execute, execute_rows, fetch, fetch_rows, read, read_rows};
 use super::ingest::enqueue;
 use super::{Store, StoreError};
 use evidence::{Digest, Facts, HostId, Manifest};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Which of the pairs that follow are there.
+const HELD: &str = "SELECT object FROM host_object WHERE (host, object) IN (VALUES ";
 
 /// zstd level of stored objects: they are written once and read often.
 const LEVEL: i32 = 6;
@@ -79,19 +82,26 @@ impl Store {
             Ok(Err(error)) => return Ok(Err(ObjectRefusal::Malformed(error.to_string()))),
             Err(refusal) => return Ok(Err(refusal)),
         };
-        let host = host.to_string();
+        let object = Stored::new(bytes)?;
+        let name = host.to_string();
         let mut tx = self.db.begin().await?;
-        if !is_wanted(&mut tx, &host, id).await? {
+        if !is_wanted(&mut tx, &name, id).await? {
             return Ok(Err(ObjectRefusal::NotWanted));
         }
-        for facts in manifest.facts() {
-            let sql = "INSERT INTO wanted (host, object, manifest)
-                       SELECT $1, $2, $3 WHERE NOT EXISTS
-                       (SELECT 1 FROM host_object WHERE host = $1 AND object = $2)
-                       ON CONFLICT DO NOTHING";
-            execute!(&mut tx, sql, host.clone(), facts.0.to_vec(), id.0.to_vec())?;
-        }
-        keep(&mut tx, &host, id, bytes).await?;
+        let named: BTreeSet<Digest> = manifest.facts().collect();
+        let held = held_now(&mut tx, host, named.iter().copied()).await?;
+        let missing: Vec<_> = named.difference(&held).collect();
+        execute_rows!(
+            &mut tx,
+            "INSERT INTO wanted (host, object, manifest) VALUES ",
+            3,
+            " ON CONFLICT DO NOTHING",
+            missing,
+            |facts| name.clone(),
+            facts.0.to_vec(),
+            id.0.to_vec()
+        );
+        keep(&mut tx, &name, id, &object).await?;
         tx.commit().await?;
         Ok(Ok(()))
     }
@@ -110,12 +120,13 @@ impl Store {
             Ok(facts) => facts,
             Err(error) => return Ok(Err(ObjectRefusal::Malformed(error.to_string()))),
         };
+        let object = Stored::new(facts.bytes())?;
         let host = host.to_string();
         let mut tx = self.db.begin().await?;
         if !is_wanted(&mut tx, &host, id).await? {
             return Ok(Err(ObjectRefusal::NotWanted));
         }
-        keep(&mut tx, &host, id, facts.bytes()).await?;
+        keep(&mut tx, &host, id, &object).await?;
         tx.commit().await?;
         Ok(Ok(()))
     }
@@ -174,10 +185,10 @@ impl Store {
         read_rows!(
             &self.db,
             (Vec<u8>,),
-            "SELECT object FROM host_object WHERE (host, object) IN (VALUES ",
+            HELD,
             2,
             ")",
-            objects.collect::<Vec<_>>(),
+            in_one_run(objects),
             rows,
             |object| host.to_string(),
             object.0.to_vec()
@@ -206,17 +217,60 @@ async fn is_wanted(tx: &mut Tx, host: &str, id: Digest) -> Result<bool, StoreErr
     Ok(n > 0)
 }
 
-async fn keep(tx: &mut Tx, host: &str, id: Digest, bytes: &[u8]) -> Result<(), StoreError> {
-    let compressed = zstd::bulk::compress(bytes, LEVEL);
-    let compressed = compressed.map_err(|e| StoreError::corrupt(e.to_string()))?;
-    let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
+/// An object as its row has it.
+struct Stored {
+    compressed: Vec<u8>,
+    size_bytes: i64,
+}
+
+impl Stored {
+    /// Done before a transaction begins: there is one writer.
+    fn new(bytes: &[u8]) -> Result<Self, StoreError> {
+        let compressed = zstd::bulk::compress(bytes, LEVEL);
+        let compressed = compressed.map_err(|e| StoreError::corrupt(e.to_string()))?;
+        Ok(Self { compressed, size_bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX) })
+    }
+}
+
+async fn keep(tx: &mut Tx, host: &str, id: Digest, object: &Stored) -> Result<(), StoreError> {
     let id = id.0.to_vec();
     let sql =
         "INSERT INTO object (id, zstd, size_bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-    execute!(tx, sql, id.clone(), compressed.clone(), size)?;
+    execute!(tx, sql, id.clone(), object.compressed.clone(), object.size_bytes)?;
     let sql = "INSERT INTO host_object (host, object) VALUES ($1, $2) ON CONFLICT DO NOTHING";
     execute!(tx, sql, host.to_owned(), id.clone())?;
     let sql = "DELETE FROM wanted WHERE host = $1 AND object = $2";
     execute!(tx, sql, host.to_owned(), id.clone())?;
     Ok(())
+}
+
+/// [`Store::held`], within a transaction.
+async fn held_now(
+    tx: &mut Tx,
+    host: HostId,
+    objects: impl Iterator<Item = Digest>,
+) -> Result<BTreeSet<Digest>, StoreError> {
+    let mut rows: Vec<(Vec<u8>,)> = Vec::new();
+    fetch_rows!(
+        tx,
+        (Vec<u8>,),
+        HELD,
+        2,
+        ")",
+        in_one_run(objects),
+        rows,
+        |object| host.to_string(),
+        object.0.to_vec()
+    );
+    Ok(rows.iter().filter_map(|(id,)| Digest::from_slice(id)).collect())
+}
+
+/// As many as a power of two, the last one repeated: to ask twice for one costs less than another
+/// way to the database.
+fn in_one_run(objects: impl Iterator<Item = Digest>) -> Vec<Digest> {
+    let mut objects: Vec<_> = objects.collect();
+    if let Some(last) = objects.last().copied() {
+        objects.resize(objects.len().next_power_of_two(), last);
+    }
+    objects
 }

@@ -370,10 +370,10 @@ pub(crate) async fn a_job_is_not_taken_away_while_new_check_ins_arrive(store: &S
     let jobs = store.hosts_to_judge(10).await.expect("jobs");
     assert_eq!(jobs.len(), 1);
     agent.report(store, json!({"users": ["more"]}), 2).await;
-    store.judged(agent.host, jobs[0].1).await.expect("store");
+    store.judged(vec![(agent.host, jobs[0].1)]).await.expect("store");
     let jobs = store.hosts_to_judge(10).await.expect("jobs");
     assert_eq!(jobs.len(), 1, "the new check-in keeps the job");
-    store.judged(agent.host, jobs[0].1).await.expect("store");
+    store.judged(vec![(agent.host, jobs[0].1)]).await.expect("store");
     assert!(store.hosts_to_judge(10).await.expect("jobs").is_empty());
 }
 
@@ -582,7 +582,7 @@ pub(crate) async fn a_host_whose_objects_never_come_is_judged_all_the_same(store
     agent.report(store, json!({"users": ["a"]}), 1).await;
     let (host, generation) = store.hosts_to_judge(1).await.expect("jobs")[0];
     assert!(store.record(&judgement(store, &agent, "pass").await).await.expect("store"));
-    store.judged(host, generation).await.expect("store");
+    store.judged(vec![(host, generation)]).await.expect("store");
     accept(store, &agent.incoming(Digest::of(b"lost"), 2)).await.expect("accepted");
     assert!(
         store.hosts_to_judge(1).await.expect("jobs").is_empty(),
