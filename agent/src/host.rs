@@ -13,6 +13,7 @@ mod opened;
 mod own;
 mod reading;
 mod resources;
+mod sources;
 mod walk;
 
 pub use command::{Command, CommandError, Output};

@@ -60,7 +60,8 @@ impl std::fmt::Display for Status {
     }
 }
 
-/// One thing a kind was read from: a path, a directory (ending in `/`), or a command line.
+/// One thing a kind was read from: a path, a directory (ending in `/`), many files of one form in
+/// one directory (`DIR/*.EXTENSION`, all of them read), or a command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Source {

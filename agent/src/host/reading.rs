@@ -1,5 +1,6 @@
 //! One collection of one kind: every read is recorded as a source, every gap as unread.
 
+use super::sources::folded;
 use super::{
     Bounds, Command, CommandError, Found, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own,
     ReadError, Resources, Walked, bus, netlink,
@@ -311,7 +312,7 @@ impl<'h> Reading<'h> {
 
     /// What was read, in path order, and what was not.
     pub fn finish(self) -> (Vec<Source>, Vec<String>) {
-        (self.sources.into_values().collect(), self.unread.into_iter().collect())
+        (folded(self.sources), self.unread.into_iter().collect())
     }
 
     fn measure(&mut self, path: &str, meta: &Meta) {
