@@ -80,9 +80,10 @@ async fn main() {
     let bare_cpu = || bare.cpu();
     let mut unchanged =
         load(&cpu, &mut hosts, &state, warm, Work::Unchanged, Connection::Kept, None).await;
-    let kept = load(&cpu, &mut hosts, &state, time, Work::Unchanged, Connection::Kept, None).await;
+    // Before the saturation, which leaves the collector's own check of its log much to read.
     let paced =
         load(&cpu, &mut hosts, &state, time, Work::Unchanged, Connection::Kept, Some(PACE)).await;
+    let kept = load(&cpu, &mut hosts, &state, time, Work::Unchanged, Connection::Kept, None).await;
     let new = load(&cpu, &mut hosts, &state, time, Work::Unchanged, Connection::New, None).await;
     let memory = memory_mib(collector.pid(), "VmHWM").unwrap_or_default();
     let bare_kept =
