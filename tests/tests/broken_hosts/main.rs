@@ -27,7 +27,6 @@ use try_case::Trial;
 /// Kinds whose file is still to be written. A kind that has one leaves this list.
 const WITHOUT_CASES: &[&str] = &[
     "backup",
-    "containers",
     "endpoint_protection",
     "file_integrity",
     "file_permissions",
