@@ -28,7 +28,6 @@ use try_case::Trial;
 const WITHOUT_CASES: &[&str] = &[
     "file_integrity",
     "package_updates",
-    "password_policy",
 ];
 /// Least number of cases, all files together.
 const MIN_CASES: usize = 150;

@@ -146,6 +146,12 @@ fn faillock(reading: &mut Reading<'_>, handler: &Handler) -> Result<Lockout, Fai
         },
     };
     let settings = file.unwrap_or_default().then(arguments);
+    // Its members are locked as root is, and who they are is not looked for.
+    let has_group = settings.value("admin_group").is_some_and(|group| !group.is_empty());
+    if has_group && !settings.has("even_deny_root") {
+        reading.note(FAILLOCK, "a group is not locked");
+        return Err(Failure(Status::Unsupported));
+    }
     let lockout = faillock_of(&settings);
     if lockout.is_err() {
         // The module keeps another value, and says so in the log.
