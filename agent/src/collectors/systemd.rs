@@ -168,10 +168,7 @@ pub(super) fn enabled(reading: &Reading<'_>, name: &str) -> Result<bool, ReadErr
 }
 
 /// The names of all units that end so, wherever they lie.
-pub(super) fn names(
-    reading: &mut Reading<'_>,
-    end: &str,
-) -> Result<BTreeSet<String>, ReadError> {
+pub(super) fn names(reading: &mut Reading<'_>, end: &str) -> Result<BTreeSet<String>, ReadError> {
     let mut found = BTreeSet::new();
     for directory in UNIT_DIRECTORIES {
         match reading.list(directory) {

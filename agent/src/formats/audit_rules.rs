@@ -103,19 +103,8 @@ pub struct Rules<'r> {
 const SPARE_MESSAGES: [&str; 6] = ["CWD", "EOE", "PROCTITLE", "1307", "1320", "1327"];
 /// Calls with which files are changed.
 const CHANGES: [&str; 13] = [
-    "chmod",
-    "chown",
-    "creat",
-    "execve",
-    "fchmod",
-    "fchmodat",
-    "fchown",
-    "open",
-    "openat",
-    "rename",
-    "renameat",
-    "unlink",
-    "unlinkat",
+    "chmod", "chown", "creat", "execve", "fchmod", "fchmodat", "fchown", "open", "openat",
+    "rename", "renameat", "unlink", "unlinkat",
 ];
 /// The login that nobody has, in its three forms.
 const UNSET: [&str; 3] = ["unset", "-1", "4294967295"];

@@ -336,7 +336,8 @@ impl Configuration<'_> {
             };
             for value in values {
                 // A word that says so itself: what it includes need not be there.
-                let is_optional = name.contains("optional") || name.ends_with("_try")
+                let is_optional = name.contains("optional")
+                    || name.ends_with("_try")
                     || name.ends_with("_if_exists");
                 self.value(reading, file, *word, value, is_optional);
             }

@@ -58,7 +58,10 @@ pub(super) fn options(reading: &mut Reading<'_>) -> Result<Effective, Failure> {
 /// Whether a socket unit that hands its sockets to docker has one of TCP: `ListenStream=` of
 /// systemd.socket(5) is a path, an abstract name, or else an address. Any number of units may name
 /// docker's, whatever their own names are.
-fn socket_is_tcp(reading: &mut Reading<'_>, settings: &[(String, String)]) -> Result<bool, Failure> {
+fn socket_is_tcp(
+    reading: &mut Reading<'_>,
+    settings: &[(String, String)],
+) -> Result<bool, Failure> {
     let named: BTreeSet<String> = systemd::listed(settings, "Sockets")
         .iter()
         .flat_map(|words| words.split_ascii_whitespace().map(str::to_owned))

@@ -41,7 +41,9 @@ pub(super) fn jobs(reading: &mut Reading<'_>) -> Result<Vec<Job>, Failure> {
             Err(ReadError::Absent) => continue,
             other => other?,
         };
-        let asks = |entry: &String| [".wants", ".requires", ".upholds"].iter().any(|end| entry.ends_with(end));
+        let asks = |entry: &String| {
+            [".wants", ".requires", ".upholds"].iter().any(|end| entry.ends_with(end))
+        };
         for entry in entries.iter().filter(|entry| asks(entry)) {
             match reading.list(&format!("{directory}/{entry}")) {
                 Err(ReadError::Absent) => {}

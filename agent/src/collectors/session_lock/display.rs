@@ -82,9 +82,9 @@ fn logs_in(text: &str) -> Result<bool, Failure> {
                     _ => return Err(Failure(Status::ParseError)),
                 }
             }
-            ("[Autologin]", "User") | ("[base]", "autologin") | (_, "autologin-user" | "autologin-guest") => {
-                !matches!(value, "" | "false")
-            }
+            ("[Autologin]", "User")
+            | ("[base]", "autologin")
+            | (_, "autologin-user" | "autologin-guest") => !matches!(value, "" | "false"),
             _ => false,
         };
     }
