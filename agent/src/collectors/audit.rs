@@ -121,7 +121,7 @@ fn rules_in_files(reading: &mut Reading<'_>) -> Result<Loaded, Failure> {
         Err(ReadError::Absent) => Vec::new(),
         other => other?,
     };
-    let mut names: Vec<_> = names.into_iter().filter(is_part).collect();
+    let mut names: Vec<_> = names.into_iter().filter(|name| is_part(name)).collect();
     names.sort_by_key(|name| by_version(name));
     if names.is_empty() {
         let text = match reading.config(LOADED) {
@@ -150,7 +150,7 @@ fn parsed(reading: &mut Reading<'_>, path: &str, text: &str) -> Result<Loaded, F
 }
 
 /// As `ls` shows them: not those that are hidden.
-fn is_part(name: &String) -> bool {
+fn is_part(name: &str) -> bool {
     name.ends_with(".rules") && !name.starts_with('.')
 }
 

@@ -16,6 +16,9 @@ const DEFAULT_LOGIN: &str = "/etc/default/login";
 /// Services that open sessions of people.
 const SESSIONS: [&str; 9] =
     ["gdm-password", "greetd", "kde", "lightdm", "lxdm", "login", "sddm", "sshd", "xdm"];
+/// Others that have to know who somebody is. What starts a greeter, or a program of root, does not.
+const OTHERS_THAT_ASK: [&str; 8] =
+    ["cockpit", "polkit-1", "remote", "su", "su-l", "sudo", "sudo-i", "vlock"];
 /// Modules of a second factor.
 const SECOND_FACTORS: [&str; 9] = [
     "pam_google_authenticator.so",
@@ -72,7 +75,11 @@ fn service(
     stacks: &ServiceStacks,
     definitions: Option<&str>,
 ) -> Result<Option<Service>, Failure> {
-    let ways = Ways::of(modules, &stacks.auth)?;
+    let mut ways = Ways::of(modules, &stacks.auth)?;
+    let is_asked = |name| SESSIONS.contains(&name) || OTHERS_THAT_ASK.contains(&name);
+    if ways.is_open && is_asked(stacks.name.as_str()) {
+        ways = ways.opened();
+    }
     let login = ways.lets_in.then(|| Login {
         nullok: ways.nullok,
         lockout: login::lockout(reading, modules, &stacks.auth, &ways).ok(),
