@@ -14,7 +14,8 @@ use std::process::Command;
 const IDLE: &str = "/org/gnome/desktop/session/idle-delay";
 const ENABLED: &str = "/org/gnome/desktop/screensaver/lock-enabled";
 const DELAY: &str = "/org/gnome/desktop/screensaver/lock-delay";
-const KEYS: [&str; 3] = [IDLE, ENABLED, DELAY];
+const FORBIDDEN: &str = "/org/gnome/desktop/lockdown/disable-lock-screen";
+const KEYS: [&str; 4] = [IDLE, ENABLED, DELAY, FORBIDDEN];
 
 fn write(root: &Path, path: &str, text: &str) {
     let path = root.join(path);
@@ -43,7 +44,7 @@ fn machine(databases: &[Database]) -> tempfile::TempDir {
         for (key, (value, is_set, is_locked)) in database {
             let (directory, name) = KEYS[*key].rsplit_once('/').expect("a path");
             let value = match KEYS[*key] {
-                ENABLED => (value % 2 == 0).to_string(),
+                ENABLED | FORBIDDEN => (value % 2 == 0).to_string(),
                 _ => format!("uint32 {value}"),
             };
             if *is_set {
@@ -89,7 +90,7 @@ fn dconf_says(root: &Path) -> ScreenLock {
         None => default,
     };
     let idle = number(IDLE, 300);
-    let enabled = read(ENABLED) != "false" && idle != 0;
+    let enabled = read(ENABLED) != "false" && read(FORBIDDEN) != "true" && idle != 0;
     let locks = dconf(root, &["list-locks", "/"]);
     let is_locked = |key: &&str| locks.lines().any(|line| line == *key);
     ScreenLock {
@@ -101,7 +102,7 @@ fn dconf_says(root: &Path) -> ScreenLock {
 
 fn databases() -> impl Strategy<Value = Vec<Database>> {
     let key = (0u32..1000, any::<bool>(), any::<bool>());
-    prop::collection::vec(prop::collection::btree_map(0usize..3, key, 0..4), 0..4)
+    prop::collection::vec(prop::collection::btree_map(0usize..4, key, 0..5), 0..4)
 }
 
 proptest! {

@@ -1,7 +1,8 @@
 //! Fixtures written to disk, as roots that an agent reads.
 
 use evidenced_agent::host::{FileKind, Fixture, Host, Meta};
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, XattrFlags, mknodat, setxattr};
+use rustix::io::Errno;
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::path::Path;
@@ -42,9 +43,14 @@ pub fn write(fixture: &Fixture, root: &Path) {
     }
 }
 
-/// What only root can give to what was written: owners, groups and modes as they are; and times.
-pub fn give(fixture: &Fixture, root: &Path) {
+/// Attributes that a section of a fixture may have.
+const ATTRIBUTES: [&str; 2] = ["system.posix_acl_access", "security.capability"];
+
+/// What only root can give to what was written: owners, groups, modes and attributes as they are; and
+/// times. False where the kernel refuses an attribute, for it is none.
+pub fn give(fixture: &Fixture, root: &Path) -> bool {
     let host = Host::fixture(fixture.clone());
+    let mut takes_all = true;
     for path in fixture.paths().iter().rev() {
         let Ok(Meta { kind, mode, uid, gid, modified_s, .. }) = host.stat(path) else { continue };
         let at = root.join(path.trim_start_matches('/'));
@@ -54,7 +60,15 @@ pub fn give(fixture: &Fixture, root: &Path) {
             let seconds = Duration::from_secs(u64::try_from(modified_s).unwrap_or_default());
             File::open(&at).and_then(|f| f.set_modified(UNIX_EPOCH + seconds)).expect("time");
         }
+        for name in ATTRIBUTES {
+            let Ok(Some(value)) = host.attribute(path, name) else { continue };
+            match setxattr(&at, name, &value, XattrFlags::empty()) {
+                Err(Errno::INVAL) => takes_all = false,
+                other => other.expect("attribute"),
+            }
+        }
     }
+    takes_all
 }
 
 /// Opens what is closed, so that the directory can be removed.

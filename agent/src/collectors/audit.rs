@@ -121,7 +121,7 @@ fn rules_in_files(reading: &mut Reading<'_>) -> Result<Loaded, Failure> {
         Err(ReadError::Absent) => Vec::new(),
         other => other?,
     };
-    let mut names: Vec<_> = names.into_iter().filter(|name| name.ends_with(".rules")).collect();
+    let mut names: Vec<_> = names.into_iter().filter(|name| is_part(name)).collect();
     names.sort_by_key(|name| by_version(name));
     if names.is_empty() {
         let text = match reading.config(LOADED) {
@@ -147,6 +147,11 @@ fn parsed(reading: &mut Reading<'_>, path: &str, text: &str) -> Result<Loaded, F
         reading.malformed(path, format!("line {line}: not a rule of auditctl"));
         Failure(Status::ParseError)
     })
+}
+
+/// As `ls` shows them: not those that are hidden.
+fn is_part(name: &str) -> bool {
+    name.ends_with(".rules") && !name.starts_with('.')
 }
 
 /// The order of `ls -v`: numbers by their value.

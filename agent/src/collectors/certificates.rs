@@ -136,8 +136,10 @@ impl Files<'_> {
             let file = key_file(path, &meta, Some(encrypted), used_by.clone());
             self.keys.insert(path.to_owned(), file);
         }
-        if as_certificate.is_some() && contents.certificates.is_empty() && contents.key.is_none() {
-            reading.malformed(path, "there is no certificate in it");
+        let has_none = contents.certificates.is_empty() && contents.key.is_none();
+        // A server takes one with OpenSSL's own trust as any other; it is not read here.
+        if as_certificate.is_some() && (has_none || contents.has_trusted) {
+            reading.malformed(path, "there is no certificate in it, or one that is not read");
             self.unclear = true;
         }
         // A list of authorities that nobody serves is no certificate of this host.
@@ -207,7 +209,8 @@ fn anchors(reading: &mut Reading<'_>) -> Option<Vec<Certificate>> {
     Some(anchors)
 }
 
-/// One word, such as `DEFAULT:NO-SHA1`.
+/// One word, such as `DEFAULT:NO-SHA1`. Its parts mean what they mean everywhere only where nobody
+/// wrote policies of the same names.
 fn crypto_policy(reading: &mut Reading<'_>) -> Option<String> {
     match reading.stat(POLICIES) {
         Err(ReadError::Absent) => return Some("none".to_owned()),
@@ -223,6 +226,16 @@ fn crypto_policy(reading: &mut Reading<'_>) -> Option<String> {
     if name.is_empty() || !name.chars().all(is_name) {
         reading.malformed(POLICY, "not the name of a policy");
         return None;
+    }
+    for (index, part) in name.split(':').enumerate() {
+        let own = match index {
+            0 => format!("{POLICIES}/policies/{part}.pol"),
+            _ => format!("{POLICIES}/policies/modules/{part}.pmod"),
+        };
+        if reading.any_is_there(&[&own])? {
+            reading.note(POLICY, format!("{part} is redefined on this host"));
+            return None;
+        }
     }
     Some(name.to_owned())
 }

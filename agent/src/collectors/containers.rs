@@ -81,7 +81,10 @@ fn docker_group_members(reading: &mut Reading<'_>) -> Result<Vec<String>, Failur
         }
     }
     let mut members = BTreeSet::new();
-    for group in groups.lines.iter().filter(|group| group.name == b"docker") {
+    // The kernel knows the number alone: a group of another name with it is the same.
+    let named = groups.lines.iter().filter(|group| group.name == b"docker");
+    let numbers: BTreeSet<u32> = named.map(|group| group.gid).collect();
+    for group in groups.lines.iter().filter(|group| numbers.contains(&group.gid)) {
         members.extend(group.members.iter().map(|name| passwd::shown(name)));
         let own = users.lines.iter().filter(|user| user.gid == group.gid);
         members.extend(own.map(|user| passwd::shown(&user.name)));

@@ -8,7 +8,7 @@ use crate::formats::{glob, passwd, posix_acl};
 use crate::host::{Failure, FileKind, Meta, ReadError, Reading};
 use evidence::kinds::Kind;
 use evidence::kinds::file_permissions::{FilePermissions, SensitiveFile};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use table::{TABLE, Use};
 
 pub(super) const COLLECTOR: Collector = Collector {
@@ -20,6 +20,8 @@ pub(super) const COLLECTOR: Collector = Collector {
 
 const GROUP: &str = "/etc/group";
 const ACL: &str = "system.posix_acl_access";
+/// As the kernel bounds them.
+const MAX_LINKS: usize = 40;
 /// Most files of one pattern.
 const MAX_MATCHES: usize = 1000;
 
@@ -90,16 +92,66 @@ fn files(
             }
         }
     }
-    let mut files = Vec::new();
+    let mut files = BTreeMap::new();
     for path in paths {
         match reading.stat(&path) {
-            Ok(meta) => files.push(file(reading, path, &meta, groups)),
+            Ok(meta) => {
+                for (directory, meta) in open_on_the_way(reading, &path)? {
+                    files.entry(directory).or_insert(meta);
+                }
+                files.insert(path, meta);
+            }
             // A link that leads nowhere is no file of any use.
             Err(ReadError::Absent) => {}
             Err(error) => return Err((path, error)),
         }
     }
-    Ok(files)
+    let files = files.into_iter();
+    Ok(files.map(|(path, meta)| file(reading, path, &meta, groups)).collect())
+}
+
+/// Directories above what a link leads to in which others than root may put something in its place.
+/// In one with the sticky bit they may not.
+fn open_on_the_way(
+    reading: &Reading<'_>,
+    link: &str,
+) -> Result<Vec<(String, Meta)>, (String, ReadError)> {
+    let mut open = Vec::new();
+    let mut path = link.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(target) = reading.link(&path) else { return Ok(open) };
+        path = led_to(&path, &target);
+        for (at, _) in path.match_indices('/').skip(1) {
+            let directory = path.get(..at).unwrap_or("/");
+            let meta = match reading.stat(directory) {
+                Ok(meta) => meta,
+                Err(ReadError::Absent) => return Ok(open),
+                Err(error) => return Err((directory.to_owned(), error)),
+            };
+            let is_open = (meta.has(0o020) || meta.has(0o002)) && !meta.has(0o1000);
+            if meta.uid != 0 || is_open {
+                open.push((directory.to_owned(), meta));
+            }
+        }
+    }
+    Ok(open)
+}
+
+/// Where a link leads, by its text.
+fn led_to(link: &str, target: &str) -> String {
+    let own = link.rsplit_once('/').map_or("", |(directory, _)| directory);
+    let start = if target.starts_with('/') { "" } else { own };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in start.split('/').chain(target.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    format!("/{}", parts.join("/"))
 }
 
 fn matching(

@@ -97,10 +97,11 @@ fn bounds(reading: &mut Reading<'_>) -> Result<(Bounds, Vec<String>), Failure> {
         if places.get("/").is_some_and(|root| storage::is_network(root)) {
             return Err(Failure(Status::Unsupported));
         }
-        let foreign = |mount: &Mount| mount.target != "/" && !storage::is_local(mount);
+        let foreign =
+            |mount: &Mount| mount.target != "/" && !storage::is_local(mount) && !is_layer(mount);
         let closed = places.values().filter(|mount| foreign(mount));
         bounds.closed = closed.map(|mount| mount.target.clone()).collect();
-        let hidden = places.values().filter(|mount| is_hidden(mount, &places));
+        let hidden = places.values().filter(|mount| is_layer(mount) || is_hidden(mount, &places));
         bounds.starts = hidden.map(|mount| mount.target.clone()).collect();
     }
     let mut left_out = Vec::new();
@@ -117,6 +118,15 @@ fn bounds(reading: &mut Reading<'_>) -> Result<(Bounds, Vec<String>), Failure> {
         !OTHER_SYSTEMS.iter().any(|path| is_within(path))
     });
     Ok((bounds, left_out))
+}
+
+/// Whether a mount lays something over directories of this system, as over /usr or /etc. Those of
+/// containers lie below /run or where other systems do.
+fn is_layer(mount: &Mount) -> bool {
+    let places = OTHER_SYSTEMS.into_iter().chain(["/run"]);
+    let is_elsewhere =
+        |place: &str| mount.target.strip_prefix(place).is_some_and(|rest| rest.starts_with('/'));
+    mount.target != "/" && storage::is_overlay(mount) && !places.into_iter().any(is_elsewhere)
 }
 
 fn is_below(rest: &str) -> bool {

@@ -177,7 +177,8 @@ fn lockdown(reading: &mut Reading<'_>) -> Option<Lockdown> {
 /// Documentation/ABI/testing/sysfs-devices-system-cpu of the kernel. One that cannot be read leaves
 /// the whole list out: a shorter one would look better.
 fn vulnerabilities(reading: &mut Reading<'_>) -> Option<Vec<CpuVulnerability>> {
-    let names = reading.list(VULNERABILITIES).ok()?;
+    // A kernel that says anything of them says something of each.
+    let names = reading.list(VULNERABILITIES).ok().filter(|names| !names.is_empty())?;
     let one = |name: String| {
         let text = line(reading, &format!("{VULNERABILITIES}/{name}"))?;
         Some(CpuVulnerability { state: state(&text), name })

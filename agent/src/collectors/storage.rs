@@ -91,6 +91,10 @@ pub(super) fn is_local(mount: &Mount) -> bool {
     matches!(place(mount), Place::Device | Place::Of(StorageKind::Memory))
 }
 
+pub(super) fn is_overlay(mount: &Mount) -> bool {
+    matches!(place(mount), Place::Of(StorageKind::Overlay))
+}
+
 pub(super) fn is_network(mount: &Mount) -> bool {
     matches!(place(mount), Place::Of(StorageKind::Network))
 }

@@ -4,7 +4,7 @@
 use crate::formats::systemd_config;
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where systemd looks for configuration, first wins (systemd.syntax(7), `CONF_PATHS`).
 const DIRECTORIES: [&str; 5] = ["/etc", "/run", "/usr/local/lib", "/usr/lib", "/lib"];
@@ -165,6 +165,18 @@ pub(super) fn enabled(reading: &Reading<'_>, name: &str) -> Result<bool, ReadErr
         }
     }
     Ok(false)
+}
+
+/// The names of all units that end so, wherever they lie.
+pub(super) fn names(reading: &mut Reading<'_>, end: &str) -> Result<BTreeSet<String>, ReadError> {
+    let mut found = BTreeSet::new();
+    for directory in UNIT_DIRECTORIES {
+        match reading.list(directory) {
+            Err(ReadError::Absent) => {}
+            names => found.extend(names?.into_iter().filter(|name| name.ends_with(end))),
+        }
+    }
+    Ok(found)
 }
 
 /// The settings of one section of a unit and its drop-ins, in the order in which they are applied;

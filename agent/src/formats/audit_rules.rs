@@ -101,6 +101,11 @@ pub struct Rules<'r> {
 
 /// Message types that no event needs: they only add to one.
 const SPARE_MESSAGES: [&str; 6] = ["CWD", "EOE", "PROCTITLE", "1307", "1320", "1327"];
+/// Calls with which files are changed.
+const CHANGES: [&str; 13] = [
+    "chmod", "chown", "creat", "execve", "fchmod", "fchmodat", "fchown", "open", "openat",
+    "rename", "renameat", "unlink", "unlinkat",
+];
 /// The login that nobody has, in its three forms.
 const UNSET: [&str; 3] = ["unset", "-1", "4294967295"];
 /// People's numbers begin here, or below it.
@@ -129,7 +134,11 @@ impl Rules<'_> {
                 && rule.calls.is_none()
                 && rule.fields.iter().all(|field| field.name == "key")
         };
-        let hides = |rule: &Rule| rule.target.as_ref().is_some_and(|target| target.touches(path));
+        // Without a target it is for every file, if it is for a call that may change one.
+        let hides = |rule: &Rule| match &rule.target {
+            Some(target) => target.touches(path),
+            None => CHANGES.iter().any(|call| rule.has_call(call)),
+        };
         self.archs.iter().all(|arch| self.has(*arch, &records, &hides))
     }
 
@@ -141,7 +150,11 @@ impl Rules<'_> {
                     let fields = rule.fields.iter().all(|field| is_harmless(field, call));
                     rule.target.is_none() && rule.perm.is_none() && rule.has_call(call) && fields
                 };
-                self.has(*arch, &records, &|rule| rule.target.is_none() && rule.has_call(call))
+                let is_everywhere = |rule: &Rule| match &rule.target {
+                    Some(target) => target.is_tree && target.path == "/",
+                    None => true,
+                };
+                self.has(*arch, &records, &|rule| is_everywhere(rule) && rule.has_call(call))
             })
         })
     }

@@ -17,6 +17,8 @@ pub struct Contents {
     pub certificates: Vec<Certificate>,
     /// It holds more than are told.
     pub is_bundle: bool,
+    /// One of them is in OpenSSL's form with trust of its own, and not told.
+    pub has_trusted: bool,
     /// A private key, and whether it is encrypted.
     pub key: Option<bool>,
 }
@@ -38,7 +40,9 @@ pub fn read(path: &str, bytes: &[u8]) -> Result<Contents, String> {
         }
         if !matches!(label, b"CERTIFICATE" | b"X509 CERTIFICATE") {
             // With OpenSSL's own trust: only lists of authorities are of that form.
-            contents.is_bundle |= label == b"TRUSTED CERTIFICATE";
+            let is_trusted = label == b"TRUSTED CERTIFICATE";
+            contents.is_bundle |= is_trusted;
+            contents.has_trusted |= is_trusted;
             continue;
         }
         let position = contents.certificates.len();

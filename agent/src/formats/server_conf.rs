@@ -6,7 +6,10 @@
 pub enum Form {
     /// Words and blocks, ended by `;`, `{` or `}`: nginx.
     Blocks,
-    /// Words of a line: Apache, HAProxy.
+    /// Words of a line, in which a quote counts at the beginning of a word and a `#` at that of the
+    /// line; a backslash at the end goes on in the next line: Apache.
+    Directives,
+    /// Words of a line, with quotes and `#` anywhere, and nothing that goes on: HAProxy.
     Lines,
     /// `name = value` of a line: PostgreSQL, stunnel, Dovecot. `=` may be missing.
     Values,
@@ -17,7 +20,8 @@ pub enum Form {
 /// Longer than any server takes a word: such a file is damaged.
 const MAX_WORD: usize = 16 << 10;
 
-/// The statements of a text. `None` for a quote that is left open, and for a word that is too long.
+/// The statements of a text. `None` for a quote that is left open, for a word that is too long, and
+/// for a value that ends with a backslash, behind which only some servers go on.
 pub fn statements(text: &str, form: Form) -> Option<Vec<Vec<String>>> {
     let statements = read(text, form)?;
     let is_damaged = statements.iter().flatten().any(|word| word.len() > MAX_WORD);
@@ -26,8 +30,8 @@ pub fn statements(text: &str, form: Form) -> Option<Vec<Vec<String>>> {
 
 fn read(text: &str, form: Form) -> Option<Vec<Vec<String>>> {
     match form {
-        Form::Blocks => words(text, form),
-        Form::Lines => words(&text.replace("\\\r\n", " ").replace("\\\n", " "), form),
+        Form::Blocks | Form::Lines => words(text, form),
+        Form::Directives => words(&text.replace("\\\r\n", " ").replace("\\\n", " "), form),
         Form::Values => {
             let lines = text.lines().map(str::trim).filter(|line| !is_comment(line));
             lines.map(value).collect()
@@ -56,6 +60,9 @@ fn is_comment(line: &str) -> bool {
 fn value(line: &str) -> Option<Vec<String>> {
     let statement = split(line);
     let [name, value] = statement.as_slice() else { return Some(statement) };
+    if value.ends_with('\\') {
+        return None;
+    }
     for quote in ['\'', '"'] {
         if let Some(rest) = value.strip_prefix(quote) {
             let (inner, _) = rest.split_once(quote)?;
@@ -98,22 +105,33 @@ fn words(text: &str, form: Form) -> Option<Vec<Vec<String>>> {
         }
         match letter {
             _ if letter.is_whitespace() => statement.extend(word.take()),
-            '#' if word.is_none() => {
+            '#' if word.is_none() && (form != Form::Directives || statement.is_empty()) => {
                 let has_line = letters.by_ref().any(|letter| letter == '\n');
                 if (form != Form::Blocks || !has_line) && !statement.is_empty() {
                     all.push(std::mem::take(&mut statement));
                 }
             }
-            // In the middle of a word nginx takes it as a letter.
-            '"' | '\'' if form != Form::Blocks || word.is_none() => {
+            // In the middle of a word only HAProxy takes it for more than a letter.
+            '"' | '\'' if form == Form::Lines || word.is_none() => {
                 let inner = word.get_or_insert_default();
                 loop {
                     match letters.next()? {
                         end if end == letter => break,
+                        // The end of a line ends Apache's quotes; HAProxy does not start.
+                        '\n' if form == Form::Lines => return None,
+                        '\n' if form == Form::Directives => {
+                            statement.extend(word.take());
+                            all.push(std::mem::take(&mut statement));
+                            break;
+                        }
                         '\\' => escaped(letters.next()?, form, inner),
                         other => inner.push(other),
                     }
                 }
+            }
+            // No line of HAProxy goes on: there it is a word.
+            '\\' if form == Form::Lines && letters.as_str().starts_with(['\r', '\n']) => {
+                word.get_or_insert_default().push(letter);
             }
             '\\' => {
                 let inner = word.get_or_insert_default();
@@ -169,7 +187,19 @@ mod tests {
     #[test]
     fn lines_go_on_behind_a_backslash() {
         let text = "<VirtualHost *:443>\n SSLCertificateFile \\\n  \"/a b\" # no\n# SSLCertificateFile /c\n";
-        assert_eq!(of(text, Form::Lines), ["<VirtualHost|*:443>", "SSLCertificateFile|/a b"]);
+        let expect = ["<VirtualHost|*:443>", "SSLCertificateFile|/a b|#|no"];
+        assert_eq!(of(text, Form::Directives), expect);
+        let text = "ServerAdmin o'neil@example.org\nErrorDocument 404 \"none\nUse # \\\n x";
+        let expect = ["ServerAdmin|o'neil@example.org", "ErrorDocument|404|none", "Use|#|x"];
+        assert_eq!(of(text, Form::Directives), expect);
+    }
+
+    #[test]
+    fn no_line_of_haproxy_goes_on_and_its_quotes_end_with_it() {
+        let text = "# a \\\n bind :443 ssl crt '/a b'\\ c # no\n bind :80 \\\n crt /c\n";
+        let expect = ["bind|:443|ssl|crt|/a b c", "bind|:80|\\", "crt|/c"];
+        assert_eq!(of(text, Form::Lines), expect);
+        assert_eq!(statements("a 'b\nc' d\n", Form::Lines), None);
     }
 
     #[test]
@@ -179,6 +209,7 @@ mod tests {
         let expect = ["ssl_cert_file|/a#b", "ssl_key_file|/k", "[imap]", "cert|/c"];
         assert_eq!(of(text, Form::Values), expect);
         assert_eq!(statements("a = 'b", Form::Values), None);
+        assert_eq!(statements("ssl_cert = \\\n </b", Form::Values), None);
         let folded = "smtpd_tls_chain_files =\n  /a,\n  # no\n  /b\nx = y\n";
         assert_eq!(of(folded, Form::Folded), ["smtpd_tls_chain_files|/a, /b", "x|y"]);
     }
@@ -186,7 +217,9 @@ mod tests {
     proptest! {
         #[test]
         fn every_text_has_an_answer(text in "(?s)[ -~\n\t]{0,200}") {
-            for form in [Form::Blocks, Form::Lines, Form::Values, Form::Folded] {
+            let all =
+                [Form::Blocks, Form::Directives, Form::Lines, Form::Values, Form::Folded];
+            for form in all {
                 let _ = statements(&text, form);
             }
         }

@@ -30,6 +30,31 @@ pub fn settings(text: &str, section: &str) -> Result<Vec<(String, String)>, usiz
     joined.map_or(Ok(found), |_| Err(text.lines().count()))
 }
 
+/// The words of a value, each as a whole in quotes or without (systemd.syntax(7)). `None` for a quote
+/// that is left open or stands inside a word, and for backslashes.
+pub fn words(value: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut rest = value.trim();
+    while let Some(first) = rest.chars().next() {
+        let end = |c: char| c.is_whitespace();
+        let (word, after) = match first {
+            '"' | '\'' => rest.get(1..)?.split_once(first)?,
+            _ => rest.split_at(rest.find(end).unwrap_or(rest.len())),
+        };
+        let is_plain = |c: char| !matches!(c, '"' | '\'' | '\\');
+        let is_quoted = matches!(first, '"' | '\'');
+        if word.contains('\\')
+            || !(is_quoted || word.chars().all(is_plain))
+            || !(after.is_empty() || after.starts_with(end))
+        {
+            return None;
+        }
+        words.push(word.to_owned());
+        rest = after.trim_start();
+    }
+    Some(words)
+}
+
 /// Seconds of a time span of whole numbers; a number alone is seconds.
 pub fn seconds(text: &str) -> Option<i64> {
     let mut total: i64 = 0;

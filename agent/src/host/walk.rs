@@ -266,8 +266,14 @@ pub(super) fn of_fixture(
 ) -> Walked {
     let mut walked = Walked::default();
     let mut left = bounds.max_inodes;
-    let mut pending = vec!["/".to_owned()];
+    let mut pending = bounds.starts.clone();
+    pending.push("/".to_owned());
+    let mut seen = BTreeSet::new();
     while let Some(directory) = pending.pop() {
+        // Written-down directories have one path each.
+        if !seen.insert(directory.clone()) {
+            continue;
+        }
         let listed = fixture.stat(&directory, false).and_then(|meta| {
             let names = fixture.list(&directory)?;
             Ok((meta, names))
@@ -279,8 +285,8 @@ pub(super) fn of_fixture(
                 continue;
             }
         };
-        if directory == "/" {
-            visit(&Found { path: b"/", meta, parent: None, capability: None });
+        if directory == "/" || bounds.starts.contains(&directory) {
+            visit(&Found { path: directory.as_bytes(), meta, parent: None, capability: None });
         }
         for name in names {
             let path = format!("{}/{name}", directory.trim_end_matches('/'));

@@ -40,7 +40,8 @@ pub struct FilePermissions {
     pub package_sources: Option<Vec<SensitiveFile>>,
 }
 
-/// A file or directory; of a link, what it leads to.
+/// A file or directory; of a link, what it leads to, and beside it the directories on the way there in
+/// which others than root may put something in its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SensitiveFile {

@@ -183,6 +183,7 @@ impl Kind for PasswordPolicy {
         reads: &[
             "/etc/authselect/authselect.conf",
             "/etc/default/login",
+            "/etc/duo/pam_duo.conf",
             "/etc/login.defs",
             "/etc/pam.conf",
             "/etc/pam.d/*",

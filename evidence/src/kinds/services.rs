@@ -87,6 +87,7 @@ impl Kind for Services {
             "/etc/anacrontab",
             "/etc/cron*",
             "/etc/passwd",
+            "/etc/periodic/*",
             "/etc/runlevels/*",
             "/run/dbus/system_bus_socket",
             "/var/lib/dpkg/status",

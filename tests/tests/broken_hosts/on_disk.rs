@@ -17,7 +17,13 @@ fn can_be_on_disk(fixture: &Fixture) -> bool {
     let is_refused = |path: &String| {
         matches!(host.read(path, MAX_FILE_BYTES), Err(ReadError::Denied | ReadError::Io(_)))
     };
-    !host.is_live() && !fixture.paths().iter().any(is_refused)
+    if host.is_live() || fixture.paths().iter().any(is_refused) {
+        return false;
+    }
+    // No kernel keeps a damaged attribute.
+    let directory = tempfile::tempdir().expect("directory");
+    write(fixture, directory.path());
+    give(fixture, directory.path())
 }
 
 pub(crate) fn on_disk(fixture: &Fixture) -> TempDir {

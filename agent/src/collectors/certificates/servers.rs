@@ -30,6 +30,10 @@ enum Word {
     Include,
     /// Sets what relative paths of certificates are relative to.
     Base,
+    /// The same for keys alone.
+    KeyBase,
+    /// Names certificates in a way that is not read.
+    Elsewhere,
     /// A file whose lines begin with paths.
     List,
 }
@@ -37,7 +41,7 @@ enum Word {
 const SERVERS: &[Server] = &[
     Server {
         name: "apache",
-        form: Form::Lines,
+        form: Form::Directives,
         files: &[
             "/etc/apache2/apache2.conf",
             "/etc/httpd/conf/httpd.conf",
@@ -49,6 +53,10 @@ const SERVERS: &[Server] = &[
             ("sslcertificatekeyfile", Word::Key),
             ("sslcertificatechainfile", Word::Certificate),
             ("sslproxymachinecertificatefile", Word::Either),
+            ("mdcertificatefile", Word::Certificate),
+            ("mdcertificatekeyfile", Word::Key),
+            ("mdomain", Word::Elsewhere),
+            ("<mdomainset", Word::Elsewhere),
             ("include", Word::Include),
             ("includeoptional", Word::Include),
         ],
@@ -80,7 +88,7 @@ const SERVERS: &[Server] = &[
             ("crt", Word::Either),
             ("key", Word::Key),
             ("crt-base", Word::Base),
-            ("key-base", Word::Base),
+            ("key-base", Word::KeyBase),
             ("crt-list", Word::List),
         ],
     },
@@ -114,6 +122,7 @@ const SERVERS: &[Server] = &[
             ("smtpd_tls_dcert_file", Word::Certificate),
             ("smtpd_tls_dkey_file", Word::Key),
             ("smtpd_tls_chain_files", Word::Either),
+            ("tls_server_sni_maps", Word::Elsewhere),
             ("smtp_tls_cert_file", Word::Certificate),
             ("smtp_tls_key_file", Word::Key),
             ("smtp_tls_chain_files", Word::Either),
@@ -148,6 +157,13 @@ const SERVERS: &[Server] = &[
     },
 ];
 
+/// What HAProxy adds to the name of a certificate: files of other kinds of keys, and of the key.
+const KINDS_OF_KEYS: [&str; 4] = ["", ".rsa", ".ecdsa", ".dsa"];
+/// What stands beside certificates of HAProxy and is none.
+const BESIDE: [&str; 3] = [".issuer", ".ocsp", ".sctl"];
+/// What is read from elsewhere than a file, and what only the running server resolves.
+const NO_PATHS: [&str; 4] = ["data:", "engine:", "pkcs11:", "store:"];
+
 /// Files that servers name, and by whom.
 #[derive(Debug, Default)]
 pub(super) struct Named {
@@ -165,11 +181,15 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Named {
             named: &mut named,
             seen: BTreeSet::new(),
             bases: server.base.map(str::to_owned),
+            key_bases: None,
+            clusters: BTreeMap::new(),
+            cluster: String::new(),
         };
         for pattern in server.files {
             match expand(reading, pattern) {
                 Ok(files) => {
                     for file in files {
+                        configuration.begin(&file);
                         configuration.file(reading, &file, true);
                     }
                 }
@@ -179,6 +199,7 @@ pub(super) fn read(reading: &mut Reading<'_>) -> Named {
                 }
             }
         }
+        configuration.end(reading);
     }
     named
 }
@@ -189,9 +210,41 @@ struct Configuration<'n> {
     seen: BTreeSet<String>,
     /// What relative paths are relative to.
     bases: Option<String>,
+    /// What those of keys are relative to, where it is something else.
+    key_bases: Option<String>,
+    /// Servers of this sort, by the directory of their configuration: PostgreSQL has many.
+    clusters: BTreeMap<String, Cluster>,
+    /// The one whose files are read now.
+    cluster: String,
+}
+
+/// Whether one of the servers has encryption on, and where that is said; whether a line names its
+/// certificate.
+#[derive(Debug, Default)]
+struct Cluster {
+    is_on: Option<String>,
+    names_one: bool,
 }
 
 impl Configuration<'_> {
+    /// A file that no other includes.
+    fn begin(&mut self, path: &str) {
+        if self.server.name == "postgresql" {
+            self.bases = None;
+        }
+        path.rsplit_once('/').map_or("", |(directory, _)| directory).clone_into(&mut self.cluster);
+    }
+
+    /// PostgreSQL takes server.crt in its directory of data where no line names a certificate.
+    fn end(&mut self, reading: &mut Reading<'_>) {
+        for cluster in self.clusters.values().filter(|cluster| !cluster.names_one) {
+            if let Some(path) = &cluster.is_on {
+                reading.note(path, "ssl is on, and no line names a certificate");
+                self.named.unclear = true;
+            }
+        }
+    }
+
     /// `is_optional` where nothing says that the file must be there.
     fn file(&mut self, reading: &mut Reading<'_>, path: &str, is_optional: bool) {
         if !self.seen.insert(path.to_owned()) {
@@ -228,23 +281,26 @@ impl Configuration<'_> {
 
     /// What a server takes when no line names it, and options that stand elsewhere.
     fn defaults(&mut self, reading: &mut Reading<'_>, path: &str, statements: &[Vec<String>]) {
+        // A boolean may be shortened to what is still one: `t`, `ye`.
+        let begins = |value: &str| ["true", "yes"].iter().any(|word| word.starts_with(value));
         let is_on = |words: &Vec<String>| {
-            let on = ["on", "true", "yes", "1"];
             matches!(words.as_slice(), [name, value] if name.eq_ignore_ascii_case("ssl")
-                && on.contains(&value.to_ascii_lowercase().as_str()))
+                && (matches!(value.to_ascii_lowercase().as_str(), "on" | "1")
+                    || begins(&value.to_ascii_lowercase())))
         };
-        let is_named = |users: &BTreeSet<&str>| users.contains(self.server.name);
-        // PostgreSQL then takes server.crt in its directory of data.
-        if self.server.name == "postgresql"
-            && statements.iter().any(is_on)
-            && !self.named.certificates.values().any(is_named)
-        {
-            reading.note(path, "ssl is on, and no line names a certificate");
-            self.named.unclear = true;
+        if self.server.name == "postgresql" && statements.iter().any(is_on) {
+            let cluster = self.clusters.entry(self.cluster.clone()).or_default();
+            cluster.is_on = Some(path.to_owned());
         }
         if self.server.name == "postfix" {
             let services = path.replace("main.cf", "master.cf");
-            let options = ["tls_cert_file", "tls_eccert_file", "tls_chain_files", "tls_key_file"];
+            let options = [
+                "tls_cert_file",
+                "tls_eccert_file",
+                "tls_chain_files",
+                "tls_key_file",
+                "tls_server_sni_maps",
+            ];
             match reading.config(&services) {
                 Ok(text) if options.iter().any(|option| text.contains(option)) => {
                     reading.note(&services, "a service has certificates of its own");
@@ -279,20 +335,31 @@ impl Configuration<'_> {
                 false => vec![value],
             };
             for value in values {
-                self.value(reading, file, *word, value);
+                // A word that says so itself: what it includes need not be there.
+                let is_optional = name.contains("optional")
+                    || name.ends_with("_try")
+                    || name.ends_with("_if_exists");
+                self.value(reading, file, *word, value, is_optional);
             }
         }
     }
 
-    fn value(&mut self, reading: &mut Reading<'_>, file: &str, word: Word, value: &str) {
+    fn value(
+        &mut self,
+        reading: &mut Reading<'_>,
+        file: &str,
+        word: Word,
+        value: &str,
+        is_optional: bool,
+    ) {
         let value = value.strip_prefix('<').map_or(value, str::trim_start);
         // Postfix's word for no certificate, and an empty value.
         if value.is_empty() || (self.server.name == "postfix" && value == "none") {
             return;
         }
         // What it stands for, only the running server knows.
-        if value.contains(['$', '%']) || value.starts_with("data:") || value.starts_with("engine:")
-        {
+        let is_no_path = NO_PATHS.iter().any(|scheme| value.starts_with(scheme));
+        if value.contains(['$', '%']) || is_no_path || word == Word::Elsewhere {
             reading.note(file, format!("`{}` is not resolved", passable(value)));
             self.named.unclear = true;
             return;
@@ -301,6 +368,7 @@ impl Configuration<'_> {
         let by = self.server.name;
         match word {
             Word::Certificate => {
+                self.clusters.entry(self.cluster.clone()).or_default().names_one = true;
                 self.named.certificates.entry(path).or_default().insert(by);
             }
             Word::Key => {
@@ -313,8 +381,10 @@ impl Configuration<'_> {
                     self.file(reading, &format!("{value}/postgresql.auto.conf"), true);
                 }
             }
+            Word::KeyBase => self.key_bases = Some(value.to_owned()),
             Word::List => self.list(reading, &path),
-            Word::Include => self.include(reading, &path),
+            Word::Include => self.include(reading, &path, is_optional),
+            Word::Elsewhere => {}
         }
     }
 
@@ -325,7 +395,8 @@ impl Configuration<'_> {
         let own = file.rsplit_once('/').map_or("", |(directory, _)| directory);
         let is_of_file = matches!(word, Word::Include | Word::List)
             && matches!(self.server.name, "haproxy" | "postgresql");
-        let base = self.bases.as_deref().filter(|_| !is_of_file).unwrap_or(own);
+        let of_keys = self.key_bases.as_deref().filter(|_| word == Word::Key);
+        let base = of_keys.or(self.bases.as_deref()).filter(|_| !is_of_file).unwrap_or(own);
         format!("{}/{value}", base.trim_end_matches('/'))
     }
 
@@ -335,7 +406,10 @@ impl Configuration<'_> {
         match reading.stat(path) {
             Ok(meta) if meta.kind == FileKind::Directory => match reading.list(path) {
                 Ok(names) if names.len() <= MAX_MEMBERS => {
-                    for name in names.into_iter().filter(|name| !name.starts_with('.')) {
+                    let is_one = |name: &String| {
+                        !name.starts_with('.') && !BESIDE.iter().any(|end| name.ends_with(end))
+                    };
+                    for name in names.into_iter().filter(is_one) {
                         let path = format!("{path}/{name}");
                         self.named.certificates.entry(path).or_default().insert(by);
                     }
@@ -344,7 +418,29 @@ impl Configuration<'_> {
             },
             _ => {
                 self.named.certificates.entry(path.to_owned()).or_default().insert(by);
+                if by == "haproxy" {
+                    self.companions(reading, path);
+                }
             }
+        }
+    }
+
+    /// HAProxy: `site.pem.rsa` and its like stand for `site.pem` that is not there, and keys beside
+    /// certificates without one: `site.pem.key`, or `site.key`.
+    fn companions(&mut self, reading: &Reading<'_>, path: &str) {
+        let by = self.server.name;
+        let is_there = |path: &str| !matches!(reading.stat(path), Err(ReadError::Absent));
+        let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+        let mut keys = vec![format!("{stem}.key")];
+        for kind in KINDS_OF_KEYS {
+            keys.push(format!("{path}{kind}.key"));
+            let other = format!("{path}{kind}");
+            if is_there(&other) {
+                self.named.certificates.entry(other).or_default().insert(by);
+            }
+        }
+        for key in keys.into_iter().filter(|key| is_there(key)) {
+            self.named.keys.entry(key).or_default().insert(by);
         }
     }
 
@@ -363,7 +459,7 @@ impl Configuration<'_> {
         }
     }
 
-    fn include(&mut self, reading: &mut Reading<'_>, path: &str) {
+    fn include(&mut self, reading: &mut Reading<'_>, path: &str, is_optional: bool) {
         let is_pattern = glob::is_pattern(path);
         let files = match is_pattern {
             true => expand(reading, path),
@@ -377,7 +473,7 @@ impl Configuration<'_> {
                         Ok(meta) if meta.kind == FileKind::Directory => {
                             self.directory(reading, &file)
                         }
-                        _ => self.file(reading, &file, true),
+                        _ => self.file(reading, &file, is_optional || is_pattern),
                     }
                 }
             }

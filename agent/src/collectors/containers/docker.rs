@@ -1,13 +1,13 @@
-//! How dockerd is started: the unit with its drop-ins and variables, daemon.json, and the socket unit
+//! How dockerd is started: the unit with its drop-ins and variables, daemon.json, and the socket units
 //! that may listen in its place. What somebody starts by hand is not seen here; its ports are in the
 //! kind `listening_ports`.
 
 use super::systemd;
-use crate::formats::docker_options::Options;
+use crate::formats::{docker_options::Options, glob, systemd_config};
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
 use evidence::kinds::containers::Docker;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) const DATA_ROOT: &str = "/var/lib/docker";
 const CONFIGURATION: &str = "/etc/docker/daemon.json";
@@ -26,6 +26,11 @@ pub(super) fn options(reading: &mut Reading<'_>) -> Result<Effective, Failure> {
     let commands = systemd::listed(&settings, "ExecStart");
     let [command] = commands.as_slice() else { return Err(UNCLEAR) };
     let variables = variables(reading, &settings)?;
+    // What the manager itself was given is seen by nobody.
+    let is_passed = !systemd::listed(&settings, "PassEnvironment").is_empty();
+    if is_passed && command.contains('$') {
+        return Err(UNCLEAR);
+    }
     let line = expanded(command, &variables).ok_or(UNCLEAR)?;
     let words: Vec<&str> = line.split_ascii_whitespace().collect();
     let program = words.first().map(|word| word.trim_start_matches(['-', '@', ':', '+', '!']));
@@ -46,16 +51,36 @@ pub(super) fn options(reading: &mut Reading<'_>) -> Result<Effective, Failure> {
         reading.malformed(&path, note);
         Failure(Status::ParseError)
     })?;
-    let socket_is_tcp = options.takes_sockets() && socket_is_tcp(reading)?;
+    let socket_is_tcp = options.takes_sockets() && socket_is_tcp(reading, &settings)?;
     Ok(Effective { options, socket_is_tcp })
 }
 
-/// `ListenStream=` of systemd.socket(5): a path, an abstract name, or else an address.
-fn socket_is_tcp(reading: &mut Reading<'_>) -> Result<bool, Failure> {
+/// Whether a socket unit that hands its sockets to docker has one of TCP: `ListenStream=` of
+/// systemd.socket(5) is a path, an abstract name, or else an address. Any number of units may name
+/// docker's, whatever their own names are.
+fn socket_is_tcp(
+    reading: &mut Reading<'_>,
+    settings: &[(String, String)],
+) -> Result<bool, Failure> {
+    let named: BTreeSet<String> = systemd::listed(settings, "Sockets")
+        .iter()
+        .flat_map(|words| words.split_ascii_whitespace().map(str::to_owned))
+        .collect();
+    let mut units = systemd::names(reading, ".socket")?;
+    units.extend(named.iter().cloned());
+    let (mut is_known, mut is_tcp) = (false, false);
+    for unit in units {
+        let Some(settings) = systemd::unit_settings(reading, &unit, "Socket")? else { continue };
+        let service = settings.iter().rev().find(|(key, _)| key == "Service");
+        let is_dockers = service.map_or(unit == SOCKET, |(_, service)| service == SERVICE);
+        if is_dockers || named.contains(&unit) {
+            let streams = systemd::listed(&settings, "ListenStream");
+            is_tcp |= !streams.iter().all(|stream| stream.starts_with(['/', '@', '%']));
+            is_known = true;
+        }
+    }
     // Without the unit nobody knows who hands it which sockets.
-    let settings = systemd::unit_settings(reading, SOCKET, "Socket")?.ok_or(UNCLEAR)?;
-    let streams = systemd::listed(&settings, "ListenStream");
-    Ok(!streams.iter().all(|stream| stream.starts_with(['/', '@', '%'])))
+    is_known.then_some(is_tcp).ok_or(UNCLEAR)
 }
 
 /// `EnvironmentFile=` and `Environment=`; the files win (systemd.exec(5)).
@@ -65,9 +90,10 @@ fn variables(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let mut found = BTreeMap::new();
     for line in systemd::listed(settings, "Environment") {
-        // Several in one line, or quoted: only looked at when the command asks for one.
-        if let Some((name, value)) = line.trim_matches('"').split_once('=') {
-            found.insert(name.to_owned(), value.to_owned());
+        for word in systemd_config::words(line).ok_or(UNCLEAR)? {
+            if let Some((name, value)) = word.split_once('=') {
+                found.insert(name.to_owned(), value.to_owned());
+            }
         }
     }
     for path in systemd::listed(settings, "EnvironmentFile") {
@@ -75,6 +101,10 @@ fn variables(
             Some(path) => (path, true),
             None => (path, false),
         };
+        // Patterns and specifiers stand for files that are not looked for here.
+        if glob::is_pattern(path) || path.contains('%') {
+            return Err(UNCLEAR);
+        }
         let text = match reading.config(path) {
             Err(ReadError::Absent) if may_miss => continue,
             other => other?,

@@ -2,10 +2,12 @@
 //! where one of them is given, or another file, nothing is said.
 
 use super::systemd;
+use crate::formats::glob;
 use crate::formats::tree::{self, Tree};
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
 use evidence::kinds::containers::Kubelet;
+use std::collections::BTreeSet;
 
 const CONFIGURATION: &str = "/var/lib/kubelet/config.yaml";
 /// Files whose variables kubeadm's drop-in gives to the command.
@@ -65,15 +67,27 @@ fn malformed(reading: &mut Reading<'_>, line: usize, what: &str) -> Failure {
 fn refuse_options(reading: &mut Reading<'_>) -> Result<(), Failure> {
     let settings = systemd::unit_settings(reading, "kubelet.service", "Service")?.ok_or(UNCLEAR)?;
     let mut text: String = settings.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-    for path in OPTIONS {
+    let named = systemd::listed(&settings, "EnvironmentFile");
+    let named: Vec<_> = named.iter().map(|path| path.trim_start_matches('-')).collect();
+    // Patterns and specifiers stand for files that are not looked for here.
+    if named.iter().any(|path| glob::is_pattern(path) || path.contains('%')) {
+        return Err(UNCLEAR);
+    }
+    let paths: BTreeSet<&str> = OPTIONS.into_iter().chain(named).collect();
+    for path in paths {
         match reading.config(path) {
             Err(ReadError::Absent) => {}
             other => text.push_str(&other?),
         }
     }
+    // The kubelet takes `_` for `-` in the names of options.
+    let text = text.replace("_", "-");
     let decides = DECIDING.iter().any(|option| text.contains(option));
     let mut files = text.match_indices("--config").map(|(at, _)| &text[at + "--config".len()..]);
-    let is_known = files.next().is_some_and(|rest| rest.starts_with(&format!("={CONFIGURATION}")));
+    let is_known = files.next().is_some_and(|rest| {
+        let after = rest.strip_prefix('=').and_then(|rest| rest.strip_prefix(CONFIGURATION));
+        after.is_some_and(|after| !after.starts_with(|c: char| c.is_ascii_graphic() && c != '"'))
+    });
     if decides || !is_known || files.next().is_some() {
         reading.note("kubelet.service", "options that decide beside the configuration");
         return Err(UNCLEAR);

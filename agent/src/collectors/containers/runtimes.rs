@@ -27,7 +27,12 @@ const KNOWN: [Known; 4] = [
     Known {
         name: RuntimeName::Docker,
         packages: &["docker-ce", "docker.io", "moby-engine"],
-        programs: &["/usr/bin/dockerd", "/usr/sbin/dockerd", "/usr/local/bin/dockerd"],
+        programs: &[
+            "/usr/bin/dockerd",
+            "/usr/sbin/dockerd",
+            "/usr/local/bin/dockerd",
+            "/snap/docker/current/bin/dockerd",
+        ],
     },
     Known {
         name: RuntimeName::Podman,
@@ -35,7 +40,18 @@ const KNOWN: [Known; 4] = [
         programs: &["/usr/bin/podman", "/usr/local/bin/podman"],
     },
 ];
-const KUBELET: [&str; 3] = ["/usr/bin/kubelet", "/usr/local/bin/kubelet", "/usr/local/bin/k3s"];
+const KUBELET: [&str; 10] = [
+    "/usr/bin/kubelet",
+    "/usr/local/bin/kubelet",
+    "/opt/bin/kubelet",
+    "/snap/kubelet/current/kubelet",
+    "/snap/microk8s/current/kubelite",
+    "/usr/local/bin/k0s",
+    "/usr/local/bin/k3s",
+    "/usr/bin/k3s",
+    "/usr/local/bin/rke2",
+    "/usr/bin/rke2",
+];
 
 pub(super) struct Found {
     pub(super) runtimes: Vec<Runtime>,

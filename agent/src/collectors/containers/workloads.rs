@@ -3,13 +3,20 @@
 
 use super::{present, sockets};
 use crate::formats::container_state::{self, Container};
+use crate::formats::tree::{self, Tree};
 use crate::host::{Failure, Reading};
 use evidence::Status;
 use evidence::kinds::containers::{RuntimeName, Workload};
+use std::collections::BTreeSet;
 
-/// containers-storage.conf(5), by driver.
-const STORAGE: &str = "/var/lib/containers/storage";
-const DRIVERS: [&str; 4] = ["btrfs", "overlay", "vfs", "zfs"];
+/// containers-storage.conf(5): where containers are kept, and those that end with the next boot.
+const STORAGE: [&str; 2] = ["/var/lib/containers/storage", "/run/containers/storage"];
+/// Which say that they are elsewhere; the second one wins.
+const CONFIGURATIONS: [&str; 2] =
+    ["/usr/share/containers/storage.conf", "/etc/containers/storage.conf"];
+const DRIVERS: [&str; 5] = ["aufs", "btrfs", "overlay", "vfs", "zfs"];
+/// Of a driver. Those of `podman run --rm`, as units run them, are in the second.
+const LISTS: [&str; 2] = ["containers.json", "volatile-containers.json"];
 /// What containerd runs now, by namespace.
 const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task";
 /// The namespace in which docker has containerd run its own.
@@ -23,8 +30,10 @@ pub(super) fn read(reading: &mut Reading<'_>, data_root: &str) -> Result<Vec<Wor
         return Err(Failure(Status::Unsupported));
     }
     let mut found = docker(reading, data_root)?;
-    for driver in DRIVERS {
-        podman(reading, &format!("{STORAGE}/{driver}-containers"), &mut found)?;
+    for storage in storages(reading)? {
+        for driver in DRIVERS {
+            podman(reading, &format!("{storage}/{driver}-containers"), &mut found)?;
+        }
     }
     refuse_others(reading)?;
     if found.len() > MAX_WORKLOADS {
@@ -65,12 +74,51 @@ fn docker_one(reading: &mut Reading<'_>, directory: &str) -> Result<Option<Workl
     workload(reading, RuntimeName::Docker, &path, container).map(Some)
 }
 
+/// The usual places, and those that a configuration names.
+fn storages(reading: &mut Reading<'_>) -> Result<BTreeSet<String>, Failure> {
+    let mut places: BTreeSet<String> = STORAGE.into_iter().map(str::to_owned).collect();
+    for path in CONFIGURATIONS {
+        let Some(text) = present(reading.config(path))? else { continue };
+        let tree = tree::toml(&text).map_err(|error| {
+            reading.malformed(path, format!("line {}: {}", error.line, error.what));
+            Failure(Status::ParseError)
+        })?;
+        for key in ["graphroot", "runroot"] {
+            for place in tree.at(&["storage".to_owned(), key.to_owned()]) {
+                match place {
+                    Tree::Text(place) if place.starts_with('/') && !place.contains('$') => {
+                        places.insert(place.trim_end_matches('/').to_owned());
+                    }
+                    Tree::Text(place) if place.is_empty() => {}
+                    _ => {
+                        reading.malformed(path, format!("{key}: not a directory"));
+                        return Err(Failure(Status::ParseError));
+                    }
+                }
+            }
+        }
+    }
+    Ok(places)
+}
+
 fn podman(
     reading: &mut Reading<'_>,
     directory: &str,
     found: &mut Vec<Workload>,
 ) -> Result<(), Failure> {
-    let path = format!("{directory}/containers.json");
+    for list in LISTS {
+        podman_list(reading, directory, list, found)?;
+    }
+    Ok(())
+}
+
+fn podman_list(
+    reading: &mut Reading<'_>,
+    directory: &str,
+    list: &str,
+    found: &mut Vec<Workload>,
+) -> Result<(), Failure> {
+    let path = format!("{directory}/{list}");
     let Some(list) = present(reading.secret(&path, MAX_BYTES))? else { return Ok(()) };
     let stored = container_state::stored(list.expose()).map_err(|note| {
         reading.malformed(&path, note);

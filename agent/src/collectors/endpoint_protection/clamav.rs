@@ -21,13 +21,18 @@ pub(super) fn signature_day(reading: &mut Reading<'_>) -> Option<i64> {
             Err(ReadError::Absent) => continue,
             other => other.ok()?,
         };
-        let mut header = [0; HEADER_BYTES];
-        if let Err(error) = database.read_at(0, &mut header) {
-            reading.failed(&path, error);
-            return None;
-        }
-        let Some(day) = build_day(&header) else {
-            reading.malformed(&path, "no header of a database of ClamAV");
+        let mut beginning = [0; HEADER_BYTES + 1];
+        let length = match database.read_at(0, &mut beginning) {
+            Ok(length) => length,
+            Err(error) => {
+                reading.failed(&path, error);
+                return None;
+            }
+        };
+        // A header alone is that of a database that was lost.
+        let header = beginning.get(..HEADER_BYTES).filter(|_| length > HEADER_BYTES);
+        let Some(day) = header.and_then(build_day) else {
+            reading.malformed(&path, "no header of a database of ClamAV, or nothing behind it");
             return None;
         };
         newest = newest.max(Some(day));

@@ -17,6 +17,32 @@ const FAILLOCK_OF_VENDOR: &str = "/usr/etc/security/faillock.conf";
 /// Longest time that pam_faillock takes, in seconds.
 const MAX_INTERVAL_S: i64 = 604_800;
 
+/// Modules that let somebody through whom they asked nothing.
+const SILENT: [&str; 22] = [
+    "pam_debug.so",
+    "pam_echo.so",
+    "pam_env.so",
+    "pam_faildelay.so",
+    "pam_faillock.so",
+    "pam_group.so",
+    "pam_issue.so",
+    "pam_keyinit.so",
+    "pam_lastlog.so",
+    "pam_limits.so",
+    "pam_localuser.so",
+    "pam_loginuid.so",
+    "pam_mail.so",
+    "pam_motd.so",
+    "pam_nologin.so",
+    "pam_permit.so",
+    "pam_securetty.so",
+    "pam_shells.so",
+    "pam_systemd.so",
+    "pam_tally2.so",
+    "pam_umask.so",
+    "pam_warn.so",
+];
+
 /// What is remembered on a way.
 mod mark {
     /// pam_unix let in; with `nullok`.
@@ -57,6 +83,8 @@ pub(super) fn is_nullok(handler: &Handler) -> bool {
 pub(super) struct Ways {
     pub(super) lets_in: bool,
     pub(super) nullok: bool,
+    /// Whether somebody is in whom no module asked anything.
+    pub(super) is_open: bool,
     /// Whether every wrong password is counted, and who is locked is kept out.
     faillock: bool,
     tally2: bool,
@@ -70,15 +98,26 @@ impl Ways {
             })
         };
         let faillock = walk("pam_faillock.so")?;
+        let asked = endings(modules, stack, |name, _, code, marks| {
+            marks | u8::from(code == SUCCESS && !SILENT.contains(&name))
+        })?;
         let is_in = |ending: &&Ending| ending.0 && ending.1 & mark::IN != 0;
         Ok(Self {
             lets_in: faillock.iter().any(|ending| is_in(&ending)),
             nullok: faillock
                 .iter()
                 .any(|(success, marks)| *success && marks & mark::IN_NULLOK != 0),
+            is_open: asked.iter().any(|(success, marks)| *success && *marks == 0),
             faillock: holds(&faillock),
             tally2: holds(&walk("pam_tally2.so")?),
         })
+    }
+}
+
+impl Ways {
+    /// As of a stack that takes any password: an empty one, and as many wrong ones as one likes.
+    pub(super) fn opened(self) -> Self {
+        Self { lets_in: true, nullok: true, is_open: true, faillock: false, tally2: false }
     }
 }
 
@@ -146,6 +185,12 @@ fn faillock(reading: &mut Reading<'_>, handler: &Handler) -> Result<Lockout, Fai
         },
     };
     let settings = file.unwrap_or_default().then(arguments);
+    // Its members are locked as root is, and who they are is not looked for.
+    let has_group = settings.value("admin_group").is_some_and(|group| !group.is_empty());
+    if has_group && !settings.has("even_deny_root") {
+        reading.note(FAILLOCK, "a group is not locked");
+        return Err(Failure(Status::Unsupported));
+    }
     let lockout = faillock_of(&settings);
     if lockout.is_err() {
         // The module keeps another value, and says so in the log.

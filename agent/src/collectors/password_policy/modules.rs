@@ -29,6 +29,10 @@ const UNIX: &str = "pam_unix.so";
 const IN_ITS_PLACE: [&str; 5] =
     ["pam_unix2.so", "pam_tcb.so", "pam_pwdb.so", "pam_unix_auth.so", "pam_unix_passwd.so"];
 
+/// Second factors that do not stand aside by themselves.
+const REFUSES_OTHERS: [&str; 4] =
+    ["pam_google_authenticator.so", "pam_oath.so", "pam_u2f.so", "pam_yubico.so"];
+
 pub(super) struct Modules {
     pub(super) directory: String,
     /// Whether each that was looked for is there.
@@ -113,6 +117,13 @@ impl Modules {
                 "pam_unix.so" | "pam_faillock.so" | "pam_tally2.so" | "pam_pwquality.so"
                 | "pam_cracklib.so" | "pam_passwdqc.so" | "pam_pwhistory.so" | "pam_wheel.so",
             ) => all_but(pam::IGNORE),
+            // Who has not enrolled is refused, unless an argument says otherwise.
+            Some(name)
+                if REFUSES_OTHERS.contains(&name)
+                    && !super::service::NOT_ENROLLED.iter().any(|word| argument(word)) =>
+            {
+                all_but(pam::IGNORE)
+            }
             Some(_) => all_but(CODES.len()),
         }
     }

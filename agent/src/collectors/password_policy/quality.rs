@@ -72,13 +72,14 @@ fn pwquality(reading: &mut Reading<'_>, handler: &Handler) -> Result<Option<Qual
     let mut settings = Settings::default();
     for path in paths {
         let Some(file) = Settings::of_file(reading, &path)? else { continue };
+        let file = file.in_any_case();
         if !file.is_pwquality() {
             reading.malformed(&path, "a line that libpwquality refuses");
             return Err(Failure(Status::ParseError));
         }
         settings = settings.then(file);
     }
-    let settings = settings.then(Settings::of_arguments(handler));
+    let settings = settings.then(Settings::of_arguments(handler).in_any_case());
     if settings.number("enforcing", 1)? == 0 {
         return Ok(None);
     }
@@ -158,12 +159,13 @@ pub(super) fn remembered(
     modules: &str,
 ) -> Result<i64, Failure> {
     const DEFAULT: i64 = 10;
-    let arguments = Settings::of_arguments(handler);
+    let arguments = Settings::of_arguments(handler).in_any_case();
     if arguments.has("conf") {
         return Err(Failure(Status::Unsupported));
     }
     let by_argument = arguments.number("remember", -1)?;
     let file = Settings::of_file(reading, PWHISTORY)?;
+    let file = file.map(|file| file.in_any_case().first_counts());
     let by_file = file.map_or(Ok(-1), |file| file.number("remember", -1))?;
     if by_argument >= 0 || by_file < 0 {
         return Ok(if by_argument >= 0 { by_argument } else { DEFAULT });

@@ -16,6 +16,9 @@ const DEFAULT_LOGIN: &str = "/etc/default/login";
 /// Services that open sessions of people.
 const SESSIONS: [&str; 9] =
     ["gdm-password", "greetd", "kde", "lightdm", "lxdm", "login", "sddm", "sshd", "xdm"];
+/// Others that have to know who somebody is. What starts a greeter, or a program of root, does not.
+const OTHERS_THAT_ASK: [&str; 8] =
+    ["cockpit", "polkit-1", "remote", "su", "su-l", "sudo", "sudo-i", "vlock"];
 /// Modules of a second factor.
 const SECOND_FACTORS: [&str; 9] = [
     "pam_google_authenticator.so",
@@ -29,7 +32,11 @@ const SECOND_FACTORS: [&str; 9] = [
     "pam_otpw.so",
 ];
 /// Arguments with which they let in who has not enrolled.
-const NOT_ENROLLED: [&str; 3] = ["nullok", "nouserok", "failmode=safe"];
+pub(super) const NOT_ENROLLED: [&str; 3] = ["nullok", "nouserok", "alwaysok"];
+/// Duo lets everybody in while its service is away, unless its configuration says otherwise.
+const DUO: &str = "pam_duo.so";
+const DUO_CONFIGURATION: &str = "/etc/duo/pam_duo.conf";
+const MAX_DUO_BYTES: u64 = 64 << 10;
 /// What a session has that nobody gives another: that of systemd(1) and of the kernel.
 const INHERITED_UMASK: u32 = 0o022;
 
@@ -56,7 +63,7 @@ impl Services {
             all,
             umask: umask(reading, stacks, definitions).ok(),
             su_restricted: su_restricted(stacks)?,
-            mfa_modules: mfa_modules(stacks)?,
+            mfa_modules: mfa_modules(reading, stacks)?,
         })
     }
 }
@@ -68,7 +75,11 @@ fn service(
     stacks: &ServiceStacks,
     definitions: Option<&str>,
 ) -> Result<Option<Service>, Failure> {
-    let ways = Ways::of(modules, &stacks.auth)?;
+    let mut ways = Ways::of(modules, &stacks.auth)?;
+    let is_asked = |name| SESSIONS.contains(&name) || OTHERS_THAT_ASK.contains(&name);
+    if ways.is_open && is_asked(stacks.name.as_str()) {
+        ways = ways.opened();
+    }
     let login = ways.lets_in.then(|| Login {
         nullok: ways.nullok,
         lockout: login::lockout(reading, modules, &stacks.auth, &ways).ok(),
@@ -306,7 +317,7 @@ fn su_restricted(stacks: &Stacks) -> Result<bool, Failure> {
     Ok(restricted)
 }
 
-fn mfa_modules(stacks: &Stacks) -> Result<Vec<String>, Failure> {
+fn mfa_modules(reading: &mut Reading<'_>, stacks: &Stacks) -> Result<Vec<String>, Failure> {
     let Some(sshd) = stacks.services.iter().find(|stack| stack.name == "sshd") else {
         return Ok(Vec::new());
     };
@@ -316,10 +327,24 @@ fn mfa_modules(stacks: &Stacks) -> Result<Vec<String>, Failure> {
             name == factor && !NOT_ENROLLED.iter().any(|word| login::has_argument(handler, word))
         };
         let is_named = sshd.auth.iter().any(|handler| handler.what.module() == Some(factor));
-        if is_named && login::is_passed_by_all(&stacks.modules, &sshd.auth, is_gate)? {
+        if !is_named || (factor == DUO && !is_duo_strict(reading)?) {
+            continue;
+        }
+        if login::is_passed_by_all(&stacks.modules, &sshd.auth, is_gate)? {
             found.push(factor.to_owned());
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// `failmode = secure` in the usual file, which has secrets of the service beside it.
+fn is_duo_strict(reading: &mut Reading<'_>) -> Result<bool, Failure> {
+    let text = match reading.secret(DUO_CONFIGURATION, MAX_DUO_BYTES) {
+        Err(ReadError::Absent) => return Ok(false),
+        other => other?,
+    };
+    let text = std::str::from_utf8(text.expose()).map_err(|_| Failure(Status::ParseError))?;
+    let settings = Settings::of_text(text);
+    Ok(settings.value("failmode").is_some_and(|mode| mode == "secure"))
 }

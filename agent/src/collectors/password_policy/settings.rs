@@ -4,7 +4,7 @@ use crate::formats::pam::stack::Handler;
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
 
-/// Names in lower case and their values; a name alone has an empty one.
+/// Names as they are written and their values; a name alone has an empty one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Settings(Vec<(String, String)>);
 
@@ -16,7 +16,7 @@ impl Settings {
             let (name, rest) = line.split_at(end);
             let rest = rest.trim_start();
             let value = rest.strip_prefix('=').unwrap_or(rest).trim();
-            (!name.is_empty()).then(|| (name.to_ascii_lowercase(), value.to_owned()))
+            (!name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
         };
         Self(text.lines().filter_map(line).collect())
     }
@@ -30,6 +30,17 @@ impl Settings {
         }
     }
 
+    /// For modules that take names in whatever case.
+    pub(super) fn in_any_case(self) -> Self {
+        Self(self.0.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect())
+    }
+
+    /// For files of which the first line of a name counts.
+    pub(super) fn first_counts(mut self) -> Self {
+        self.0.reverse();
+        self
+    }
+
     /// Adds those that count more.
     pub(super) fn then(mut self, more: Self) -> Self {
         self.0.extend(more.0);
@@ -38,8 +49,8 @@ impl Settings {
 
     pub(super) fn of_arguments(handler: &Handler) -> Self {
         let pair = |word: &String| match word.split_once('=') {
-            Some((name, value)) => (name.to_ascii_lowercase(), value.to_owned()),
-            None => (word.to_ascii_lowercase(), String::new()),
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => (word.clone(), String::new()),
         };
         Self(handler.what.arguments().iter().map(pair).collect())
     }

@@ -7,12 +7,15 @@ use evidence::kinds::services::{Job, JobForm};
 use evidence::{Digest, Status};
 use std::collections::{BTreeSet, HashMap};
 
-/// Tables of people: Debian, SUSE, RHEL. The last holds the others.
-const SPOOLS: [&str; 3] = ["/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"];
+/// Tables of people: Alpine, Debian, SUSE, RHEL. The last holds those before it.
+const SPOOLS: [&str; 4] =
+    ["/etc/crontabs", "/var/spool/cron/crontabs", "/var/spool/cron/tabs", "/var/spool/cron"];
 const SPOOLED: [&str; 5] = ["atjobs", "atspool", "crontabs", "lastrun", "tabs"];
 /// Jobs of at(1): Debian, RHEL.
 const AT: [&str; 2] = ["/var/spool/cron/atjobs", "/var/spool/at"];
 const PERIODS: [&str; 5] = ["hourly", "daily", "weekly", "monthly", "yearly"];
+/// Directories of scripts, before the period: Alpine's are started by root's own table.
+const SCRIPTS: [&str; 2] = ["/etc/cron.", "/etc/periodic/"];
 const DPKG: &str = "/var/lib/dpkg/status";
 const MAX_DPKG_BYTES: u64 = 256 << 20;
 
@@ -93,8 +96,9 @@ pub(super) fn of_cron(reading: &mut Reading<'_>) -> Result<Vec<Job>, Failure> {
         jobs.extend(table(reading, &known, &format!("/etc/cron.d/{name}"), Form::System, None)?);
     }
     jobs.extend(table(reading, &known, "/etc/anacrontab", Form::Anacron, None)?);
-    for period in PERIODS {
-        let directory = format!("/etc/cron.{period}");
+    let periods = SCRIPTS.iter().flat_map(|begin| PERIODS.map(|period| (begin, period)));
+    for (begin, period) in periods {
+        let directory = format!("{begin}{period}");
         for name in names(reading, &directory)? {
             let source = format!("{directory}/{name}");
             let form = JobForm::Cron;
@@ -110,7 +114,7 @@ pub(super) fn of_cron(reading: &mut Reading<'_>) -> Result<Vec<Job>, Failure> {
     }
     for spool in SPOOLS {
         for name in listed(reading, spool)? {
-            if spool != SPOOLS[2] || !SPOOLED.contains(&name.as_str()) {
+            if spool != SPOOLS[3] || !SPOOLED.contains(&name.as_str()) {
                 let path = format!("{spool}/{name}");
                 jobs.extend(table(reading, &known, &path, Form::Personal, Some(&name))?);
             }

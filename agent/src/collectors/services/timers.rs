@@ -26,15 +26,29 @@ const WHEN: [&str; 6] = [
     "OnUnitInactiveSec",
 ];
 
+/// What a service runs.
+const RUN: [&str; 6] =
+    ["ExecCondition", "ExecStartPre", "ExecStart", "ExecStartPost", "ExecStop", "ExecStopPost"];
+
 type Settings = Vec<(String, String)>;
 
 pub(super) fn jobs(reading: &mut Reading<'_>) -> Result<Vec<Job>, Failure> {
     let known = Known::read(reading);
     let mut names = BTreeSet::new();
+    // Any unit may ask for a timer, and not timers.target alone.
     for directory in DIRECTORIES {
-        match reading.list(&format!("{directory}/timers.target.wants")) {
-            Err(ReadError::Absent) => {}
-            other => names.extend(other?),
+        let entries = match reading.list(directory) {
+            Err(ReadError::Absent) => continue,
+            other => other?,
+        };
+        let asks = |entry: &String| {
+            [".wants", ".requires", ".upholds"].iter().any(|end| entry.ends_with(end))
+        };
+        for entry in entries.iter().filter(|entry| asks(entry)) {
+            match reading.list(&format!("{directory}/{entry}")) {
+                Err(ReadError::Absent) => {}
+                other => names.extend(other?),
+            }
         }
     }
     let mut jobs = Vec::new();
@@ -53,6 +67,7 @@ pub(super) fn jobs(reading: &mut Reading<'_>) -> Result<Vec<Job>, Failure> {
         let service = settings(reading, &unit, "Service")?;
         let (path, service) = service.unwrap_or_default();
         let user = match last(&service, "User") {
+            _ if has_root_command(&service) => "root".to_owned(),
             Some(user) if !user.is_empty() => user.to_owned(),
             _ if last(&service, "DynamicUser")
                 .is_some_and(|v| systemd_config::boolean(v) == Some(true)) =>
@@ -84,11 +99,23 @@ fn last<'s>(settings: &'s Settings, key: &str) -> Option<&'s str> {
     values.next_back()
 }
 
+/// Whether a command of it runs as root whatever its user is: marks of systemd.service(5), and the
+/// older switch for all but the main one.
+fn has_root_command(service: &Settings) -> bool {
+    let is_marked = |value: &str| {
+        let marks = value.split(|c: char| !matches!(c, '-' | '@' | ':' | '+' | '!' | '|')).next();
+        marks.is_some_and(|marks| marks.contains(['+', '!']))
+    };
+    let mut commands = service.iter().filter(|(key, _)| RUN.contains(&key.as_str()));
+    let is_switched = last(service, "PermissionsStartOnly")
+        .is_some_and(|value| systemd_config::boolean(value) == Some(true));
+    is_switched || commands.any(|(_, value)| is_marked(value))
+}
+
 /// Everything that it runs. Marks before a program change how it runs, not what.
 fn commands(service: &Settings) -> String {
     let mut all = Vec::new();
-    let run = ["ExecStartPre", "ExecStart", "ExecStartPost"];
-    for (key, value) in service.iter().filter(|(key, _)| run.contains(&key.as_str())) {
+    for (key, value) in service.iter().filter(|(key, _)| RUN.contains(&key.as_str())) {
         if value.is_empty() {
             all.retain(|(other, _)| other != &key);
         } else {

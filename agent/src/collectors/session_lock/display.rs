@@ -1,30 +1,39 @@
 //! Display managers that log somebody in. Any file that says so counts: one that another file
 //! overrules is a warning too many, and none too few.
 
-use crate::host::{Failure, ReadError, Reading};
+use crate::host::{Failure, FileKind, ReadError, Reading};
 use evidence::Status;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 11] = [
     "/etc/gdm3/custom.conf",
     "/etc/gdm3/daemon.conf",
     "/etc/gdm/custom.conf",
+    "/run/gdm/custom.conf",
+    "/run/gdm3/custom.conf",
+    "/etc/greetd/config.toml",
+    "/etc/lxdm/lxdm.conf",
+    "/etc/plasmalogin.conf",
     "/etc/lightdm/lightdm.conf",
     "/etc/sddm.conf",
     "/etc/lightdm/lightdm-autologin.conf",
 ];
-const DIRECTORIES: [&str; 4] = [
-    "/etc/lightdm/lightdm.conf.d",
-    "/usr/share/lightdm/lightdm.conf.d",
-    "/etc/sddm.conf.d",
-    "/usr/lib/sddm/sddm.conf.d",
+/// Where each file counts whose name ends so.
+const DIRECTORIES: [(&str, &str); 6] = [
+    ("/etc/lightdm/lightdm.conf.d", ".conf"),
+    ("/etc/xdg/lightdm/lightdm.conf.d", ".conf"),
+    ("/usr/local/share/lightdm/lightdm.conf.d", ".conf"),
+    ("/usr/share/lightdm/lightdm.conf.d", ".conf"),
+    // sddm takes whatever lies there.
+    ("/etc/sddm.conf.d", ""),
+    ("/usr/lib/sddm/sddm.conf.d", ""),
 ];
 
 pub(super) fn autologin(reading: &mut Reading<'_>) -> Result<bool, Failure> {
     let mut paths: Vec<_> = FILES.iter().map(|path| (*path).to_owned()).collect();
-    for directory in DIRECTORIES {
+    for (directory, end) in DIRECTORIES {
         match reading.list(directory) {
             Ok(names) => {
-                let names = names.into_iter().filter(|name| name.ends_with(".conf"));
+                let names = names.into_iter().filter(|name| name.ends_with(end));
                 paths.extend(names.map(|name| format!("{directory}/{name}")));
             }
             Err(ReadError::Absent) => {}
@@ -33,6 +42,10 @@ pub(super) fn autologin(reading: &mut Reading<'_>) -> Result<bool, Failure> {
     }
     let mut any = false;
     for path in paths {
+        // A directory among the files.
+        if reading.stat(&path).is_ok_and(|meta| meta.kind == FileKind::Directory) {
+            continue;
+        }
         match reading.config(&path) {
             Ok(text) => {
                 any |= logs_in(&text).inspect_err(|_| {
@@ -46,13 +59,15 @@ pub(super) fn autologin(reading: &mut Reading<'_>) -> Result<bool, Failure> {
     Ok(any)
 }
 
-/// gdm's switches in `[daemon]`, lightdm's user in a seat, sddm's `User` in `[Autologin]`.
+/// gdm's switches in `[daemon]`, lightdm's user in a seat, sddm's `User` in `[Autologin]`, lxdm's
+/// `autologin` in `[base]`, and the session with which greetd begins.
 fn logs_in(text: &str) -> Result<bool, Failure> {
     let mut section = "";
     let mut any = false;
     for line in text.lines().map(str::trim) {
         if line.starts_with('[') {
-            section = line;
+            section = line.split(['#', ';']).next().unwrap_or_default().trim_end();
+            any |= section == "[initial_session]";
         }
         let Some((key, value)) = line.split_once('=').filter(|_| !line.starts_with(['#', ';']))
         else {
@@ -67,9 +82,9 @@ fn logs_in(text: &str) -> Result<bool, Failure> {
                     _ => return Err(Failure(Status::ParseError)),
                 }
             }
-            ("[Autologin]", "User") | (_, "autologin-user" | "autologin-guest") => {
-                !matches!(value, "" | "false")
-            }
+            ("[Autologin]", "User")
+            | ("[base]", "autologin")
+            | (_, "autologin-user" | "autologin-guest") => !matches!(value, "" | "false"),
             _ => false,
         };
     }

@@ -7,7 +7,11 @@ use evidence::Status;
 use evidence::kinds::session_lock::ScreenLock;
 
 /// Where dconf(7) looks for the profile of users; the first one counts.
-const PROFILES: [&str; 2] = ["/etc/dconf/profile/user", "/usr/share/dconf/profile/user"];
+const PROFILES: [&str; 3] = [
+    "/etc/dconf/profile/user",
+    "/usr/local/share/dconf/profile/user",
+    "/usr/share/dconf/profile/user",
+];
 const SCHEMAS: &str = "/usr/share/glib-2.0/schemas";
 const MAX_DATABASE_BYTES: u64 = 16 << 20;
 
@@ -16,6 +20,8 @@ struct Setting(&'static str, &'static str, u32);
 const IDLE: Setting = Setting("org.gnome.desktop.session", "idle-delay", 300);
 const ENABLED: Setting = Setting("org.gnome.desktop.screensaver", "lock-enabled", 1);
 const DELAY: Setting = Setting("org.gnome.desktop.screensaver", "lock-delay", 0);
+/// With it the shell locks nothing, whatever the others say.
+const FORBIDDEN: Setting = Setting("org.gnome.desktop.lockdown", "disable-lock-screen", 0);
 
 impl Setting {
     fn path(&self) -> String {
@@ -27,7 +33,8 @@ pub(super) fn lock(reading: &mut Reading<'_>) -> Result<ScreenLock, Failure> {
     let databases = databases(reading)?;
     let overrides = overrides(reading)?;
     let idle = value(&databases, &overrides, &IDLE)?;
-    let enabled = value(&databases, &overrides, &ENABLED)? != 0 && idle != 0;
+    let is_forbidden = value(&databases, &overrides, &FORBIDDEN)? != 0;
+    let enabled = value(&databases, &overrides, &ENABLED)? != 0 && idle != 0 && !is_forbidden;
     let delay = value(&databases, &overrides, &DELAY)?;
     let locked = |setting: &Setting| {
         let path = setting.path();
@@ -36,7 +43,7 @@ pub(super) fn lock(reading: &mut Reading<'_>) -> Result<ScreenLock, Failure> {
     Ok(ScreenLock {
         enabled,
         timeout_s: if enabled { i64::from(idle) + i64::from(delay) } else { 0 },
-        user_overridable: ![IDLE, ENABLED, DELAY].iter().all(locked),
+        user_overridable: ![IDLE, ENABLED, DELAY, FORBIDDEN].iter().all(locked),
     })
 }
 

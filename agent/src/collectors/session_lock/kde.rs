@@ -1,4 +1,5 @@
-//! KDE's screen locker. `[$i]` behind a key, a group or the file keeps users from changing it.
+//! KDE's screen locker. `[$i]` behind a key, a group or the file keeps users from changing it; other
+//! letters there have the value expanded, or deleted.
 
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
@@ -12,9 +13,11 @@ pub(super) fn lock(reading: &mut Reading<'_>) -> Result<ScreenLock, Failure> {
         Err(ReadError::Absent) => String::new(),
         other => other?,
     };
-    let (mut autolock, mut minutes, mut grace) = (true, 5_i64, 5_i64);
+    let (mut autolock, mut needs_password) = (true, true);
+    let (mut minutes, mut grace) = (5_i64, 5_i64);
     let (mut file_fixed, mut group_fixed, mut inside) = (false, false, false);
-    let mut fixed = [false; 3];
+    let mut all_fixed = false;
+    let mut fixed = [false; 4];
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -26,17 +29,32 @@ pub(super) fn lock(reading: &mut Reading<'_>) -> Result<ScreenLock, Failure> {
         if line.starts_with('[') {
             inside = line.strip_suffix(IMMUTABLE).unwrap_or(line) == "[Daemon]";
             group_fixed = line.ends_with(IMMUTABLE);
+            // Of a fixed group the keys that are not there are fixed too.
+            all_fixed |= inside && group_fixed;
             continue;
         }
         let (key, value) = line.split_once('=').ok_or(Failure(Status::ParseError))?;
-        let is_fixed = file_fixed || group_fixed || key.trim().ends_with(IMMUTABLE);
-        let key = key.trim().trim_end_matches(IMMUTABLE);
+        let (key, options) = match key.trim().split_once("[$") {
+            Some((key, options)) => (key, options),
+            None => (key.trim(), ""),
+        };
+        let is_fixed = file_fixed || group_fixed || options.contains('i');
+        // What it is then is not in this file.
+        let is_open = options.contains(['d', 'e']);
         let number = || value.trim().parse().map_err(|_| Failure(Status::ParseError));
+        let boolean = || value.trim().parse().map_err(|_| Failure(Status::ParseError));
         let index = match key {
             _ if !inside => continue,
+            "Autolock" | "Timeout" | "LockGrace" | "RequirePassword" if is_open => {
+                return Err(Failure(Status::Unsupported));
+            }
             "Autolock" => {
-                autolock = value.trim().parse().map_err(|_| Failure(Status::ParseError))?;
+                autolock = boolean()?;
                 0
+            }
+            "RequirePassword" => {
+                needs_password = boolean()?;
+                3
             }
             "Timeout" => {
                 minutes = number()?;
@@ -50,8 +68,8 @@ pub(super) fn lock(reading: &mut Reading<'_>) -> Result<ScreenLock, Failure> {
         };
         fixed[index] = is_fixed;
     }
-    let enabled = autolock && minutes > 0;
-    let everything = file_fixed || fixed.iter().all(|fixed| *fixed);
+    let enabled = autolock && minutes > 0 && needs_password;
+    let everything = file_fixed || all_fixed || fixed.iter().all(|fixed| *fixed);
     let timeout_s = minutes.clamp(0, 1 << 30) * 60 + grace.clamp(0, 1 << 30);
     Ok(ScreenLock {
         enabled,
