@@ -43,6 +43,7 @@ pub mod rpm_ndb;
 pub mod rpm_version;
 pub mod rsyslog;
 pub mod server_conf;
+pub mod shell;
 pub mod sqlite;
 pub mod sqlite_wal;
 pub mod ssh_key;
