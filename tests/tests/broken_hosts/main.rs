@@ -35,7 +35,6 @@ const WITHOUT_CASES: &[&str] = &[
     "file_walk",
     "package_updates",
     "password_policy",
-    "session_lock",
 ];
 /// Least number of cases, all files together.
 const MIN_CASES: usize = 150;
