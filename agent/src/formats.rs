@@ -54,3 +54,4 @@ pub mod systemd_config;
 pub mod tree;
 pub mod unit_list;
 pub mod utmp;
+pub mod xml_tags;
