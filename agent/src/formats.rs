@@ -36,6 +36,7 @@ pub mod pam;
 pub mod passwd;
 pub mod password_field;
 pub mod posix_acl;
+pub mod proc_limits;
 pub mod proc_net;
 pub mod random_access;
 pub mod rpm_header;

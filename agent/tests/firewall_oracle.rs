@@ -316,24 +316,90 @@ fn tables_of_the_old_kind_leave_the_default_open() {
 /// Sets and maps with names: what is in them decides, and of those that grow nobody knows.
 #[test]
 fn sets_with_names_are_looked_into() {
-    const WIDE: &str = "set wide { type ipv4_addr; flags interval; elements = { 0.0.0.0/1, 128.0.0.0/1 } }";
+    const WIDE: &str =
+        "set wide { type ipv4_addr; flags interval; elements = { 0.0.0.0/1, 128.0.0.0/1 } }";
     const GROWS: &str = "set grows { type ipv4_addr; flags dynamic,timeout; timeout 1h; }";
     std::thread::scope(|scope| {
         for (policy, set, rule, is_known) in [
-            ("drop", "set few { type ipv4_addr; elements = { 192.0.2.9 } }", "ip saddr @few accept", true),
+            (
+                "drop",
+                "set few { type ipv4_addr; elements = { 192.0.2.9 } }",
+                "ip saddr @few accept",
+                true,
+            ),
             ("drop", WIDE, "ip saddr @wide accept", true),
-            ("accept", "set few { type ipv4_addr; elements = { 192.0.2.9 } }", "ip saddr @few drop", true),
-            ("accept", "set few { type ipv4_addr; elements = { 192.0.2.9 } }", "ip saddr != @few drop", false),
-            ("drop", "set ports { type inet_service; elements = { 22, 80 } }", "udp dport @ports accept", true),
-            ("drop", "set ports { type inet_service; flags interval; elements = { 1-65535 } }", "udp dport @ports accept", true),
-            ("drop", "set ports { type inet_service; elements = { 22 } }", "udp dport != @ports accept", true),
-            ("drop", "set wires { type ifname; elements = { \"lo\" } }", "iifname @wires accept", true),
-            ("drop", "set wires { type ifname; elements = { \"lo\", \"eth0\" } }", "iifname @wires accept", true),
-            ("drop", "map fates { type inet_service : verdict; elements = { 22 : accept } }", "udp dport vmap @fates", true),
-            ("drop", "map fates { type ifname : verdict; elements = { \"eth0\" : accept } }", "iifname vmap @fates", true),
-            ("accept", "map fates { type ifname : verdict; elements = { \"eth0\" : drop } }", "iifname vmap @fates", false),
-            ("drop", "set pairs { type ipv4_addr . inet_service; elements = { 192.0.2.9 . 53 } }", "ip saddr . udp dport @pairs accept", false),
-            ("drop", "set pairs { type ipv4_addr . inet_service; flags interval; elements = { 0.0.0.0/0 . 1-65535 } }", "ip saddr . udp dport @pairs accept", false),
+            (
+                "accept",
+                "set few { type ipv4_addr; elements = { 192.0.2.9 } }",
+                "ip saddr @few drop",
+                true,
+            ),
+            (
+                "accept",
+                "set few { type ipv4_addr; elements = { 192.0.2.9 } }",
+                "ip saddr != @few drop",
+                false,
+            ),
+            (
+                "drop",
+                "set ports { type inet_service; elements = { 22, 80 } }",
+                "udp dport @ports accept",
+                true,
+            ),
+            (
+                "drop",
+                "set ports { type inet_service; flags interval; elements = { 1-65535 } }",
+                "udp dport @ports accept",
+                true,
+            ),
+            (
+                "drop",
+                "set ports { type inet_service; elements = { 22 } }",
+                "udp dport != @ports accept",
+                true,
+            ),
+            (
+                "drop",
+                "set wires { type ifname; elements = { \"lo\" } }",
+                "iifname @wires accept",
+                true,
+            ),
+            (
+                "drop",
+                "set wires { type ifname; elements = { \"lo\", \"eth0\" } }",
+                "iifname @wires accept",
+                true,
+            ),
+            (
+                "drop",
+                "map fates { type inet_service : verdict; elements = { 22 : accept } }",
+                "udp dport vmap @fates",
+                true,
+            ),
+            (
+                "drop",
+                "map fates { type ifname : verdict; elements = { \"eth0\" : accept } }",
+                "iifname vmap @fates",
+                true,
+            ),
+            (
+                "accept",
+                "map fates { type ifname : verdict; elements = { \"eth0\" : drop } }",
+                "iifname vmap @fates",
+                false,
+            ),
+            (
+                "drop",
+                "set pairs { type ipv4_addr . inet_service; elements = { 192.0.2.9 . 53 } }",
+                "ip saddr . udp dport @pairs accept",
+                false,
+            ),
+            (
+                "drop",
+                "set pairs { type ipv4_addr . inet_service; flags interval; elements = { 0.0.0.0/0 . 1-65535 } }",
+                "ip saddr . udp dport @pairs accept",
+                false,
+            ),
             ("drop", GROWS, "ip saddr . udp dport { 0.0.0.0/0 . 1-65535 } accept", false),
             ("drop", GROWS, "ip saddr @grows accept", false),
             ("drop", GROWS, "update @grows { ip saddr } accept", false),
@@ -341,7 +407,8 @@ fn sets_with_names_are_looked_into() {
             ("drop", GROWS, "meter m { ip saddr limit rate 1000/second } accept", false),
         ] {
             scope.spawn(move || {
-                let text = chain(policy, rule).replacen(" chain mine", &format!(" {set}\n chain mine"), 1);
+                let text =
+                    chain(policy, rule).replacen(" chain mine", &format!(" {set}\n chain mine"), 1);
                 let tried = try_out(Loader::Nft, &text, "");
                 let refused = tried.arrived.map(|arrived| !arrived);
                 for family in 0..2 {

@@ -42,7 +42,8 @@ fn driver() -> &'static Driver {
 /// Where this machine has its modules.
 fn modules() -> PathBuf {
     let machine = std::env::consts::ARCH;
-    let places = [format!("/usr/lib/{machine}-linux-gnu/security"), "/usr/lib64/security".to_owned()];
+    let places =
+        [format!("/usr/lib/{machine}-linux-gnu/security"), "/usr/lib64/security".to_owned()];
     let mut places = places.iter().map(PathBuf::from);
     places.find(|place| place.join("pam_faillock.so").exists()).expect("modules")
 }
@@ -81,7 +82,8 @@ fn libpam_says(root: &Path, user: &str) -> (Option<usize>, bool) {
     let output = command.output().expect("unshare");
     let text = String::from_utf8(output.stdout).expect("text");
     let said = text.trim().split_once(' ');
-    let (digits, let_in) = said.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    let (digits, let_in) =
+        said.unwrap_or_else(|| panic!("{}", String::from_utf8_lossy(&output.stderr)));
     (digits.find('0'), let_in != "0")
 }
 
@@ -250,7 +252,8 @@ const ACCOUNTS: [&str; 3] = [
     "account required pam_faillock.so\naccount required pam_unix.so\n",
     "account sufficient pam_localuser.so\naccount required pam_faillock.so\n",
 ];
-const FILES: [&str; 4] = ["", "deny = 2\n", "# deny = 1\nunlock_time=0\n", "deny=4\neven_deny_root\n"];
+const FILES: [&str; 4] =
+    ["", "deny = 2\n", "# deny = 1\nunlock_time=0\n", "deny=4\neven_deny_root\n"];
 
 fn stacks() -> impl Strategy<Value = (String, &'static str)> {
     let lines = prop::collection::vec(prop::sample::select(&LINES[..]), 2..6);

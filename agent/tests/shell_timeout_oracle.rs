@@ -181,7 +181,10 @@ type Said = (Option<i64>, bool);
 
 fn bash_says(root: &Path) -> Said {
     let ask = "echo \"said ${TMOUT-none} $(readonly -p | grep -c ' TMOUT')\"";
-    let script = format!("mount --bind \"$0\" /etc && exec bash --login -i -c '{}'", ask.replace('\'', "'\\''"));
+    let script = format!(
+        "mount --bind \"$0\" /etc && exec bash --login -i -c '{}'",
+        ask.replace('\'', "'\\''")
+    );
     let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--mount", "sh", "-c", &script]).arg(root.join("etc"));
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", "/nonexistent");
@@ -189,7 +192,8 @@ fn bash_says(root: &Path) -> Said {
     let text = String::from_utf8(output.stdout).expect("text");
     let line = text.lines().find_map(|line| line.strip_prefix("said "));
     let errors = String::from_utf8_lossy(&output.stderr);
-    let (value, readonly) = line.and_then(|l| l.split_once(' ')).unwrap_or_else(|| panic!("{errors}"));
+    let (value, readonly) =
+        line.and_then(|l| l.split_once(' ')).unwrap_or_else(|| panic!("{errors}"));
     // As atoi(3) reads it.
     let digits: String = value.chars().take_while(char::is_ascii_digit).collect();
     let value = (value != "none").then(|| digits.parse().unwrap_or(0));
@@ -207,14 +211,14 @@ fn agent_says(root: &Path) -> Option<(i64, bool)> {
 
 fn lines(most: usize) -> impl Strategy<Value = String> {
     let line = prop::sample::select(&LINES[..]);
-    prop::collection::vec(line, 0..most).prop_map(|lines| {
-        lines.into_iter().map(|line| format!("{line}\n")).collect()
-    })
+    prop::collection::vec(line, 0..most)
+        .prop_map(|lines| lines.into_iter().map(|line| format!("{line}\n")).collect())
 }
 
 fn machines() -> impl Strategy<Value = Machine> {
     let profile = (prop::sample::select(&[0, 0, 1, 2, 2, 3, 4, 5][..]), lines(2), lines(2));
-    let profile = profile.prop_map(|(at, before, after)| format!("{before}{}{after}", PROFILES[at]));
+    let profile =
+        profile.prop_map(|(at, before, after)| format!("{before}{}{after}", PROFILES[at]));
     (profile, lines(4), lines(3), lines(3), lines(2)).prop_map(|(profile, a, b, bashrc, other)| {
         Machine { profile, files: [a, b, bashrc, other] }
     })

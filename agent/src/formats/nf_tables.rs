@@ -182,7 +182,8 @@ impl Answer {
                 let has_intervals = flags & INTERVALS != 0;
                 let is_anonymous = flags & ANONYMOUS != 0;
                 let is_still = !is_anonymous && flags & MOVING == 0;
-                self.sets.insert(key, Set { is_anonymous, is_still, has_intervals, elements: None });
+                self.sets
+                    .insert(key, Set { is_anonymous, is_still, has_intervals, elements: None });
             }
             _ => return None,
         }

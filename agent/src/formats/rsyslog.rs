@@ -220,7 +220,8 @@ impl Reader<'_, '_> {
                 let before = scan.rest();
                 let line = before.lines().next().unwrap_or_default();
                 // `!` turns it round; one for nothing lets all through.
-                let is_few = !line.contains('!') && !line.contains("\"\"") && !line.contains("regex");
+                let is_few =
+                    !line.contains('!') && !line.contains("\"\"") && !line.contains("regex");
                 scan.property_filter()?;
                 let seen = seen.max(if is_few { Seen::Few } else { Seen::Some });
                 self.state.last = seen;
@@ -391,13 +392,7 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    fn object(
-        &mut self,
-        scan: &mut Scan<'_>,
-        name: &str,
-        seen: Seen,
-        path: &str,
-    ) -> Outcome {
+    fn object(&mut self, scan: &mut Scan<'_>, name: &str, seen: Seen, path: &str) -> Outcome {
         let params = scan.params()?;
         match name {
             "action" => self.action(&params, seen),

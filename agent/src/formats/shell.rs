@@ -216,7 +216,11 @@ mod tests {
             ("a # b\\\nc", "a End c"),
             ("case $- in *i*) ;; esac", "case $- in *i* Close CaseEnd esac"),
         ] {
-            assert_eq!(words(text).map(|words| words.join(" ")).as_deref(), Some(expected), "{text}");
+            assert_eq!(
+                words(text).map(|words| words.join(" ")).as_deref(),
+                Some(expected),
+                "{text}"
+            );
         }
     }
 

@@ -104,7 +104,18 @@ mod tests {
 
     #[test]
     fn what_is_cut_or_crossed_is_refused() {
-        for text in ["", "text", "<a>", "<a", "<a></b>", "<a x=1/>", "<a x/>", "<a x=\"1/>", "<!-- <a/>", "<a><b></a></b>"] {
+        for text in [
+            "",
+            "text",
+            "<a>",
+            "<a",
+            "<a></b>",
+            "<a x=1/>",
+            "<a x/>",
+            "<a x=\"1/>",
+            "<!-- <a/>",
+            "<a><b></a></b>",
+        ] {
             assert_eq!(names(text), None, "{text}");
         }
     }

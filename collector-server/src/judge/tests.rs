@@ -349,6 +349,8 @@ fn meta() -> Value {
         "config_sha256": "1".repeat(64), "kinds_off": [], "uid": 990,
         "capabilities": ["CAP_DAC_READ_SEARCH"], "capabilities_missing": [],
         "confinement": {"no_new_privs": true, "seccomp": "filter"},
+        "limits": {"nice": 10, "open_files": 1024, "memory_bytes": 100_663_296,
+            "dumps_core": false},
         "spool": {"state": "empty", "has_dropped": false}})
 }
 

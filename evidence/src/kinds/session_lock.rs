@@ -122,7 +122,9 @@ impl Kind for SessionLock {
             "/usr/share/lightdm/*",
         ],
         also_reads: "files that /etc/profile runs, such as /etc/bash.bashrc; whether the programs of desktops are there",
-        stays: &["settings of users, other settings of the same files, what else profiles run, and the texts that are shown"],
+        stays: &[
+            "settings of users, other settings of the same files, what else profiles run, and the texts that are shown",
+        ],
         needs: &[],
         cost: Cost::Light,
         people: "",

@@ -32,7 +32,9 @@ pub(super) fn others(reading: &mut Reading<'_>, faults: &mut Vec<String>) -> Vec
         }
     }
     names.extend(listening(reading, faults));
-    names.retain(|name| !KNOWN.contains(&template_of(name).as_str()) || is_own_template(reading, name));
+    names.retain(|name| {
+        !KNOWN.contains(&template_of(name).as_str()) || is_own_template(reading, name)
+    });
     names.into_iter().filter_map(|name| instance(reading, name, faults)).collect()
 }
 
@@ -141,7 +143,8 @@ pub(super) fn join(all: &mut SshServer, other: SshServer) -> bool {
         one
     });
     all.host_keys = all.host_keys.take().zip(other.host_keys).map(|(mut one, two)| {
-        let new: Vec<_> = two.into_iter().filter(|key| one.iter().all(|o| o.path != key.path)).collect();
+        let new: Vec<_> =
+            two.into_iter().filter(|key| one.iter().all(|o| o.path != key.path)).collect();
         one.extend(new);
         one
     });

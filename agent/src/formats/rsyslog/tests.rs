@@ -142,11 +142,17 @@ fn files(text: &str) -> Option<Vec<String>> {
 #[test]
 fn files_that_everything_goes_to_are_known() {
     for (text, expected) in [
-        ("*.*;auth,authpriv.none\t\t-/var/log/syslog\nauth.* /var/log/auth.log\n", Some("/var/log/syslog")),
+        (
+            "*.*;auth,authpriv.none\t\t-/var/log/syslog\nauth.* /var/log/auth.log\n",
+            Some("/var/log/syslog"),
+        ),
         ("*.info;mail.none;authpriv.none;cron.none /var/log/messages\n", Some("/var/log/messages")),
         ("*.* action(type=\"omfile\" file=\"/var/log/all\")\n", Some("/var/log/all")),
         ("action(type=\"omfile\" file=\"/var/log/all\")\n", Some("/var/log/all")),
-        (":syslogtag, isequal, \"[A]\" /var/log/a\n& stop\n*.* /var/log/all\n", Some("/var/log/all")),
+        (
+            ":syslogtag, isequal, \"[A]\" /var/log/a\n& stop\n*.* /var/log/all\n",
+            Some("/var/log/all"),
+        ),
         (":msg, contains, \"x\" ~\n*.* /var/log/all;RSYSLOG_FileFormat\n", Some("/var/log/all")),
         ("*.* /var/log/all\n*.* stop\n", Some("/var/log/all")),
         ("ruleset(name=\"x\") { stop }\n*.* /var/log/all\n", Some("/var/log/all")),

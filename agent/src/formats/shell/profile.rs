@@ -52,7 +52,8 @@ pub trait Scripts {
 
 /// The variable after `/etc/profile`.
 pub fn variable(scripts: &mut dyn Scripts) -> Result<Variable, Unclear> {
-    let mut run = Run { scripts, variable: Variable::default(), unclear: false, depth: 0, ran: vec![] };
+    let mut run =
+        Run { scripts, variable: Variable::default(), unclear: false, depth: 0, ran: vec![] };
     run.file("/etc/profile", Reach::Certain);
     run.leftover();
     match run.unclear {
@@ -169,7 +170,12 @@ impl Run<'_> {
     }
 
     /// Commands up to one of the words; what the last one says.
-    fn list(&mut self, place: &mut Place, reach: Reach, ends: &[&str]) -> Result<Option<bool>, Unclear> {
+    fn list(
+        &mut self,
+        place: &mut Place,
+        reach: Reach,
+        ends: &[&str],
+    ) -> Result<Option<bool>, Unclear> {
         let mut truth = None;
         loop {
             match place.peek() {
@@ -255,7 +261,13 @@ impl Run<'_> {
     }
 
     /// `OPEN commands CLOSE`.
-    fn closed(&mut self, place: &mut Place, reach: Reach, open: &str, close: &str) -> Result<(), Unclear> {
+    fn closed(
+        &mut self,
+        place: &mut Place,
+        reach: Reach,
+        open: &str,
+        close: &str,
+    ) -> Result<(), Unclear> {
         place.skip_ends();
         place.expect_word(open)?;
         self.list(place, reach, &[close])?;
@@ -539,9 +551,7 @@ fn is_name(word: &str) -> bool {
 
 /// Digits alone, in quotes or not.
 fn seconds(text: &str) -> Option<i64> {
-    let bare = ['"', '\''].iter().find_map(|quote| {
-        text.strip_prefix(*quote)?.strip_suffix(*quote)
-    });
+    let bare = ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
     let digits = bare.unwrap_or(text);
     let is_number = !digits.is_empty() && digits.len() < 10;
     (is_number && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?

@@ -56,7 +56,11 @@ fn names(reading: &mut Reading<'_>, directory: &str) -> Option<Vec<String>> {
 }
 
 /// What the tags of a file say; the inner `None` where there is no such file.
-fn ask<T>(reading: &mut Reading<'_>, path: &str, ask: impl FnOnce(&[Tag<'_>]) -> T) -> Option<Option<T>> {
+fn ask<T>(
+    reading: &mut Reading<'_>,
+    path: &str,
+    ask: impl FnOnce(&[Tag<'_>]) -> T,
+) -> Option<Option<T>> {
     let text = match reading.config(path) {
         Err(ReadError::Absent) => return Some(None),
         other => other.ok()?,
@@ -80,9 +84,8 @@ fn has_other_zones(reading: &mut Reading<'_>, zone: &str) -> Option<bool> {
             }
             continue;
         }
-        let has_members = |tags: &[Tag<'_>]| {
-            tags.iter().any(|tag| ["interface", "source"].contains(&tag.name))
-        };
+        let has_members =
+            |tags: &[Tag<'_>]| tags.iter().any(|tag| ["interface", "source"].contains(&tag.name));
         if name != own && ask(reading, &path, has_members)? == Some(true) {
             return Some(true);
         }
@@ -91,9 +94,8 @@ fn has_other_zones(reading: &mut Reading<'_>, zone: &str) -> Option<bool> {
 }
 
 fn has_direct_rules(reading: &mut Reading<'_>) -> Option<bool> {
-    let has_rules = |tags: &[Tag<'_>]| {
-        tags.iter().any(|tag| ["rule", "passthrough"].contains(&tag.name))
-    };
+    let has_rules =
+        |tags: &[Tag<'_>]| tags.iter().any(|tag| ["rule", "passthrough"].contains(&tag.name));
     Some(ask(reading, DIRECT, has_rules)? == Some(true))
 }
 

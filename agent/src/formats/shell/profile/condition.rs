@@ -14,16 +14,18 @@ pub(super) fn plain(word: &str) -> String {
 
 /// A path that stands for itself.
 pub(super) fn literal(word: &str) -> Option<&str> {
-    let bare = ['"', '\''].iter().find_map(|quote| {
-        word.strip_prefix(*quote)?.strip_suffix(*quote)
-    });
+    let bare = ['"', '\''].iter().find_map(|quote| word.strip_prefix(*quote)?.strip_suffix(*quote));
     let path = bare.unwrap_or(word);
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._+-".contains(c);
     (path.starts_with('/') && path.chars().all(is_plain)).then_some(path)
 }
 
 /// `None` where it is not known. `each` is the variable of a loop over scripts that are there.
-pub(super) fn holds(words: &[String], each: Option<&str>, scripts: &mut dyn Scripts) -> Option<bool> {
+pub(super) fn holds(
+    words: &[String],
+    each: Option<&str>,
+    scripts: &mut dyn Scripts,
+) -> Option<bool> {
     let plain: Vec<String> = words.iter().map(|word| self::plain(word)).collect();
     let all: Vec<&str> = plain.iter().map(String::as_str).collect();
     let (is_double, inner) = match all.as_slice() {
@@ -45,7 +47,11 @@ pub(super) fn holds(words: &[String], each: Option<&str>, scripts: &mut dyn Scri
         ["${-#*i}", "!=", "$-"] => true,
         ["$-", "==" | "=", "*i*"] if is_double => true,
         ["$-", "!=", "*i*"] if is_double => false,
-        ["-r" | "-f" | "-e", variable] if each.is_some_and(|e| variable.strip_prefix('$') == Some(e)) => true,
+        ["-r" | "-f" | "-e", variable]
+            if each.is_some_and(|e| variable.strip_prefix('$') == Some(e)) =>
+        {
+            true
+        }
         ["-r" | "-f" | "-e" | "-d", _] => {
             let path = literal(words.iter().rev().nth(usize::from(words.first()? != "test"))?)?;
             scripts.is_there(path)?
