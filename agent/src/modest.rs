@@ -1,15 +1,15 @@
 //! What the agent leaves to others where no unit of systemd bounds it: it steps back for whoever
 //! wants the processor (and with that the disk, ioprio_set(2)), and ends rather than grow.
 //!
-//! Only ever less is taken: limits that are lower already stay, and under the unit, whose filter
-//! refuses these calls, its own bounds hold.
+//! Only ever less is taken: what is lower already stays. Under the unit, whose filter would refuse
+//! these calls, everything is, and none is made.
 
 use crate::formats::proc_limits;
 use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 
 /// As the unit has it.
 const NICE: i32 = 10;
-/// Above what all kinds together need many times over, and above what the unit allows.
+/// Many times what all kinds together need.
 const DATA_BYTES: u64 = 256 << 20;
 const OPEN_FILES: u64 = 1024;
 /// What was in memory stays there.
@@ -34,10 +34,10 @@ pub fn step_back() {
         }
     }
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    if nice(&stat).is_some_and(|nice| nice < NICE.into()) {
-        if let Err(error) = setpriority_process(None, NICE) {
-            tracing::debug!(%error, "the priority is left as it is");
-        }
+    if nice(&stat).is_some_and(|nice| nice < NICE.into())
+        && let Err(error) = setpriority_process(None, NICE)
+    {
+        tracing::debug!(%error, "the priority is left as it is");
     }
 }
 
