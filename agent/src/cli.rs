@@ -19,7 +19,7 @@ use crate::schedule::{self, Schedule};
 use crate::ship::{Backoff, Route, Shipper};
 use crate::spool::{Keep, Limits, Spool};
 use crate::watch::{self, Watch};
-use crate::{enroll, leave, logging, report};
+use crate::{enroll, leave, logging, modest, report};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand, ValueEnum};
 use evidence::wire::Token;
@@ -209,6 +209,7 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
         StateDir::make(&args.state)?;
     }
     let off = own.kinds_off.as_deref().unwrap_or_default();
+    modest::step_back();
     let landlock = confine(config.confine.landlock, &args.state, off)?;
     tracing::debug!(landlock, "confinement");
     let own = Own { landlock: Some(landlock), ..own };

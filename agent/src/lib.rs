@@ -14,6 +14,7 @@ pub mod identity;
 pub mod kinds;
 pub mod leave;
 pub mod logging;
+pub mod modest;
 pub mod renew;
 pub mod report;
 pub mod run;

@@ -24,6 +24,7 @@ struct Tried {
 enum Loader {
     Nft,
     Iptables,
+    Legacy,
 }
 
 fn try_out(loader: Loader, four: &str, six: &str) -> Tried {
@@ -33,6 +34,7 @@ fn try_out(loader: Loader, four: &str, six: &str) -> Tried {
         Loader::Iptables => {
             ("iptables", &[("iptables/rules.v4", four), ("iptables/rules.v6", six)])
         }
+        Loader::Legacy => ("legacy", &[("iptables/rules.v4", four), ("iptables/rules.v6", six)]),
     };
     let mut command = Command::new("unshare");
     let script = "python3 \"$@\" && \"$AGENT\" collect --kind firewall --format json";
@@ -279,6 +281,147 @@ fn nothing_arrives_where_it_is_said_to_be_refused() {
         }
     }
     assert!(refused > 15, "{refused} defaults that refuse");
+}
+
+/// The kernel has rules that the agent cannot ask for: it says that there are some, and of the
+/// default nothing that lets in or that nobody asked nf_tables for.
+#[test]
+fn tables_of_the_old_kind_leave_the_default_open() {
+    let drops = "*filter\n:INPUT DROP [0:0]\nCOMMIT\n";
+    let accepts = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n";
+    let mangles = "*mangle\n:INPUT ACCEPT [0:0]\n-A INPUT -p udp -j DROP\nCOMMIT\n";
+    let translates = "*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n";
+    std::thread::scope(|scope| {
+        for (rules, is_used) in
+            [(drops, true), (accepts, true), (mangles, true), (translates, false)]
+        {
+            scope.spawn(move || {
+                let tried = try_out(Loader::Legacy, rules, rules);
+                assert_eq!(tried.live.legacy_tables, Some(is_used), "{rules}\n{tried:?}");
+                assert_eq!(tried.live_refuses(), [false, false], "{rules}\n{tried:?}");
+                let (active, input) = (tried.live.active, tried.live.input_default);
+                match is_used {
+                    true => assert_eq!((active, input), (None, None), "{rules}"),
+                    false => assert_eq!((active, input), (Some(false), Some(Fate::Accept))),
+                }
+                // What the files would do is known, whoever loads them.
+                if rules == drops || rules == accepts {
+                    assert_eq!(tried.files_refuse(), tried.arrived.map(|a| !a), "{rules}");
+                }
+            });
+        }
+    });
+}
+
+/// Sets and maps with names: what is in them decides, and of those that grow nobody knows.
+#[test]
+fn sets_with_names_are_looked_into() {
+    const WIDE: &str =
+        "set wide { type ipv4_addr; flags interval; elements = { 0.0.0.0/1, 128.0.0.0/1 } }";
+    const GROWS: &str = "set grows { type ipv4_addr; flags dynamic,timeout; timeout 1h; }";
+    std::thread::scope(|scope| {
+        for (policy, set, rule, is_known) in [
+            (
+                "drop",
+                "set few { type ipv4_addr; elements = { 192.0.2.9 } }",
+                "ip saddr @few accept",
+                true,
+            ),
+            ("drop", WIDE, "ip saddr @wide accept", true),
+            (
+                "accept",
+                "set few { type ipv4_addr; elements = { 192.0.2.9 } }",
+                "ip saddr @few drop",
+                true,
+            ),
+            (
+                "accept",
+                "set few { type ipv4_addr; elements = { 192.0.2.9 } }",
+                "ip saddr != @few drop",
+                false,
+            ),
+            (
+                "drop",
+                "set ports { type inet_service; elements = { 22, 80 } }",
+                "udp dport @ports accept",
+                true,
+            ),
+            (
+                "drop",
+                "set ports { type inet_service; flags interval; elements = { 1-65535 } }",
+                "udp dport @ports accept",
+                true,
+            ),
+            (
+                "drop",
+                "set ports { type inet_service; elements = { 22 } }",
+                "udp dport != @ports accept",
+                true,
+            ),
+            (
+                "drop",
+                "set wires { type ifname; elements = { \"lo\" } }",
+                "iifname @wires accept",
+                true,
+            ),
+            (
+                "drop",
+                "set wires { type ifname; elements = { \"lo\", \"eth0\" } }",
+                "iifname @wires accept",
+                true,
+            ),
+            (
+                "drop",
+                "map fates { type inet_service : verdict; elements = { 22 : accept } }",
+                "udp dport vmap @fates",
+                true,
+            ),
+            (
+                "drop",
+                "map fates { type ifname : verdict; elements = { \"eth0\" : accept } }",
+                "iifname vmap @fates",
+                true,
+            ),
+            (
+                "accept",
+                "map fates { type ifname : verdict; elements = { \"eth0\" : drop } }",
+                "iifname vmap @fates",
+                false,
+            ),
+            (
+                "drop",
+                "set pairs { type ipv4_addr . inet_service; elements = { 192.0.2.9 . 53 } }",
+                "ip saddr . udp dport @pairs accept",
+                false,
+            ),
+            (
+                "drop",
+                "set pairs { type ipv4_addr . inet_service; flags interval; elements = { 0.0.0.0/0 . 1-65535 } }",
+                "ip saddr . udp dport @pairs accept",
+                false,
+            ),
+            ("drop", GROWS, "ip saddr . udp dport { 0.0.0.0/0 . 1-65535 } accept", false),
+            ("drop", GROWS, "ip saddr @grows accept", false),
+            ("drop", GROWS, "update @grows { ip saddr } accept", false),
+            ("accept", GROWS, "update @grows { ip saddr } drop", false),
+            ("drop", GROWS, "meter m { ip saddr limit rate 1000/second } accept", false),
+        ] {
+            scope.spawn(move || {
+                let text =
+                    chain(policy, rule).replacen(" chain mine", &format!(" {set}\n chain mine"), 1);
+                let tried = try_out(Loader::Nft, &text, "");
+                let refused = tried.arrived.map(|arrived| !arrived);
+                for family in 0..2 {
+                    let said = [tried.live_refuses()[family], tried.files_refuse()[family]];
+                    let lies = said.iter().any(|says| *says && !refused[family]);
+                    assert!(!lies, "the kernel lets in: {text}\n{tried:?}");
+                }
+                if is_known {
+                    assert_eq!(tried.live_refuses(), refused, "{text}\n{tried:?}");
+                }
+            });
+        }
+    });
 }
 
 #[test]

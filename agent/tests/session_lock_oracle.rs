@@ -2,7 +2,7 @@
 //! of their own. Needs the package dconf-cli; no setting of this machine is asked.
 
 use evidence::kinds::SessionLock;
-use evidence::kinds::session_lock::ScreenLock;
+use evidence::kinds::session_lock::{Media, ScreenLock};
 use evidenced_agent::collectors;
 use evidenced_agent::host::Host;
 use proptest::prelude::*;
@@ -14,8 +14,10 @@ use std::process::Command;
 const IDLE: &str = "/org/gnome/desktop/session/idle-delay";
 const ENABLED: &str = "/org/gnome/desktop/screensaver/lock-enabled";
 const DELAY: &str = "/org/gnome/desktop/screensaver/lock-delay";
-const FORBIDDEN: &str = "/org/gnome/desktop/lockdown/disable-lock-screen";
-const KEYS: [&str; 4] = [IDLE, ENABLED, DELAY, FORBIDDEN];
+const DISABLED: &str = "/org/gnome/desktop/lockdown/disable-lock-screen";
+const AUTOMOUNT: &str = "/org/gnome/desktop/media-handling/automount";
+const NO_AUTORUN: &str = "/org/gnome/desktop/media-handling/autorun-never";
+const KEYS: [&str; 6] = [IDLE, ENABLED, DELAY, DISABLED, AUTOMOUNT, NO_AUTORUN];
 
 fn write(root: &Path, path: &str, text: &str) {
     let path = root.join(path);
@@ -44,8 +46,8 @@ fn machine(databases: &[Database]) -> tempfile::TempDir {
         for (key, (value, is_set, is_locked)) in database {
             let (directory, name) = KEYS[*key].rsplit_once('/').expect("a path");
             let value = match KEYS[*key] {
-                ENABLED | FORBIDDEN => (value % 2 == 0).to_string(),
-                _ => format!("uint32 {value}"),
+                IDLE | DELAY => format!("uint32 {value}"),
+                _ => (value % 2 == 0).to_string(),
             };
             if *is_set {
                 let _ = writeln!(keys, "[{}]\n{name}={value}", &directory[1..]);
@@ -74,35 +76,41 @@ fn machine(databases: &[Database]) -> tempfile::TempDir {
     root
 }
 
-fn collect(root: &Path) -> ScreenLock {
+fn collect(root: &Path) -> (ScreenLock, Media) {
     let host = Host::rooted(root).expect("root");
     let collected = collectors::find("session_lock").expect("registered").collect(&host);
     let facts: SessionLock =
         serde_json::from_value(collected.facts.expect("facts").data).expect("typed");
-    facts.effective.expect("read")
+    (facts.effective.expect("read"), facts.media.expect("read"))
 }
 
 /// The same by dconf; where no database has a key, by the defaults of GNOME's schemas.
-fn dconf_says(root: &Path) -> ScreenLock {
+fn dconf_says(root: &Path) -> (ScreenLock, Media) {
     let read = |key: &str| dconf(root, &["read", key]).trim().to_owned();
     let number = |key: &str, default: i64| match read(key).strip_prefix("uint32 ") {
         Some(number) => number.parse().expect("a number"),
         None => default,
     };
     let idle = number(IDLE, 300);
-    let enabled = read(ENABLED) != "false" && read(FORBIDDEN) != "true" && idle != 0;
+    let enabled = read(ENABLED) != "false" && idle != 0 && read(DISABLED) != "true";
     let locks = dconf(root, &["list-locks", "/"]);
-    let is_locked = |key: &&str| locks.lines().any(|line| line == *key);
-    ScreenLock {
+    let is_open = |keys: &[&str]| !keys.iter().all(|key| locks.lines().any(|line| line == *key));
+    let lock = ScreenLock {
         enabled,
         timeout_s: if enabled { idle + number(DELAY, 0) } else { 0 },
-        user_overridable: !KEYS.iter().all(is_locked),
-    }
+        user_overridable: is_open(&[IDLE, ENABLED, DELAY, DISABLED]),
+    };
+    let media = Media {
+        automount: read(AUTOMOUNT) != "false",
+        autorun: read(NO_AUTORUN) != "true",
+        user_overridable: is_open(&[AUTOMOUNT, NO_AUTORUN]),
+    };
+    (lock, media)
 }
 
 fn databases() -> impl Strategy<Value = Vec<Database>> {
     let key = (0u32..1000, any::<bool>(), any::<bool>());
-    prop::collection::vec(prop::collection::btree_map(0usize..4, key, 0..5), 0..4)
+    prop::collection::vec(prop::collection::btree_map(0usize..KEYS.len(), key, 0..7), 0..4)
 }
 
 proptest! {

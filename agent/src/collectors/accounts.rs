@@ -107,6 +107,7 @@ fn user(
         home_other_write: home.has(0o002),
         home_other_search: home.has(0o001),
         home_group_write: home.has(0o020),
+        home_foreign_owner: home.is_of_another_than(line.uid),
         shell: shown(&line.shell),
         login_shell,
         system: uids.map(|uids| line.uid == 0 || !uids.contains(&uid)),

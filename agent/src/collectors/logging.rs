@@ -58,9 +58,14 @@ const SHIPPERS: [&str; 16] = [
 
 fn collect(reading: &mut Reading<'_>) -> Result<Logging, Failure> {
     let journald = known(journald(reading), "journald", reading);
-    let syslog = known(syslog(reading), "syslog", reading);
-    let remote_targets = remote::targets(reading, syslog.as_ref(), journald.as_ref());
+    let mut syslog = known(syslog(reading), "syslog", reading);
+    let ways = remote::ways(reading, syslog.as_ref());
+    let remote_targets = remote::targets(reading, ways.as_ref(), journald.as_ref());
     let remote_targets = known(remote_targets, "remote_targets", reading);
+    if let Some(syslog) = &mut syslog {
+        let kept = remote::main_files(reading, ways.as_ref(), journald.as_ref());
+        syslog.main_files = known(kept, "syslog.main_files", reading);
+    }
     let shippers = known(shippers(reading), "shippers", reading);
     let files = known(files::read(reading), "files", reading);
     let last_entry_age = files::last_entry_age(reading).ok().flatten();
@@ -203,7 +208,7 @@ fn syslog(reading: &mut Reading<'_>) -> Result<Syslog, Failure> {
     if active.is_none() {
         reading.unread("syslog.active");
     }
-    Ok(Syslog { daemon, enabled, active })
+    Ok(Syslog { daemon, enabled, active, main_files: None })
 }
 
 fn shippers(reading: &mut Reading<'_>) -> Result<Vec<Shipper>, Failure> {

@@ -1,6 +1,7 @@
 //! The kind `meta`: the agent's program, its rights and confinement (proc_pid_status(5)), what its
-//! configuration leaves out, and its spool. Speaks of the running agent only.
+//! configuration leaves out, what bounds it, and its spool. Speaks of the running agent only.
 
+mod limits;
 mod process;
 mod spool;
 
@@ -28,6 +29,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<Meta, Failure> {
         capabilities: process.capabilities(),
         capabilities_missing: process.missing(own.kinds_off.as_deref().unwrap_or_default()),
         confinement: Confinement { landlock: own.landlock, ..process.confinement },
+        limits: limits::read(reading),
         spool: spool::read(reading, own.state.as_deref()),
     };
     name_gaps(reading, &facts);
@@ -46,6 +48,10 @@ fn name_gaps(reading: &mut Reading<'_>, facts: &Meta) {
         ("confinement.no_new_privs", facts.confinement.no_new_privs.is_none()),
         ("confinement.seccomp", facts.confinement.seccomp.is_none()),
         ("confinement.landlock", facts.confinement.landlock.is_none()),
+        ("limits.nice", facts.limits.nice.is_none()),
+        ("limits.open_files", facts.limits.open_files.is_none()),
+        ("limits.memory_bytes", facts.limits.memory_bytes.is_none()),
+        ("limits.dumps_core", facts.limits.dumps_core.is_none()),
         ("spool.state", facts.spool.state.is_none()),
         ("spool.has_dropped", facts.spool.has_dropped.is_none()),
         ("spool.last_dropped_day", facts.spool.has_dropped.is_none()),

@@ -10,6 +10,7 @@ mod checks;
 mod effective;
 mod host_keys;
 mod install;
+mod instances;
 mod load;
 mod start;
 mod worst;
@@ -45,8 +46,13 @@ pub(super) fn collect(reading: &mut Reading<'_>) -> Result<SshServer, Failure> {
     };
     let options = start::options(reading);
     let main = options.config.clone().unwrap_or_else(|| main_file(reading).to_owned());
+    let mut ports = None;
     let mut data = match package {
-        Some(package) => configured(reading, &main, &options, &package),
+        Some(package) => {
+            let first = configured(reading, &main, &options, &package);
+            ports = first.global.as_ref().map(|global| global.ports.clone());
+            with_others(reading, first, &package)
+        }
         None => {
             // Without the release neither the language nor the defaults are known.
             reading.unread("version");
@@ -55,8 +61,39 @@ pub(super) fn collect(reading: &mut Reading<'_>) -> Result<SshServer, Failure> {
         }
     };
     data.socket_activated = options.socket_activated;
-    data.running = running(reading, &data, &options);
+    data.running = running(reading, ports.as_deref(), &options);
     Ok(data)
+}
+
+/// The same of every server of this host.
+fn with_others(reading: &mut Reading<'_>, mut all: SshServer, package: &Package) -> SshServer {
+    let mut faults = Vec::new();
+    for other in instances::others(reading, &mut faults) {
+        let main = other.options.config.clone();
+        let main = main.unwrap_or_else(|| main_file(reading).to_owned());
+        let own = configured(reading, &main, &other.options, package);
+        let unresolved = own.unresolved.clone().unwrap_or_default();
+        if !instances::join(&mut all, own) {
+            let more = unresolved.into_iter().map(|what| format!("{}: {what}", other.name));
+            faults.extend(more);
+        }
+    }
+    if !faults.is_empty() {
+        let mut unresolved = all.unresolved.take().unwrap_or_default();
+        unresolved.extend(faults);
+        unresolved.sort();
+        unresolved.dedup();
+        all = SshServer { version: all.version, unresolved: Some(unresolved), ..bare(true) };
+    }
+    reading.gaps([
+        ("global", all.global.is_none()),
+        ("worst", all.worst.is_none()),
+        ("effective_algorithms", all.effective_algorithms.is_none()),
+        ("host_keys", all.host_keys.is_none()),
+        ("matches", all.matches.is_none()),
+        ("origins", all.origins.is_none()),
+    ]);
+    all
 }
 
 fn main_file(reading: &Reading<'_>) -> &'static str {
@@ -80,13 +117,13 @@ fn bare(installed: bool) -> SshServer {
     }
 }
 
-fn running(reading: &mut Reading<'_>, data: &SshServer, options: &Options) -> Option<bool> {
+/// By the ports of the first server.
+fn running(reading: &mut Reading<'_>, ports: Option<&[i64]>, options: &Options) -> Option<bool> {
     if !reading.is_live() {
         return None;
     }
-    let ports = data.global.as_ref().map(|global| global.ports.clone());
     let socket_activated = options.socket_activated == Some(true);
-    let running = ports.and_then(|ports| install::running(reading, &ports, socket_activated).ok());
+    let running = ports.and_then(|ports| install::running(reading, ports, socket_activated).ok());
     if running.is_none() {
         reading.unread("running");
     }

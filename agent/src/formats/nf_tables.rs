@@ -34,6 +34,12 @@ const INET: u8 = 1;
 const DORMANT: u32 = 1;
 const ANONYMOUS: u32 = 1;
 const INTERVALS: u32 = 4;
+/// Flags of a set whose members come and go by themselves (timeout, rules that add), or are ranges of
+/// several values.
+const MOVING: u32 = 0x10 | 0x20 | 0x80;
+/// More members of a set with a name are not looked at one by one: nobody knows what such a list
+/// leaves out.
+const MAX_NAMED: usize = 256;
 const INTERVAL_END: u32 = 1;
 
 /// Everything but what is in sets.
@@ -43,7 +49,8 @@ pub fn question() -> Question {
     Question { name: RULES, to: Whom::Netfilter, asks }
 }
 
-/// What is in the sets that rules hold within themselves, `{ 22, 80 }`.
+/// What is in the sets that rules hold within themselves, `{ 22, 80 }`, and in those with a name that
+/// somebody filled and nothing changes.
 pub fn question_of_sets(answer: &Answer) -> Question {
     let ask = |(family, table, set): &(u8, String, String)| {
         let mut body = family_header(*family);
@@ -51,7 +58,7 @@ pub fn question_of_sets(answer: &Answer) -> Question {
         attributes::put_text(&mut body, 2, set);
         Ask { kind: GET_ELEMENTS, body, ends: Ends::Dump }
     };
-    let asks = answer.sets.iter().filter(|(_, set)| set.is_anonymous).map(|(key, _)| ask(key));
+    let asks = answer.sets.iter().filter(|(_, set)| set.is_asked()).map(|(key, _)| ask(key));
     Question { name: SETS, to: Whom::Netfilter, asks: asks.collect() }
 }
 
@@ -79,10 +86,18 @@ pub struct Answer {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Set {
-    pub(super) is_anonymous: bool,
+    is_anonymous: bool,
+    /// With a name, and as somebody wrote it.
+    is_still: bool,
     pub(super) has_intervals: bool,
     /// Key and, in a map, what it stands for: both as they came.
     pub(super) elements: Option<Vec<Element>>,
+}
+
+impl Set {
+    fn is_asked(&self) -> bool {
+        self.is_anonymous || self.is_still
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -124,12 +139,23 @@ impl Answer {
 
     /// Adds what is in the sets: the answer to [`question_of_sets`].
     pub fn add_sets(&mut self, bytes: &[u8]) -> Result<(), NotAnAnswer> {
-        for set in self.sets.values_mut().filter(|set| set.is_anonymous) {
+        for set in self.sets.values_mut().filter(|set| set.is_asked()) {
             set.elements = Some(Vec::new());
         }
         let ends = each(bytes, |message| self.add_elements(message))?;
-        let asked = self.sets.values().filter(|set| set.is_anonymous).count();
-        if ends == asked { Ok(()) } else { Err(NotAnAnswer) }
+        let asked = self.sets.values().filter(|set| set.is_asked()).count();
+        if ends != asked {
+            return Err(NotAnAnswer);
+        }
+        for set in self.sets.values_mut().filter(|set| set.is_still) {
+            set.elements = set.elements.take().filter(|elements| elements.len() <= MAX_NAMED);
+        }
+        Ok(())
+    }
+
+    /// Asks for no more than the sets within rules.
+    pub fn leave_named_sets(&mut self) {
+        self.sets.values_mut().for_each(|set| set.is_still = false);
     }
 
     fn add(&mut self, message: &Message<'_>) -> Option<()> {
@@ -155,7 +181,9 @@ impl Answer {
                 let flags = all.get(3).map_or(Some(0), number)?;
                 let has_intervals = flags & INTERVALS != 0;
                 let is_anonymous = flags & ANONYMOUS != 0;
-                self.sets.insert(key, Set { is_anonymous, has_intervals, elements: None });
+                let is_still = !is_anonymous && flags & MOVING == 0;
+                self.sets
+                    .insert(key, Set { is_anonymous, is_still, has_intervals, elements: None });
             }
             _ => return None,
         }

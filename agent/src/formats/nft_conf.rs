@@ -265,12 +265,25 @@ fn rules(words: &[&str], probe: &Probe<'_>) -> Option<Vec<Rule>> {
         }
         return pairs(&words[..at], key, rest, probe);
     }
-    let at = words.iter().position(|word| is_verdict(word));
+    let at = outside_braces(words).find(|at| is_verdict(words[*at]));
     let (before, verdict) = match at {
         Some(at) => (&words[..at], verdict(&words[at..])?),
         None => (words, Verdict::Next),
     };
     Some(vec![Rule { matches: conditions(before, probe), verdict }])
+}
+
+/// Where words stand that are in no braces.
+fn outside_braces<'w>(words: &'w [&'w str]) -> impl Iterator<Item = usize> + 'w {
+    let mut depth = 0_usize;
+    words.iter().enumerate().filter_map(move |(at, word)| {
+        match *word {
+            "{" => depth += 1,
+            "}" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        (depth == 0).then_some(at)
+    })
 }
 
 /// `established : accept  related : accept }`
@@ -346,6 +359,11 @@ fn conditions(words: &[&str], probe: &Probe<'_>) -> Matches {
             "comment" => 1,
             "log" => logging(after),
             "notrack" => 0,
+            // `update @set { ip saddr }`, `meter m { … }`: what is remembered is no condition.
+            "{" => {
+                matches = matches.max(Matches::May);
+                outside_braces(rest).next().unwrap_or(after.len())
+            }
             _ => {
                 let (one, used) = condition(rest, probe);
                 matches = matches.max(one);
@@ -468,7 +486,8 @@ enum Selector {
 impl Selector {
     fn holds(self, value: &str, probe: &Probe<'_>) -> Matches {
         let yes = |yes: bool| if yes { Matches::May } else { Matches::Never };
-        if value.starts_with('@') {
+        // A set with a name; several values that are asked for together.
+        if value.starts_with('@') || value == "." {
             return Matches::Unclear;
         }
         match self {
@@ -562,6 +581,13 @@ mod tests {
             ("policy drop;", "tcp sport 53 accept", Some(Fate::Accept)),
             ("policy drop;", "tcp dport != 22 accept", Some(Fate::Accept)),
             ("policy drop;", "ip saddr @friends accept", None),
+            ("policy drop;", "update @seen { ip saddr } accept", Some(Fate::Accept)),
+            ("policy drop;", "meter m { ip saddr limit rate 9/second } accept", Some(Fate::Accept)),
+            ("policy accept;", "update @seen { ip saddr } drop", Some(Fate::Accept)),
+            ("policy drop;", "tcp dport 22 update @seen { ip saddr } accept", Some(Fate::Drop)),
+            ("policy drop;", "add @fates { ip saddr : accept } drop", Some(Fate::Drop)),
+            ("policy drop;", "ip saddr . tcp dport { 0.0.0.0/0 . 1-65535 } accept", None),
+            ("policy drop;", "ip saddr . tcp dport @pairs accept", None),
             ("policy drop;", "iifname \"eth0\" accept", Some(Fate::Accept)),
             ("policy accept;", "reject with icmpx type admin-prohibited", Some(Fate::Reject)),
             ("policy accept;", "reject with tcp reset", Some(Fate::Accept)),

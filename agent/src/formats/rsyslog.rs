@@ -1,4 +1,4 @@
-//! rsyslog.conf(5): where rsyslog forwards to. Reads the legacy form and RainerScript, through
+//! rsyslog.conf(5): where rsyslog forwards to, and where it keeps what comes. Reads the legacy form and RainerScript, through
 //! includes. Whatever it does not know is an error, for it could be a way out of the host or a
 //! filter before one.
 
@@ -72,8 +72,19 @@ const OBJECTS: &[&str] = &[
 /// Drivers that encrypt.
 const TLS_DRIVERS: &[&str] = &["gtls", "ossl"];
 
-/// Every forwarding action that starts at the file `path`.
-pub fn forwards(path: &str, text: &str, include: &mut Include<'_>) -> Result<Vec<Forward>, Fault> {
+/// What becomes of the messages of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ways {
+    pub forwards: Vec<Forward>,
+    /// Files that all messages go to, but for those of facilities that usually have a file of their
+    /// own and those that a filter for a few takes out. `None` where a discard may take out more.
+    pub files: Option<Vec<String>>,
+    /// Nothing comes in by itself: see [`Forward::needs_handing_on`].
+    pub needs_handing_on: bool,
+}
+
+/// Every way that starts at the file `path`.
+pub fn ways(path: &str, text: &str, include: &mut Include<'_>) -> Result<Ways, Fault> {
     let mut reader = Reader { include, state: State::default(), found: Vec::new() };
     reader.file(path, text, 0)?;
     let default = reader.state.default_driver.clone();
@@ -91,7 +102,48 @@ pub fn forwards(path: &str, text: &str, include: &mut Include<'_>) -> Result<Vec
         forward.needs_handing_on = !journal;
         forward
     };
-    Ok(reader.found.into_iter().map(finish).collect())
+    let files = match std::mem::take(&mut reader.state.files) {
+        _ if !socket && !journal => Some(Vec::new()),
+        files if reader.state.may_miss => files.is_empty().then_some(files),
+        files => Some(files),
+    };
+    let forwards = reader.found.into_iter().map(finish).collect();
+    Ok(Ways { forwards, files, needs_handing_on: !journal })
+}
+
+/// Every forwarding action that starts at the file `path`.
+pub fn forwards(path: &str, text: &str, include: &mut Include<'_>) -> Result<Vec<Forward>, Fault> {
+    ways(path, text, include).map(|ways| ways.forwards)
+}
+
+/// Which messages a statement sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Seen {
+    #[default]
+    All,
+    /// But for facilities that have files of their own, and for what is for debugging.
+    Main,
+    /// Those of a program, or with a word in them.
+    Few,
+    /// Nobody knows.
+    Some,
+}
+
+/// Facilities that distributions give a file of their own.
+const APART: [&str; 8] = ["auth", "authpriv", "cron", "ftp", "lpr", "mail", "news", "uucp"];
+
+fn of_selector(selector: &str) -> Seen {
+    let mut parts = selector.split(';').filter(|part| !part.is_empty());
+    let is_apart = |name: &str| APART.contains(&name) || name.starts_with("local");
+    let is_main = matches!(parts.next(), Some("*.*" | "*.debug" | "*.info"))
+        && parts.all(|part| {
+            part.strip_suffix(".none").is_some_and(|names| names.split(',').all(is_apart))
+        });
+    match selector {
+        "*.*" => Seen::All,
+        _ if is_main => Seen::Main,
+        _ => Seen::Some,
+    }
 }
 
 /// The network stream of a TCP action: driver if named, and its mode.
@@ -112,6 +164,13 @@ struct State {
     reads_journal: bool,
     /// What follows does not see every message.
     filtered: bool,
+    /// It sees none, or another rule set's.
+    is_over: bool,
+    /// It may lack more than a few.
+    may_miss: bool,
+    /// What the last filter let through: `&` goes on with it.
+    last: Seen,
+    files: Vec<String>,
 }
 
 struct Reader<'i, 'f> {
@@ -136,7 +195,7 @@ impl Reader<'_, '_> {
                 return Ok(());
             }
             let line = scan.line();
-            if let Err(reason) = blank.and_then(|()| self.statement(&mut scan, false, path)) {
+            if let Err(reason) = blank.and_then(|()| self.statement(&mut scan, Seen::All, path)) {
                 // A fault of an included file already has its place.
                 let own = Fault { path: path.to_owned(), line, reason };
                 return Err(scan.nested.take().unwrap_or(own));
@@ -144,35 +203,42 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn statement(&mut self, scan: &mut Scan<'_>, conditional: bool, path: &str) -> Outcome {
+    fn statement(&mut self, scan: &mut Scan<'_>, seen: Seen, path: &str) -> Outcome {
         scan.enter()?;
         scan.skip_blank()?;
         let outcome = match scan.peek() {
             Some('$') => self.directive(scan),
-            Some('{') => self.block(scan, conditional, path),
+            Some('{') => self.block(scan, seen, path),
             Some('&') => {
                 scan.advance(1);
-                // The filter is that of the statement before.
-                self.statement(scan, true, path)
+                let last = self.state.last;
+                self.statement(scan, seen.max(last), path)
             }
-            Some('*') => self.selector(scan, conditional, path),
-            Some(':') if scan.rest().starts_with(":om") => self.legacy_action(scan, conditional),
+            Some('*') => self.selector(scan, seen, path),
+            Some(':') if scan.rest().starts_with(":om") => self.legacy_action(scan, seen),
             Some(':') => {
+                let before = scan.rest();
+                let line = before.lines().next().unwrap_or_default();
+                // `!` turns it round; one for nothing lets all through.
+                let is_few =
+                    !line.contains('!') && !line.contains("\"\"") && !line.contains("regex");
                 scan.property_filter()?;
-                self.statement(scan, true, path)
+                let seen = seen.max(if is_few { Seen::Few } else { Seen::Some });
+                self.state.last = seen;
+                self.statement(scan, seen, path)
             }
-            Some('@' | '/' | '|' | '?' | '~') => self.legacy_action(scan, conditional),
+            Some('@' | '/' | '|' | '?' | '~') => self.legacy_action(scan, seen),
             Some('-') if scan.rest().starts_with("-/") || scan.rest().starts_with("-?") => {
-                self.legacy_action(scan, conditional)
+                self.legacy_action(scan, seen)
             }
-            Some(c) if c.is_ascii_alphabetic() => self.word(scan, conditional, path),
+            Some(c) if c.is_ascii_alphabetic() => self.word(scan, seen, path),
             _ => fault("a statement that is not known"),
         };
         scan.leave();
         outcome
     }
 
-    fn block(&mut self, scan: &mut Scan<'_>, conditional: bool, path: &str) -> Outcome {
+    fn block(&mut self, scan: &mut Scan<'_>, seen: Seen, path: &str) -> Outcome {
         scan.expect('{')?;
         loop {
             scan.skip_blank()?;
@@ -181,54 +247,55 @@ impl Reader<'_, '_> {
                     scan.advance(1);
                     return Ok(());
                 }
-                Some(_) => self.statement(scan, conditional, path)?,
+                Some(_) => self.statement(scan, seen, path)?,
                 None => return fault("a block without end"),
             }
         }
     }
 
-    fn word(&mut self, scan: &mut Scan<'_>, conditional: bool, path: &str) -> Outcome {
+    fn word(&mut self, scan: &mut Scan<'_>, seen: Seen, path: &str) -> Outcome {
         let word = scan.word().to_ascii_lowercase();
         let after = scan.rest()[word.len()..].trim_start().chars().next();
         if OBJECTS.contains(&word.as_str()) && after == Some('(') {
             scan.advance(word.len());
-            return self.object(scan, &word, conditional, path);
+            return self.object(scan, &word, seen, path);
         }
         match word.as_str() {
             "if" => {
                 scan.until_then()?;
-                self.statement(scan, true, path)?;
+                self.statement(scan, Seen::Some, path)?;
                 scan.skip_blank()?;
                 if scan.word().eq_ignore_ascii_case("else") {
                     scan.advance("else".len());
-                    self.statement(scan, true, path)?;
+                    self.statement(scan, Seen::Some, path)?;
                 }
                 Ok(())
             }
             "stop" => {
                 scan.advance(word.len());
-                self.state.filtered = true;
+                self.discard(seen);
                 Ok(())
             }
             "call" => {
                 // The other rule set may discard the message, and its actions are conditional.
                 scan.rest_of_line();
-                self.state.filtered = true;
+                self.discard(Seen::Some);
                 Ok(())
             }
             "set" | "unset" | "reset" if after == Some('$') => scan.assignment(),
-            _ => self.selector(scan, conditional, path),
+            _ => self.selector(scan, seen, path),
         }
     }
 
     /// `auth,authpriv.* ACTION`.
-    fn selector(&mut self, scan: &mut Scan<'_>, conditional: bool, path: &str) -> Outcome {
+    fn selector(&mut self, scan: &mut Scan<'_>, seen: Seen, path: &str) -> Outcome {
         let selector = scan.rest().split(char::is_whitespace).next().unwrap_or_default();
         let known = |c: char| c.is_ascii_alphanumeric() || "*.,;=!_".contains(c);
         if !selector.contains('.') || !selector.chars().all(known) {
             return fault("a statement that is not known");
         }
-        let all = selector == "*.*";
+        let seen = seen.max(of_selector(selector));
+        self.state.last = seen;
         scan.advance(selector.len());
         if scan.only_blanks_before_newline() {
             return fault("a selector without action");
@@ -246,7 +313,24 @@ impl Reader<'_, '_> {
             scan.rest_of_line();
             return Ok(());
         }
-        self.statement(scan, conditional || !all, path)
+        self.statement(scan, seen, path)
+    }
+
+    /// What a statement saw is gone for those that follow.
+    fn discard(&mut self, seen: Seen) {
+        self.state.filtered = true;
+        match seen {
+            Seen::All | Seen::Main => self.state.is_over = true,
+            Seen::Few => {}
+            Seen::Some => self.state.may_miss = true,
+        }
+    }
+
+    /// A file that is written to.
+    fn keep(&mut self, path: &str, seen: Seen) {
+        if seen <= Seen::Main && !self.state.is_over {
+            self.state.files.push(path.to_owned());
+        }
     }
 
     fn directive(&mut self, scan: &mut Scan<'_>) -> Outcome {
@@ -282,10 +366,12 @@ impl Reader<'_, '_> {
             }
             // What follows belongs to another rule set, or runs only now and then.
             "$ruleset" | "$defaultruleset" => {
+                self.state.is_over = true;
                 self.state.filtered = true;
                 Ok(())
             }
             name if name.starts_with("$actionexeconly") => {
+                self.state.is_over = true;
                 self.state.filtered = true;
                 Ok(())
             }
@@ -306,16 +392,10 @@ impl Reader<'_, '_> {
         Ok(())
     }
 
-    fn object(
-        &mut self,
-        scan: &mut Scan<'_>,
-        name: &str,
-        conditional: bool,
-        path: &str,
-    ) -> Outcome {
+    fn object(&mut self, scan: &mut Scan<'_>, name: &str, seen: Seen, path: &str) -> Outcome {
         let params = scan.params()?;
         match name {
-            "action" => self.action(&params, conditional),
+            "action" => self.action(&params, seen),
             "include" => {
                 let optional = value(&params, "mode").is_some_and(|mode| mode == "optional");
                 match value(&params, "file") {
@@ -341,9 +421,11 @@ impl Reader<'_, '_> {
             }
             "ruleset" => {
                 // A discard in there ends only what was sent there.
-                let before = self.state.filtered;
-                self.block(scan, true, path)?;
-                self.state.filtered = before;
+                let state = &self.state;
+                let before = (state.filtered, state.is_over, state.may_miss);
+                self.block(scan, Seen::Some, path)?;
+                let state = &mut self.state;
+                (state.filtered, state.is_over, state.may_miss) = before;
                 Ok(())
             }
             "template" => scan.skip_block_if_any(),
@@ -360,10 +442,11 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn action(&mut self, params: &Params, conditional: bool) -> Outcome {
+    fn action(&mut self, params: &Params, seen: Seen) -> Outcome {
         let kind = value(params, "type").ok_or("an action without type")?.to_ascii_lowercase();
         let sometimes = params.iter().any(|(name, _)| name.starts_with("action.execonly"));
-        let conditional = conditional || sometimes;
+        let seen = if sometimes { Seen::Some } else { seen };
+        let conditional = seen != Seen::All;
         let port = value(params, "port").unwrap_or("514");
         match kind.as_str() {
             "omfwd" | "builtin:omfwd" => {
@@ -390,17 +473,29 @@ impl Reader<'_, '_> {
                 }
                 Ok(())
             }
+            "omfile" | "builtin:omfile" => {
+                if let Some(path) = value(params, "file") {
+                    self.keep(path, seen);
+                }
+                Ok(())
+            }
             kind if LOCAL.contains(&kind) || kind.starts_with("mm") => Ok(()),
             _ => fault(format!("an output that is not known: {kind}")),
         }
     }
 
     /// An action in the legacy form, up to the end of its line.
-    fn legacy_action(&mut self, scan: &mut Scan<'_>, conditional: bool) -> Outcome {
+    fn legacy_action(&mut self, scan: &mut Scan<'_>, seen: Seen) -> Outcome {
+        let conditional = seen != Seen::All;
         let line = scan.rest_of_line();
         let action = line.split([' ', '\t', ';']).next().unwrap_or_default();
         if action == "~" {
-            self.state.filtered = true;
+            self.discard(seen);
+            return Ok(());
+        }
+        let path = action.strip_prefix('-').unwrap_or(action);
+        if path.starts_with('/') {
+            self.keep(path, seen);
             return Ok(());
         }
         if let Some(relp) = action.strip_prefix(":omrelp:") {

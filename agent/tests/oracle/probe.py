@@ -1,6 +1,6 @@
 """Loads rules into the network namespace this runs in, and sends real packets at them.
 
-usage: probe.py LOADER FILE [FILE6]   LOADER: nft, iptables or both tables of iptables with FILE6
+usage: probe.py LOADER FILE [FILE6]   LOADER: nft; iptables or legacy, with FILE6 for IPv6
 Prints, as JSON, whether any packet of IPv4 and of IPv6 arrived.
 """
 
@@ -79,7 +79,8 @@ def main():
     if loader == "nft":
         run("nft", "-f", files[0])
     else:
-        for tool, file in zip(("iptables-nft-restore", "ip6tables-nft-restore"), files):
+        kind = "legacy" if loader == "legacy" else "nft"
+        for tool, file in zip((f"iptables-{kind}-restore", f"ip6tables-{kind}-restore"), files):
             with open(file) as rules:
                 subprocess.run([tool], stdin=rules, check=True)
     print(json.dumps({"ipv4": arrives(False), "ipv6": arrives(True)}))

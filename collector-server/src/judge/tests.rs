@@ -70,6 +70,7 @@ fn accounts() -> Value {
         json!({"name": name, "uid": uid, "gid": uid, "home": "/h", "shell": "/bin/sh",
             "home_exists": true, "home_other_read": false, "home_other_write": false,
             "home_other_search": false, "home_group_write": false,
+            "home_foreign_owner": false,
             "login_shell": true, "system": !human, "human": human, "enabled": true,
             "groups": [name, "vendors"],
             "password": {"state": "set", "hash_scheme": "yescrypt", "last_change_day": TODAY - 9,
@@ -144,7 +145,8 @@ fn listening_ports() -> Value {
 
 fn logging() -> Value {
     json!({"journald": {"installed": true, "persistent": true},
-        "syslog": {"daemon": "rsyslog", "enabled": true, "active": true},
+        "syslog": {"daemon": "rsyslog", "enabled": true, "active": true,
+            "main_files": ["/var/log/syslog"]},
         "remote_targets": [{"via": "rsyslog", "target": "log.example.org", "port": 6514,
             "protocol": "tcp", "tls": true, "loopback": false, "conditional": false}],
         "shippers": [],
@@ -171,7 +173,10 @@ fn password_policy() -> Value {
 
 fn session_lock() -> Value {
     json!({"desktops": ["gnome"], "autologin": false,
-        "effective": {"enabled": true, "timeout_s": 300, "user_overridable": false}})
+        "effective": {"enabled": true, "timeout_s": 300, "user_overridable": false},
+        "media": {"automount": false, "autorun": false, "user_overridable": false},
+        "tmout_s": 900, "tmout_readonly": true, "stop_idle_session_s": 0,
+        "issue": {"has_words": true, "names_system": false}})
 }
 
 fn ssh_server() -> Value {
@@ -344,6 +349,8 @@ fn meta() -> Value {
         "config_sha256": "1".repeat(64), "kinds_off": [], "uid": 990,
         "capabilities": ["CAP_DAC_READ_SEARCH"], "capabilities_missing": [],
         "confinement": {"no_new_privs": true, "seccomp": "filter"},
+        "limits": {"nice": 10, "open_files": 1024, "memory_bytes": 100_663_296,
+            "dumps_core": false},
         "spool": {"state": "empty", "has_dropped": false}})
 }
 
@@ -372,13 +379,14 @@ fn one_judge_serves_all_threads() {
 }
 
 /// Rules of other hosts than the good one: of SELinux, of workstations.
-const OF_OTHERS: [&str; 6] = [
+const OF_OTHERS: [&str; 7] = [
     "boot-secure",
     "cry-policy",
     "mac-persistent",
     "enc-root",
     "dsk-screen-lock",
     "dsk-lock-enforced",
+    "dsk-no-automount",
 ];
 
 #[test]

@@ -51,8 +51,8 @@ pub struct User {
     pub uid: i64,
     pub gid: i64,
     pub home: String,
-    /// Whether the home is a directory; absent where its parent could not be searched. The four
-    /// permissions below are absent without a directory.
+    /// Whether the home is a directory; absent where its parent could not be searched. What follows
+    /// of the home is absent without a directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub home_exists: Option<bool>,
     /// Others may list the home (mode o+r).
@@ -67,6 +67,10 @@ pub struct User {
     /// The home's group may create files in it (mode g+w).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub home_group_write: Option<bool>,
+    /// The home belongs to somebody other than this user and root: whoever owns it opens it as he
+    /// likes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home_foreign_owner: Option<bool>,
     pub shell: String,
     /// The shell can open a session: anything but `nologin`, `false`, `true` of the system's own
     /// directories, and /dev/null. An empty field means /bin/sh (passwd(5)).

@@ -78,6 +78,13 @@ pub struct Syslog {
     /// Whether its unit has processes, by its control group; absent offline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
+    /// Files that are there and that the enabled rsyslog writes all messages to, sorted: but for those
+    /// of facilities that usually have a file of their own (auth, authpriv, cron, ftp, lpr, mail, news,
+    /// uucp, local0 to local7), those for debugging, and those that a filter for a few takes out.
+    /// Empty where no syslog daemon is enabled; absent for other daemons and where the configuration
+    /// is not understood.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_files: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

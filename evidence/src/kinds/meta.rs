@@ -31,6 +31,8 @@ pub struct Meta {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capabilities_missing: Option<Vec<String>>,
     pub confinement: Confinement,
+    /// Since version 3.
+    pub limits: Limits,
     pub spool: Spool,
 }
 
@@ -48,6 +50,24 @@ pub struct Confinement {
     /// Since version 2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub landlock: Option<bool>,
+}
+
+/// What the agent can take at most. Where no unit of systemd bounds it, it does so itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// How far it steps back for other programs, from -20 to 19.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nice: Option<i64>,
+    /// Files that it may have open; 0 is any number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub open_files: Option<i64>,
+    /// The least of `MemoryMax=` of its control groups and its own limit of data; 0 is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_bytes: Option<i64>,
+    /// Whether what it had in memory may be written to a disk when it crashes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dumps_core: Option<bool>,
 }
 
 /// The mode of seccomp(2).
@@ -86,11 +106,18 @@ pub enum SpoolState {
 
 impl Kind for Meta {
     const NAME: &'static str = "meta";
-    const V: i64 = 2;
+    const V: i64 = 3;
     const TITLE: &'static str = "The agent about itself";
     const ABOUT: About = About {
         purpose: "The agent about itself: its program, its privileges, what waits in its spool.",
-        reads: &["/proc/self/status", "/var/lib/evidenced-agent/spool/*"],
+        reads: &[
+            "/proc/self/cgroup",
+            "/proc/self/limits",
+            "/proc/self/stat",
+            "/proc/self/status",
+            "/sys/fs/cgroup/*",
+            "/var/lib/evidenced-agent/spool/*",
+        ],
         also_reads: "the agent's own program, for its hash",
         stays: &[],
         needs: &[],

@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 
 /// Effective configuration of sshd(8): the first value wins, drop-ins and `Match` blocks included.
 ///
+/// Of several servers (units of an administrator beside that of the package) it is said of all:
+/// `worst`, `matches`, `host_keys` and `effective_algorithms` are of every one, `global` is absent
+/// where they differ in more than where they listen, `origins` are those of the first.
+///
 /// Without a server only `installed` is present; its rules are then not applicable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -10,6 +10,7 @@ mod fleet;
 mod identity;
 mod interface;
 mod judging;
+mod modest;
 mod outages;
 mod own_evidence;
 mod view;

@@ -71,11 +71,22 @@ fn answer(reading: &mut Reading<'_>) -> Option<Answer> {
         reading.malformed(nf_tables::RULES, NotAnAnswer.to_string());
         return None;
     };
-    let question = nf_tables::question_of_sets(&answer);
+    let mut question = nf_tables::question_of_sets(&answer);
     if question.asks.is_empty() {
         return Some(answer);
     }
-    let bytes = reading.ask(&question).ok()?;
+    let mut bytes = reading.ask(&question);
+    if matches!(bytes, Err(ReadError::TooLarge(_))) {
+        // Lists of addresses, longer than anybody reads.
+        answer.leave_named_sets();
+        question = nf_tables::question_of_sets(&answer);
+        if question.asks.is_empty() {
+            reading.note(nf_tables::SETS, "too much in sets with names: not read");
+            return Some(answer);
+        }
+        bytes = reading.ask(&question);
+    }
+    let bytes = bytes.ok()?;
     if answer.add_sets(&bytes).is_err() {
         reading.malformed(nf_tables::SETS, NotAnAnswer.to_string());
         return None;

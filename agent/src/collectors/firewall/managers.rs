@@ -1,5 +1,7 @@
 //! Firewalls in files, and whether they are loaded at boot.
 
+mod firewalld;
+
 use super::super::systemd;
 use super::fate_of;
 use crate::formats::nf_tables::Probe;
@@ -20,8 +22,6 @@ const IPTABLES: [(&str, &str, &str); 3] = [
 ];
 const UFW: &str = "/etc/ufw/ufw.conf";
 const UFW_DEFAULTS: &str = "/etc/default/ufw";
-const FIREWALLD: &str = "/etc/firewalld/firewalld.conf";
-const ZONES: [&str; 2] = ["/etc/firewalld/zones", "/usr/lib/firewalld/zones"];
 
 type Fates = (Option<Fate>, Option<Fate>);
 
@@ -31,7 +31,7 @@ pub(super) fn configured(
     outside: Option<&[String]>,
 ) -> Option<Vec<Configured>> {
     let found = [
-        firewalld(reading),
+        firewalld::configured(reading),
         iptables(reading, outside),
         nftables(reading, outside),
         ufw(reading, outside),
@@ -179,75 +179,4 @@ fn ufw_fates(reading: &mut Reading<'_>, text: &str, outside: Option<&[String]>) 
         _ => None,
     };
     (four, six)
-}
-
-/// The default zone. What its rich rules let in, and zones of single interfaces, are not looked at:
-/// where there are such, the default is not known.
-fn firewalld(reading: &mut Reading<'_>) -> Perhaps {
-    let text = match reading.config(FIREWALLD) {
-        // Without the file the built-in values hold; the unit says whether it is there.
-        Err(ReadError::Absent) => match systemd::unit(reading, "firewalld.service") {
-            Ok(systemd::Unit::There { .. }) => Some(String::new()),
-            Ok(_) => return Some(None),
-            Err(_) => return None,
-        },
-        Err(ReadError::Denied) => return None,
-        other => other.ok(),
-    };
-    let fate = text.and_then(|text| {
-        let zone = value(&text, "DefaultZone").unwrap_or("public").to_owned();
-        if has_other_zones(reading, &zone)? {
-            return None;
-        }
-        zone_fate(reading, &zone)
-    });
-    let enabled = is_enabled(reading, "firewalld.service", "firewalld");
-    Some(Some(one(Manager::Firewalld, enabled, (fate, fate))))
-}
-
-/// Whether somebody gave interfaces or addresses to a zone beside the default one.
-fn has_other_zones(reading: &mut Reading<'_>, zone: &str) -> Option<bool> {
-    let names = match reading.list(ZONES[0]) {
-        Err(ReadError::Absent) => return Some(false),
-        other => other.ok()?,
-    };
-    let own = format!("{zone}.xml");
-    for name in names.iter().filter(|name| name.ends_with(".xml") && **name != own) {
-        let text = reading.config(&format!("{}/{name}", ZONES[0])).ok()?;
-        if text.contains("<interface") || text.contains("<source") {
-            return Some(true);
-        }
-    }
-    Some(false)
-}
-
-/// `<zone target="DROP">`; without a target it rejects.
-fn zone_fate(reading: &mut Reading<'_>, zone: &str) -> Option<Fate> {
-    for directory in ZONES {
-        let path = format!("{directory}/{zone}.xml");
-        let text = match reading.config(&path) {
-            Err(ReadError::Absent) => continue,
-            other => other.ok()?,
-        };
-        let Some((_, rest)) = text.split_once("<zone") else {
-            reading.malformed(&path, "no zone in it");
-            return None;
-        };
-        if !text.trim_end().ends_with("</zone>") || text.contains("<rule") || text.contains("<!--")
-        {
-            return None;
-        }
-        let (head, body) = rest.split_once('>')?;
-        // `<port port="1-65535">`, `<protocol value="tcp"/>`: not looked into.
-        if body.contains("<protocol") || body.contains('-') && body.contains("<port") {
-            return None;
-        }
-        return match head.split_once("target=\"").and_then(|(_, rest)| rest.split('"').next()) {
-            None | Some("default" | "%%REJECT%%" | "REJECT") => Some(Fate::Reject),
-            Some("DROP") => Some(Fate::Drop),
-            Some("ACCEPT") => Some(Fate::Accept),
-            Some(_) => None,
-        };
-    }
-    None
 }

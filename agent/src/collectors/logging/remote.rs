@@ -1,9 +1,10 @@
-//! Where logs are sent to: by rsyslog, and by systemd-journal-upload.
+//! Where rsyslog keeps logs, and where they are sent to: by it, and by systemd-journal-upload.
 
-use super::{Failure, ReadError, Reading, systemd};
-use crate::formats::rsyslog::{self, Forward};
+use super::{Failure, FileKind, ReadError, Reading, systemd};
+use crate::formats::rsyslog::{self, Forward, Ways};
 use evidence::Status;
 use evidence::kinds::logging::{Journald, Protocol, RemoteTarget, Syslog, SyslogDaemon, Via};
+use std::collections::BTreeSet;
 
 const RSYSLOG: &str = "/etc/rsyslog.conf";
 const RSYSLOG_UNIT: &str = "rsyslog.service";
@@ -11,43 +12,79 @@ const UPLOAD_UNIT: &str = "systemd-journal-upload.service";
 /// The port of systemd-journal-remote(8).
 const UPLOAD_PORT: i64 = 19_532;
 
-/// Targets of what is started at boot; the configuration of the rest is dead.
-pub(super) fn targets(
+/// Places that a restart empties.
+const MEMORY: [&str; 4] = ["/run/", "/dev/", "/tmp/", "/var/run/"];
+
+/// What the enabled rsyslog does with messages; `None` where no syslog daemon is enabled: the
+/// configuration of the rest is dead.
+pub(super) fn ways(
     reading: &mut Reading<'_>,
     syslog: Option<&Syslog>,
-    journald: Option<&Journald>,
-) -> Result<Vec<RemoteTarget>, Failure> {
+) -> Result<Option<Ways>, Failure> {
     let unclear = Failure(Status::Unsupported);
     let syslog = syslog.ok_or(unclear)?;
-    let mut targets = match (syslog.daemon, syslog.enabled) {
-        (_, Some(false)) => Vec::new(),
-        (SyslogDaemon::Rsyslog, Some(true)) => rsyslog_targets(reading, journald)?,
-        _ => return Err(unclear),
-    };
-    if systemd::enabled(reading, UPLOAD_UNIT)? {
-        targets.extend(upload(reading)?);
+    match (syslog.daemon, syslog.enabled) {
+        (_, Some(false)) => Ok(None),
+        (SyslogDaemon::Rsyslog, Some(true)) => rsyslog_ways(reading).map(Some),
+        _ => Err(unclear),
     }
-    Ok(targets)
 }
 
-fn rsyslog_targets(
-    reading: &mut Reading<'_>,
-    journald: Option<&Journald>,
-) -> Result<Vec<RemoteTarget>, Failure> {
+fn rsyslog_ways(reading: &mut Reading<'_>) -> Result<Ways, Failure> {
     // Another command may name another file.
     if systemd::has_other_command(reading, RSYSLOG_UNIT)? {
         return Err(Failure(Status::Unsupported));
     }
     let text = reading.config(RSYSLOG)?;
     let mut include = |name: &str, optional: bool| included(reading, name, optional);
-    match rsyslog::forwards(RSYSLOG, &text, &mut include) {
-        Ok(forwards) => forwards.into_iter().map(|forward| target(forward, journald)).collect(),
-        Err(fault) => {
-            // An unreadable include is a remark on the file that names it.
-            reading.malformed(&fault.path, fault.to_string());
-            Err(Failure(Status::ParseError))
+    rsyslog::ways(RSYSLOG, &text, &mut include).map_err(|fault| {
+        // An unreadable include is a remark on the file that names it.
+        reading.malformed(&fault.path, fault.to_string());
+        Failure(Status::ParseError)
+    })
+}
+
+/// Targets of what is started at boot.
+pub(super) fn targets(
+    reading: &mut Reading<'_>,
+    ways: Result<&Option<Ways>, &Failure>,
+    journald: Option<&Journald>,
+) -> Result<Vec<RemoteTarget>, Failure> {
+    let ways = ways.map_err(|failure| *failure)?;
+    let forwards = ways.iter().flat_map(|ways| ways.forwards.clone());
+    let targets: Result<Vec<_>, _> = forwards.map(|forward| target(forward, journald)).collect();
+    let mut targets = targets?;
+    if systemd::enabled(reading, UPLOAD_UNIT)? {
+        targets.extend(upload(reading)?);
+    }
+    Ok(targets)
+}
+
+/// Files of all messages that are there. One that nothing reaches any more is none of them.
+pub(super) fn main_files(
+    reading: &Reading<'_>,
+    ways: Result<&Option<Ways>, &Failure>,
+    journald: Option<&Journald>,
+) -> Result<Vec<String>, Failure> {
+    let Some(ways) = ways.map_err(|failure| *failure)? else { return Ok(Vec::new()) };
+    let files = ways.files.as_ref().ok_or(Failure(Status::Unsupported))?;
+    if ways.needs_handing_on && !files.is_empty() {
+        let journald = journald.ok_or(Failure(Status::Unsupported))?;
+        if journald.installed && journald.forward_to_syslog == Some(false) {
+            return Ok(Vec::new());
         }
     }
+    let mut there = BTreeSet::new();
+    for path in files.iter().filter(|path| !MEMORY.iter().any(|place| path.starts_with(place))) {
+        match reading.stat(path) {
+            Ok(meta) if meta.kind == FileKind::File => {
+                there.insert(path.clone());
+            }
+            Ok(_) | Err(ReadError::Absent) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(there.into_iter().collect())
 }
 
 /// The files of `$IncludeConfig` and `include()`: a file, a directory, or a directory with a

@@ -52,6 +52,10 @@ mod mark {
     pub(super) const WRONG: u8 = 4;
     /// Nobody who is locked got past.
     pub(super) const GATE: u8 = 8;
+    /// A wrong password was counted.
+    pub(super) const COUNTED: u8 = 16;
+    /// All counts were forgotten before the password was found right.
+    pub(super) const FORGOTTEN: u8 = 32;
 }
 
 /// All endings, `mark` being asked about each step of an installed module and its code.
@@ -122,11 +126,12 @@ impl Ways {
 }
 
 /// Nobody is in without having passed the gate, nobody is out with a wrong password that was not
-/// counted.
+/// counted, or counted after the others were forgotten.
 fn holds(endings: &BTreeSet<Ending>) -> bool {
+    const FOR_NOTHING: u8 = mark::COUNTED | mark::FORGOTTEN;
     endings.iter().all(|(success, marks)| match success {
         true => marks & mark::IN == 0 || marks & mark::GATE != 0,
-        false => marks & mark::WRONG == 0,
+        false => marks & mark::WRONG == 0 && marks & FOR_NOTHING != FOR_NOTHING,
     })
 }
 
@@ -139,7 +144,13 @@ fn marked(lock: &str, name: &str, handler: &Handler, code: usize, marks: u8) -> 
         ("pam_unix.so", AUTH_ERR) if lock == "pam_tally2.so" && marks & mark::GATE != 0 => marks,
         ("pam_unix.so", AUTH_ERR) => marks | mark::WRONG,
         _ if name != lock => marks,
-        _ if has_argument(handler, "authfail") => marks & !mark::WRONG,
+        _ if has_argument(handler, "authfail") && marks & mark::WRONG != 0 => {
+            (marks & !mark::WRONG) | mark::COUNTED
+        }
+        _ if has_argument(handler, "authfail") => marks,
+        (_, SUCCESS) if has_argument(handler, "authsucc") && marks & mark::IN == 0 => {
+            marks | mark::FORGOTTEN | mark::GATE
+        }
         (_, SUCCESS) => marks | mark::GATE,
         _ => marks,
     }

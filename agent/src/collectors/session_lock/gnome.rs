@@ -4,7 +4,7 @@ use crate::formats::gvdb::{self, Database, Value};
 use crate::formats::tree::{Tree, ini};
 use crate::host::{Failure, ReadError, Reading};
 use evidence::Status;
-use evidence::kinds::session_lock::ScreenLock;
+use evidence::kinds::session_lock::{Media, ScreenLock};
 
 /// Where dconf(7) looks for the profile of users; the first one counts.
 const PROFILES: [&str; 3] = [
@@ -20,8 +20,10 @@ struct Setting(&'static str, &'static str, u32);
 const IDLE: Setting = Setting("org.gnome.desktop.session", "idle-delay", 300);
 const ENABLED: Setting = Setting("org.gnome.desktop.screensaver", "lock-enabled", 1);
 const DELAY: Setting = Setting("org.gnome.desktop.screensaver", "lock-delay", 0);
-/// With it the shell locks nothing, whatever the others say.
-const FORBIDDEN: Setting = Setting("org.gnome.desktop.lockdown", "disable-lock-screen", 0);
+/// With it the shell locks no screen, whatever else is set.
+const DISABLED: Setting = Setting("org.gnome.desktop.lockdown", "disable-lock-screen", 0);
+const AUTOMOUNT: Setting = Setting("org.gnome.desktop.media-handling", "automount", 1);
+const NO_AUTORUN: Setting = Setting("org.gnome.desktop.media-handling", "autorun-never", 0);
 
 impl Setting {
     fn path(&self) -> String {
@@ -29,22 +31,51 @@ impl Setting {
     }
 }
 
+/// What the system says of settings.
+struct Policy {
+    databases: Vec<Database>,
+    overrides: Vec<Tree>,
+}
+
 pub(super) fn lock(reading: &mut Reading<'_>) -> Result<ScreenLock, Failure> {
-    let databases = databases(reading)?;
-    let overrides = overrides(reading)?;
-    let idle = value(&databases, &overrides, &IDLE)?;
-    let is_forbidden = value(&databases, &overrides, &FORBIDDEN)? != 0;
-    let enabled = value(&databases, &overrides, &ENABLED)? != 0 && idle != 0 && !is_forbidden;
-    let delay = value(&databases, &overrides, &DELAY)?;
-    let locked = |setting: &Setting| {
-        let path = setting.path();
-        databases.iter().any(|database| database.locks.contains(&path))
-    };
+    let policy = Policy::read(reading)?;
+    let idle = policy.value(&IDLE)?;
+    let is_disabled = policy.value(&DISABLED)? != 0;
+    let enabled = policy.value(&ENABLED)? != 0 && idle != 0 && !is_disabled;
+    let delay = policy.value(&DELAY)?;
     Ok(ScreenLock {
         enabled,
         timeout_s: if enabled { i64::from(idle) + i64::from(delay) } else { 0 },
-        user_overridable: ![IDLE, ENABLED, DELAY, FORBIDDEN].iter().all(locked),
+        user_overridable: policy.is_open(&[IDLE, ENABLED, DELAY, DISABLED]),
     })
+}
+
+pub(super) fn media(reading: &mut Reading<'_>) -> Result<Media, Failure> {
+    let policy = Policy::read(reading)?;
+    Ok(Media {
+        automount: policy.value(&AUTOMOUNT)? != 0,
+        autorun: policy.value(&NO_AUTORUN)? == 0,
+        user_overridable: policy.is_open(&[AUTOMOUNT, NO_AUTORUN]),
+    })
+}
+
+impl Policy {
+    fn read(reading: &mut Reading<'_>) -> Result<Self, Failure> {
+        Ok(Self { databases: databases(reading)?, overrides: overrides(reading)? })
+    }
+
+    fn value(&self, setting: &Setting) -> Result<u32, Failure> {
+        value(&self.databases, &self.overrides, setting)
+    }
+
+    /// Whether one of them is not locked.
+    fn is_open(&self, settings: &[Setting]) -> bool {
+        let is_locked = |setting: &Setting| {
+            let path = setting.path();
+            self.databases.iter().any(|database| database.locks.contains(&path))
+        };
+        !settings.iter().all(is_locked)
+    }
 }
 
 /// The databases of the system in the profile's order: the first one with a key decides, but that a
@@ -88,6 +119,7 @@ fn databases(reading: &mut Reading<'_>) -> Result<Vec<Database>, Failure> {
             "user-db" => {}
             "system-db" if !name.contains('/') => {
                 let path = format!("/etc/dconf/db/{name}");
+                remark_on_sources(reading, &path);
                 let bytes = match reading.config_bytes(&path, MAX_DATABASE_BYTES) {
                     Err(ReadError::Absent) => continue,
                     other => other?,
@@ -102,6 +134,27 @@ fn databases(reading: &mut Reading<'_>) -> Result<Vec<Database>, Failure> {
         }
     }
     Ok(databases)
+}
+
+/// Key files and locks that are newer than what was made of them do not hold: the remark says so.
+fn remark_on_sources(reading: &mut Reading<'_>, database: &str) {
+    let compiled_s = reading.stat(database).ok().map(|meta| meta.modified_s);
+    for directory in [format!("{database}.d"), format!("{database}.d/locks")] {
+        let names = match reading.stat(&directory) {
+            Ok(_) => reading.list(&directory).unwrap_or_default(),
+            Err(_) => continue,
+        };
+        let paths = names.iter().map(|name| format!("{directory}/{name}"));
+        let newest_s = std::iter::once(directory.clone())
+            .chain(paths)
+            .filter_map(|path| reading.stat(&path).ok())
+            .map(|meta| meta.modified_s)
+            .max();
+        if newest_s > compiled_s {
+            let why = "newer than the database, and not in force: dconf update was not run";
+            reading.note(&format!("{directory}/"), why);
+        }
+    }
 }
 
 /// Files of overrides, the one that counts most last.

@@ -61,6 +61,25 @@ pub(super) fn options(reading: &mut Reading<'_>) -> Options {
     options
 }
 
+/// The options of a unit beside the package's, `inner` standing for `%i`; `None` where it runs no
+/// server.
+pub(super) fn of_unit(reading: &mut Reading<'_>, name: &str, inner: &str) -> Option<Options> {
+    let mut options = Options::default();
+    let mut unit = Unit::default();
+    unit.read(reading, name, &mut options.unresolved);
+    let (place, command) = unit.command.clone()?;
+    let command = command.replace("%i", inner).replace("%I", inner);
+    match unit.arguments(&command) {
+        Some(arguments) if !arguments.iter().any(|word| word.contains('%')) => {
+            parse(&mut options, &place, &arguments);
+        }
+        // A script that starts one, or something else with the word in it.
+        None if !command.contains("sshd") => return None,
+        _ => options.unresolved.push(format!("{place} ExecStart")),
+    }
+    Some(options)
+}
+
 /// Every variable of OpenRC's file may change what is started.
 fn openrc(reading: &mut Reading<'_>, faults: &mut Vec<String>) {
     let text = match reading.config(OPENRC_FILE) {
@@ -242,7 +261,9 @@ impl Unit {
 fn drop_ins(reading: &mut Reading<'_>, name: &str, faults: &mut Vec<String>) -> Vec<String> {
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     for directory in UNIT_DIRECTORIES {
-        for name in [name, "sshd.service", "service"] {
+        // The package's unit has an alias.
+        let alias = if name == "ssh.service" { "sshd.service" } else { name };
+        for name in [name, alias, "service"] {
             let path = format!("{directory}/{name}.d");
             if reading.lstat(&path) == Err(ReadError::Absent) {
                 continue;

@@ -131,3 +131,50 @@ fn what_is_not_known_is_a_fault_with_its_line() {
     }
     assert!(read(&"{".repeat(5000)).is_err());
 }
+
+/// The files of all messages; `None` where that is not known.
+fn files(text: &str) -> Option<Vec<String>> {
+    let text = format!("module(load=\"imuxsock\")\n{text}");
+    let ways = ways("/etc/rsyslog.conf", &text, &mut |_, _| Err("no includes here"));
+    ways.unwrap_or_else(|fault| panic!("{text}: {fault}")).files
+}
+
+#[test]
+fn files_that_everything_goes_to_are_known() {
+    for (text, expected) in [
+        (
+            "*.*;auth,authpriv.none\t\t-/var/log/syslog\nauth.* /var/log/auth.log\n",
+            Some("/var/log/syslog"),
+        ),
+        ("*.info;mail.none;authpriv.none;cron.none /var/log/messages\n", Some("/var/log/messages")),
+        ("*.* action(type=\"omfile\" file=\"/var/log/all\")\n", Some("/var/log/all")),
+        ("action(type=\"omfile\" file=\"/var/log/all\")\n", Some("/var/log/all")),
+        (
+            ":syslogtag, isequal, \"[A]\" /var/log/a\n& stop\n*.* /var/log/all\n",
+            Some("/var/log/all"),
+        ),
+        (":msg, contains, \"x\" ~\n*.* /var/log/all;RSYSLOG_FileFormat\n", Some("/var/log/all")),
+        ("*.* /var/log/all\n*.* stop\n", Some("/var/log/all")),
+        ("ruleset(name=\"x\") { stop }\n*.* /var/log/all\n", Some("/var/log/all")),
+        ("#*.* /var/log/syslog\n", Some("")),
+        ("*.err /var/log/syslog\n", Some("")),
+        ("*.*;daemon.none /var/log/syslog\n", Some("")),
+        ("mail.* /var/log/syslog\n", Some("")),
+        ("*.* stop\n*.* /var/log/syslog\n", Some("")),
+        ("*.info stop\n*.* /var/log/syslog\n", Some("")),
+        ("mail.* /var/log/mail\n& /var/log/syslog\n", Some("")),
+        ("if $a == 1 then /var/log/syslog\n", Some("")),
+        ("$RuleSet other\n*.* /var/log/syslog\n", Some("")),
+        ("*.* ?Dynamic\n", Some("")),
+        ("if $syslogseverity > 2 then stop\n*.* /var/log/syslog\n", None),
+        (":msg, !contains, \"x\" ~\n*.* /var/log/syslog\n", None),
+        (":msg, contains, \"\" ~\n*.* /var/log/syslog\n", None),
+        ("daemon.* stop\n*.* /var/log/syslog\n", None),
+        ("call other\n*.* /var/log/syslog\n", None),
+    ] {
+        let joined = files(text).map(|files| files.join(" "));
+        assert_eq!(joined.as_deref(), expected, "{text}");
+    }
+    let ways = ways("f", "*.* /var/log/syslog\n", &mut |_, _| Err("no includes here"));
+    assert_eq!(ways.expect("read").files, Some(vec![]), "nothing comes in");
+}

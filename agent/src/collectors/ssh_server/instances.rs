@@ -1,0 +1,205 @@
+//! Servers beside the one of the package: units of their own that start sshd with another file, and
+//! whatever of them listens. What is said of the server is then said of all of them: the laxest of
+//! each setting, every algorithm that one of them offers.
+
+use super::super::systemd;
+use super::start::{self, Options};
+use super::worst;
+use crate::host::{ReadError, Reading};
+use evidence::kinds::SshServer;
+use evidence::kinds::ssh_server::{Algorithms, Settings, Worst};
+use std::collections::BTreeSet;
+
+/// Where administrators put units.
+const LOCAL: [&str; 3] =
+    ["/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system"];
+/// Units of the package, which are read as the first server, and those that run no server.
+const KNOWN: [&str; 4] = ["ssh.service", "sshd.service", "ssh@.service", "sshd@.service"];
+
+/// Another server: its unit, and how it is started.
+pub(super) struct Instance {
+    pub(super) name: String,
+    pub(super) options: Options,
+}
+
+/// Every other server that is started at boot or listens now. What cannot be known is a fault.
+pub(super) fn others(reading: &mut Reading<'_>, faults: &mut Vec<String>) -> Vec<Instance> {
+    let mut names = BTreeSet::new();
+    for directory in LOCAL {
+        match candidates(reading, directory) {
+            Ok(found) => names.extend(found),
+            Err(error) => faults.push(format!("{directory} {error}")),
+        }
+    }
+    names.extend(listening(reading, faults));
+    names.retain(|name| {
+        !KNOWN.contains(&template_of(name).as_str()) || is_own_template(reading, name)
+    });
+    names.into_iter().filter_map(|name| instance(reading, name, faults)).collect()
+}
+
+/// Services of a directory that start sshd and are enabled: of templates the enabled instances.
+fn candidates(reading: &mut Reading<'_>, directory: &str) -> Result<Vec<String>, ReadError> {
+    let names = match reading.list(directory) {
+        Err(ReadError::Absent) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found = Vec::new();
+    for name in names.iter().filter(|name| name.ends_with(".service")) {
+        let path = format!("{directory}/{name}");
+        // A unit that is masked starts nothing.
+        if reading.link(&path).is_ok_and(|target| target == "/dev/null") {
+            continue;
+        }
+        let text = match reading.config(&path) {
+            Err(ReadError::Absent) => continue,
+            other => other?,
+        };
+        if !text.contains("sshd") {
+            continue;
+        }
+        match name.strip_suffix("@.service") {
+            Some(stem) => found.extend(enabled_instances(reading, stem)?),
+            None if systemd::enabled(reading, name)? => found.push(name.clone()),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// `STEM@NAME.service` that a target wants.
+fn enabled_instances(reading: &mut Reading<'_>, stem: &str) -> Result<Vec<String>, ReadError> {
+    let directory = format!("{}/multi-user.target.wants", LOCAL[0]);
+    let names = match reading.list(&directory) {
+        Err(ReadError::Absent) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let start = format!("{stem}@");
+    Ok(names.into_iter().filter(|name| name.starts_with(&start)).collect())
+}
+
+/// Services of processes that listen as sshd does, by the title it gives itself.
+fn listening(reading: &mut Reading<'_>, faults: &mut Vec<String>) -> Vec<String> {
+    if !reading.is_live() {
+        return Vec::new();
+    }
+    let processes = reading.list("/proc").unwrap_or_default();
+    let numbers = processes.iter().filter_map(|name| name.parse::<u32>().ok());
+    let mut names = Vec::new();
+    for number in numbers {
+        let title = reading.process_text(number, "cmdline").unwrap_or_default();
+        if !(title.starts_with("sshd: ") && title.contains("[listener]")) {
+            continue;
+        }
+        let group = reading.process_text(number, "cgroup").unwrap_or_default();
+        if group.contains("/user.slice/") {
+            faults.push("/proc a server that somebody started by hand".to_owned());
+        }
+        // Of a container, the last part is a scope.
+        let service = group.lines().find_map(|line| line.rsplit('/').next());
+        names.extend(service.filter(|name| name.ends_with(".service")).map(str::to_owned));
+    }
+    names
+}
+
+/// `a@b.service` is of `a@.service`.
+fn template_of(name: &str) -> String {
+    match name.split_once('@') {
+        Some((stem, _)) => format!("{stem}@.service"),
+        None => name.to_owned(),
+    }
+}
+
+/// An enabled instance of a template with the name of the package's, which an administrator wrote.
+fn is_own_template(reading: &Reading<'_>, name: &str) -> bool {
+    let template = template_of(name);
+    template != name
+        && LOCAL.iter().any(|directory| reading.lstat(&format!("{directory}/{template}")).is_ok())
+}
+
+fn instance(reading: &mut Reading<'_>, name: String, faults: &mut Vec<String>) -> Option<Instance> {
+    let inner = name.split_once('@').and_then(|(_, rest)| rest.strip_suffix(".service"));
+    let options = start::of_unit(reading, &template_of(&name), inner.unwrap_or_default())?;
+    let drop_ins = LOCAL.map(|directory| format!("{directory}/{name}.d"));
+    if inner.is_some() && drop_ins.iter().any(|path| reading.lstat(path).is_ok()) {
+        faults.push(format!("{name} has drop-ins of its own"));
+    }
+    Some(Instance { name, options })
+}
+
+/// Says of `all` what holds for the other server too. False where nothing is known of one of them.
+pub(super) fn join(all: &mut SshServer, other: SshServer) -> bool {
+    let both = (&all.unresolved, &other.unresolved);
+    let is_known = matches!(both, (Some(one), Some(two)) if one.is_empty() && two.is_empty());
+    if !is_known {
+        return false;
+    }
+    all.worst = all.worst.take().zip(other.worst).map(|(one, two)| laxest(&one, &two));
+    all.global = all.global.take().zip(other.global).and_then(|(one, two)| same(one, &two));
+    let algorithms = all.effective_algorithms.take().zip(other.effective_algorithms);
+    all.effective_algorithms = algorithms.map(|(one, two)| offered(one, two));
+    all.matches = all.matches.take().zip(other.matches).map(|(mut one, two)| {
+        one.extend(two);
+        one
+    });
+    all.host_keys = all.host_keys.take().zip(other.host_keys).map(|(mut one, two)| {
+        let new: Vec<_> =
+            two.into_iter().filter(|key| one.iter().all(|o| o.path != key.path)).collect();
+        one.extend(new);
+        one
+    });
+    true
+}
+
+fn laxest(one: &Worst, two: &Worst) -> Worst {
+    let of = |name: &str, one: &str, two: &str| worst::of(name, &[one, two]);
+    macro_rules! of {
+        ($field:ident) => {
+            of(stringify!($field), &one.$field, &two.$field)
+        };
+    }
+    Worst {
+        permitrootlogin: of!(permitrootlogin),
+        passwordauthentication: of!(passwordauthentication),
+        kbdinteractiveauthentication: of!(kbdinteractiveauthentication),
+        permitemptypasswords: of!(permitemptypasswords),
+        hostbasedauthentication: of!(hostbasedauthentication),
+        x11forwarding: of!(x11forwarding),
+        allowtcpforwarding: of!(allowtcpforwarding),
+        allowagentforwarding: of!(allowagentforwarding),
+        permittunnel: of!(permittunnel),
+        gatewayports: of!(gatewayports),
+        maxauthtries: one.maxauthtries.max(two.maxauthtries),
+    }
+}
+
+/// The settings of both, where they differ in nothing but where they listen.
+fn same(one: Settings, two: &Settings) -> Option<Settings> {
+    let there = Settings {
+        ports: one.ports.clone(),
+        listenaddresses: one.listenaddresses.clone(),
+        ..two.clone()
+    };
+    if one != there {
+        return None;
+    }
+    let mut both = one;
+    both.ports.extend(two.ports.iter().filter(|port| !there.ports.contains(port)));
+    let more = two.listenaddresses.iter().filter(|one| !there.listenaddresses.contains(one));
+    both.listenaddresses.extend(more.cloned());
+    Some(both)
+}
+
+fn offered(mut one: Algorithms, two: Algorithms) -> Algorithms {
+    for (list, more) in [
+        (&mut one.ciphers, two.ciphers),
+        (&mut one.macs, two.macs),
+        (&mut one.kex, two.kex),
+        (&mut one.hostkey, two.hostkey),
+        (&mut one.pubkey, two.pubkey),
+    ] {
+        let new: Vec<_> = more.into_iter().filter(|name| !list.contains(name)).collect();
+        list.extend(new);
+    }
+    one
+}
