@@ -4,7 +4,8 @@
 //! lists that its last update left on the host. Without CAP_SYS_PTRACE it says nothing of what
 //! runs. What is pending is said only
 //! if the lists of every enabled source are there and whole: an old or missing list never reads
-//! as "nothing waits". Other package managers are `unsupported`.
+//! as "nothing waits". Other package managers are `unsupported`. An agent that goes on running reads
+//! all of it again when any file of it is another, and within a day when none is.
 
 mod automatic;
 mod configuration;
@@ -52,6 +53,14 @@ struct Apt {
 }
 
 fn collect(reading: &mut Reading<'_>) -> Result<PackageUpdates, Failure> {
+    let mut updates = reading.remembered(PackageUpdates::NAME, on_disk)?;
+    updates.stale_processes = stale::processes(reading);
+    reading.gaps([("stale_processes", updates.stale_processes.is_none())]);
+    Ok(updates)
+}
+
+/// What files alone say: the same while they are the same.
+fn on_disk(reading: &mut Reading<'_>) -> Result<PackageUpdates, Failure> {
     let installed = reading.apart(packages::on_disk)?;
     // Images of packages without apt get no updates by it.
     let apt = installed.iter().find(|package| package.name == "apt");
@@ -63,7 +72,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<PackageUpdates, Failure> {
         metadata_day: None,
         pending: None,
         automatic: None,
-        stale_processes: stale::processes(reading),
+        stale_processes: None,
     };
     if let Some(conf) = configuration::read(reading) {
         let apt = Apt::new(conf, installed, native, reading);
@@ -77,7 +86,6 @@ fn collect(reading: &mut Reading<'_>) -> Result<PackageUpdates, Failure> {
         ("metadata_day", updates.metadata_day.is_none()),
         ("pending", updates.pending.is_none()),
         ("automatic", updates.automatic.is_none()),
-        ("stale_processes", updates.stale_processes.is_none()),
     ]);
     Ok(updates)
 }

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The updates of the package manager, as its own lists on the host know them: nothing is asked
 /// for over the network. What the lists do not know they cannot say, so read their day first.
+/// A running agent reads them again when one of the files, or a directory of them, is another one by
+/// its inode, size or times, and within a day when none is; processes are looked into each time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageUpdates {
@@ -187,7 +189,7 @@ impl Kind for PackageUpdates {
             "/var/log/unattended-upgrades/unattended-upgrades.log",
             "/proc/",
         ],
-        also_reads: "the mapped files and the control group of every process; links of timers; whether cron has apt's daily job; the system, as `host_os` reads it",
+        also_reads: "the mapped files and the control group of every process; links of timers; whether cron has apt's daily job; the system, as `host_os` reads it. A running agent reads all but processes once a day, and at once when inode, size or a time of any of it differs",
         stays: &[
             "user names, passwords and tokens in the addresses of sources",
             "the host's machine id, which decides when a phased update is its turn",
