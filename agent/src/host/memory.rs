@@ -296,7 +296,8 @@ mod tests {
         for key in 0..1000 {
             memory.keep(number(key), &value, Box::default(), moment(0));
         }
-        let (kept, bytes) = (memory.shelf().entries.len(), memory.shelf().bytes);
+        let count = |shelf: &Shelf| (shelf.entries.len(), shelf.bytes);
+        let (kept, bytes) = count(&memory.shelf());
         assert!(bytes <= MAX_BYTES && kept > 100, "{kept} entries, {bytes} bytes");
         assert_eq!(memory.of_file(number(999), moment(1)), None);
         memory.keep(number(999), &value, Box::default(), moment(LONGEST_S));

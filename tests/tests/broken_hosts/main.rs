@@ -30,10 +30,8 @@ const WITHOUT_CASES: &[&str] = &[
     "certificates",
     "containers",
     "endpoint_protection",
-    "file_integrity",
     "file_permissions",
     "file_walk",
-    "package_updates",
     "password_policy",
     "session_lock",
 ];

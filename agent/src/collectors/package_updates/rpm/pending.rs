@@ -167,10 +167,11 @@ pub(super) fn updates(
         match judge.update(&base, known) {
             Ok(update) => updates.extend(update),
             Err(Unknown { place, reason }) => {
-                let id = place.map_or("", |index| places[index].source.id.as_str());
+                let of = place.map(|index| format!(" of {}", places[index].source.id));
+                let of = of.unwrap_or_default();
                 let metadata = places.iter().find_map(|place| place.metadata.as_ref());
                 let path = metadata.map_or("/var/cache/dnf/".to_owned(), Metadata::path);
-                reading.note(&path, format!("{} {id}: {reason}", base.name).replace("  ", " "));
+                reading.note(&path, format!("{}{of}: {reason}", base.name));
                 return None;
             }
         }
