@@ -168,7 +168,7 @@ impl Metadata {
         let part = Part::new(reading.open(&path).ok()?);
         let read = unpack(part)
             .map_err(|error| XmlError::Read(error.to_string()))
-            .and_then(|unpacked| parse(unpacked));
+            .and_then(parse);
         let fault = match read {
             Ok(bytes) if data.open_bytes.is_none_or(|size| size == bytes) => return Some(()),
             Ok(_) => "it is not as long as its index says".to_owned(),
