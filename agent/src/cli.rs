@@ -5,7 +5,7 @@
 mod status;
 
 use crate::arrive::{SelfEnrolment, arrive};
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::collectors;
 use crate::config::{self, Config};
 use crate::confine::confine;
@@ -213,7 +213,8 @@ fn run(args: &RunArgs) -> anyhow::Result<()> {
     let landlock = confine(config.confine.landlock, &args.state, off)?;
     tracing::debug!(landlock, "confinement");
     let own = Own { landlock: Some(landlock), ..own };
-    let host = Arc::new(open_host(args.root.as_deref())?.about(own));
+    let host = open_host(args.root.as_deref())?.about(own).remembering(Box::new(Moment::now));
+    let host = Arc::new(host);
     let runtime = runtime()?;
     let work = async {
         let patience = Backoff::new(config.ship.retry_min, config.ship.retry_max);

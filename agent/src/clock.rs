@@ -28,6 +28,26 @@ enum Wall {
     From { start: SystemTime, begun: Instant },
 }
 
+/// Now, by the two clocks of the machine that times of files and ages are counted by. However fast
+/// an agent lives in a test, the files it reads are of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Seconds since the epoch: the clock that the kernel dates files by.
+    pub wall_s: i64,
+    /// Seconds since the machine was started, asleep or not: nobody sets them.
+    pub up_s: u64,
+}
+
+impl Moment {
+    pub fn now() -> Self {
+        let up = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Self {
+            wall_s: ms(SystemTime::now()).div_euclid(1000),
+            up_s: u64::try_from(up.tv_sec).unwrap_or(0),
+        }
+    }
+}
+
 /// While this lives, the holder of a clock has nothing to do but wait.
 pub struct Rest<'a>(&'a Clock);
 

@@ -8,6 +8,7 @@
 mod bus;
 mod command;
 mod fixture;
+mod memory;
 pub mod netlink;
 mod opened;
 mod own;
@@ -18,17 +19,21 @@ mod walk;
 
 pub use command::{Command, CommandError, Output};
 pub use fixture::{Fixture, FixtureError};
+pub use memory::Now;
 pub use opened::{Opened, Stamp};
 pub use own::Own;
 pub use reading::{Failure, Reading};
 pub use resources::{Mounted, Resources};
 pub use walk::{Bounds, Found, Walked};
 
+use memory::Memory;
 use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::fs::{self, FileType, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Largest file a collector reads unless it asks for more, in bytes.
 pub const MAX_FILE_BYTES: u64 = 4 << 20;
@@ -48,6 +53,9 @@ const FIRST_ROOT: &str = "/proc/1/root";
 pub struct Host {
     door: Door,
     own: Own,
+    memory: Option<Memory>,
+    /// Bytes of files that were read so far.
+    count: Arc<AtomicU64>,
 }
 
 enum Door {
@@ -114,6 +122,8 @@ pub struct Meta {
     pub size_bytes: u64,
     /// Seconds since the epoch.
     pub modified_s: i64,
+    /// What differs once it is another.
+    pub stamp: Stamp,
 }
 
 impl Meta {
@@ -135,18 +145,33 @@ impl Host {
 
     pub fn fixture(fixture: Fixture) -> Self {
         let own = fixture.own.clone().unwrap_or_default();
-        Self { door: Door::Fixture(Box::new(fixture)), own }
+        Self { own, ..Self::of(Door::Fixture(Box::new(fixture))) }
+    }
+
+    fn of(door: Door) -> Self {
+        Self { door, own: Own::default(), memory: None, count: Arc::default() }
     }
 
     fn open(root: &Path, live: bool) -> Result<Self, ReadError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = fs::open(root, flags, Mode::empty())?;
-        Ok(Self { door: Door::System { root, live }, own: Own::default() })
+        Ok(Self::of(Door::System { root, live }))
     }
 
     /// The machine, with what the agent knows about itself.
     pub fn about(self, own: Own) -> Self {
         Self { own, ..self }
+    }
+
+    /// The machine, and what is computed of its files is remembered while they stay the same: for
+    /// an agent that goes on running.
+    pub fn remembering(self, now: Now) -> Self {
+        Self { memory: Some(Memory::new(now)), ..self }
+    }
+
+    /// Bytes of files that were read through this door so far.
+    pub fn bytes_read(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
     }
 
     pub(crate) fn own(&self) -> &Own {
@@ -171,6 +196,12 @@ impl Host {
 
     /// Reads a regular file of at most `max` bytes.
     pub fn read(&self, path: &str, max: u64) -> Result<(Vec<u8>, Meta), ReadError> {
+        let read = self.read_whole(path, max)?;
+        self.count.fetch_add(read.0.len() as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+
+    fn read_whole(&self, path: &str, max: u64) -> Result<(Vec<u8>, Meta), ReadError> {
         let root = match &self.door {
             Door::System { root, .. } => root,
             Door::Fixture(fixture) => return fixture.read(path, max),
@@ -194,8 +225,12 @@ impl Host {
     /// Opens a regular file of any size, to read parts of it.
     pub fn open_file(&self, path: &str) -> Result<Opened, ReadError> {
         match &self.door {
-            Door::System { root, .. } => open_file(root, path).map(Opened::of_file),
-            Door::Fixture(fixture) => fixture.read(path, u64::MAX).map(Opened::of_bytes),
+            Door::System { root, .. } => {
+                open_file(root, path).map(|file| Opened::of_file(file, &self.count))
+            }
+            Door::Fixture(fixture) => {
+                fixture.read(path, u64::MAX).map(|bytes| Opened::of_bytes(bytes, &self.count))
+            }
         }
     }
 
@@ -265,6 +300,16 @@ impl Host {
         };
         let file = resolve(root, path, OFlags::PATH | OFlags::CLOEXEC | follow)?;
         Ok(meta_of(&fs::fstat(&file)?))
+    }
+
+    /// Device and magic number of the file system that a path leads to, statfs(2). `None` where that
+    /// cannot be seen, and of a fixture.
+    fn file_system(&self, path: &str, follow: bool) -> Option<(u64, u64)> {
+        let Door::System { root, .. } = &self.door else { return None };
+        let follow = if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
+        let file = resolve(root, path, OFlags::PATH | OFlags::CLOEXEC | follow).ok()?;
+        let device = Stamp::of(&fs::fstat(&file).ok()?).device();
+        Some((device, fs::fstatfs(&file).ok()?.f_type as u64))
     }
 
     /// An extended attribute of what a path leads to; `None` where it has none. Of at most 64 KiB.
@@ -415,6 +460,7 @@ fn meta_of(stat: &fs::Stat) -> Meta {
         gid: stat.st_gid,
         size_bytes: u64::try_from(stat.st_size).unwrap_or(0),
         modified_s: stat.st_mtime,
+        stamp: Stamp::of(stat),
     }
 }
 

@@ -411,9 +411,9 @@ fn sets_with_names_are_looked_into() {
                     chain(policy, rule).replacen(" chain mine", &format!(" {set}\n chain mine"), 1);
                 let tried = try_out(Loader::Nft, &text, "");
                 let refused = tried.arrived.map(|arrived| !arrived);
-                for family in 0..2 {
+                for (family, is_refused) in refused.into_iter().enumerate() {
                     let said = [tried.live_refuses()[family], tried.files_refuse()[family]];
-                    let lies = said.iter().any(|says| *says && !refused[family]);
+                    let lies = said.iter().any(|says| *says && !is_refused);
                     assert!(!lies, "the kernel lets in: {text}\n{tried:?}");
                 }
                 if is_known {

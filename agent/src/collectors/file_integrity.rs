@@ -11,7 +11,7 @@ use evidence::kinds::file_integrity::FileIntegrity;
 
 pub(super) const COLLECTOR: Collector = Collector {
     kind: FileIntegrity::NAME,
-    schedule: "0 1 * * *",
+    schedule: "0 * * * *",
     live_only: false,
     collect: |reading| collect(reading).and_then(facts),
 };

@@ -1,10 +1,11 @@
-//! The kind `package_updates`: where apt gets packages from, and which updates wait.
+//! The kind `package_updates`: where apt, dnf or zypper gets packages from, and which updates wait.
 //!
 //! Reads what apt reads, the way apt reads it: its configuration, sources, preferences, and the
-//! lists that its last update left on the host. Without CAP_SYS_PTRACE it says nothing of what
+//! lists that its last update left on the host; of RPM see [`rpm`]. Without CAP_SYS_PTRACE it says nothing of what
 //! runs. What is pending is said only
 //! if the lists of every enabled source are there and whole: an old or missing list never reads
-//! as "nothing waits". Other package managers are `unsupported`.
+//! as "nothing waits". Other package managers are `unsupported`. An agent that goes on running reads
+//! all of it again when any file of it is another, and within a day when none is.
 
 mod automatic;
 mod configuration;
@@ -13,9 +14,10 @@ mod pending;
 mod phasing;
 mod policy;
 mod repositories;
+mod rpm;
 mod stale;
 
-use super::packages::{self, OnDisk};
+use super::packages::{self, Installed, OnDisk};
 use super::{Collector, facts};
 use crate::formats::apt_conf::AptConf;
 use crate::formats::apt_release::Release;
@@ -52,34 +54,52 @@ struct Apt {
 }
 
 fn collect(reading: &mut Reading<'_>) -> Result<PackageUpdates, Failure> {
-    let installed = reading.apart(packages::on_disk)?;
-    // Images of packages without apt get no updates by it.
-    let apt = installed.iter().find(|package| package.name == "apt");
-    let native = apt.ok_or(Failure(Status::Unsupported))?.arch.clone();
-    let mut updates = PackageUpdates {
-        manager: UpdateManager::Apt,
-        repositories: None,
-        security_repository: None,
-        metadata_day: None,
-        pending: None,
-        automatic: None,
-        stale_processes: stale::processes(reading),
+    let mut updates = reading.remembered(PackageUpdates::NAME, on_disk)?;
+    updates.stale_processes = stale::processes(reading);
+    reading.gaps([("stale_processes", updates.stale_processes.is_none())]);
+    Ok(updates)
+}
+
+/// What files alone say: the same while they are the same.
+fn on_disk(reading: &mut Reading<'_>) -> Result<PackageUpdates, Failure> {
+    let updates = match reading.apart(packages::installed)? {
+        Installed::Dpkg(installed) => of_apt(installed, reading)?,
+        Installed::Rpm(installed) => rpm::updates(&installed, reading)?,
     };
-    if let Some(conf) = configuration::read(reading) {
-        let apt = Apt::new(conf, installed, native, reading);
-        if let Some(places) = apt.as_ref().and_then(|apt| repositories::places(apt, reading)) {
-            describe(&mut updates, apt.as_ref(), &places, reading);
-        }
-    }
     reading.gaps([
         ("repositories", updates.repositories.is_none()),
         ("security_repository", updates.security_repository.is_none()),
         ("metadata_day", updates.metadata_day.is_none()),
         ("pending", updates.pending.is_none()),
         ("automatic", updates.automatic.is_none()),
-        ("stale_processes", updates.stale_processes.is_none()),
     ]);
     Ok(updates)
+}
+
+fn of_apt(installed: Vec<OnDisk>, reading: &mut Reading<'_>) -> Result<PackageUpdates, Failure> {
+    // Images of packages without apt get no updates by it.
+    let apt = installed.iter().find(|package| package.name == "apt");
+    let native = apt.ok_or(Failure(Status::Unsupported))?.arch.clone();
+    let mut updates = nothing(UpdateManager::Apt);
+    if let Some(conf) = configuration::read(reading) {
+        let apt = Apt::new(conf, installed, native, reading);
+        if let Some(places) = apt.as_ref().and_then(|apt| repositories::places(apt, reading)) {
+            describe(&mut updates, apt.as_ref(), &places, reading);
+        }
+    }
+    Ok(updates)
+}
+
+fn nothing(manager: UpdateManager) -> PackageUpdates {
+    PackageUpdates {
+        manager,
+        repositories: None,
+        security_repository: None,
+        metadata_day: None,
+        pending: None,
+        automatic: None,
+        stale_processes: None,
+    }
 }
 
 fn describe(

@@ -12,6 +12,7 @@ mod rpm;
 mod rpm_locks;
 
 use super::{Collector, facts};
+use crate::formats::rpm_header::Header;
 use crate::host::{Failure, FileKind, ReadError, Reading};
 pub(super) use database::Database;
 pub(super) use dpkg::OnDisk;
@@ -68,10 +69,17 @@ pub(super) fn collect(reading: &mut Reading<'_>) -> Result<Packages, Failure> {
     })
 }
 
-/// What apt takes for installed; `unsupported` where the system is none of dpkg's.
-pub(super) fn on_disk(reading: &mut Reading<'_>) -> Result<Vec<OnDisk>, Failure> {
+/// What a package manager that updates itself takes for installed.
+pub(super) enum Installed {
+    Dpkg(Vec<OnDisk>),
+    Rpm(Vec<Header>),
+}
+
+/// `unsupported` where the system is none of these.
+pub(super) fn installed(reading: &mut Reading<'_>) -> Result<Installed, Failure> {
     match Database::find(reading)? {
-        Database::Dpkg { texts, listed } => texts.on_disk(&listed, reading),
+        Database::Dpkg { texts, listed } => texts.on_disk(&listed, reading).map(Installed::Dpkg),
+        Database::Rpm(store) => rpm::software(reading, &store).map(Installed::Rpm),
         _ => Err(Failure(Status::Unsupported)),
     }
 }

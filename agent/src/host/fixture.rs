@@ -29,7 +29,7 @@
 
 mod fault;
 
-use super::{FileKind, Meta, Own, ReadError, Resources};
+use super::{FileKind, Meta, Own, ReadError, Resources, Stamp};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Default)]
@@ -256,6 +256,8 @@ impl Node {
             gid: 0,
             size_bytes: contents.len() as u64,
             modified_s: 0,
+            // On no device: what is written down is never remembered.
+            stamp: Stamp::default(),
         };
         Self { meta, contents, target: None, attributes: BTreeMap::new(), error: None }
     }

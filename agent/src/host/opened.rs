@@ -4,16 +4,47 @@ use super::{Meta, ReadError, io_error};
 use rustix::fd::OwnedFd;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What differs once a file was written to, or another took its place: device, number, size, and
-/// the times of contents and attributes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stamp([i128; 7]);
+/// the times of contents and attributes, in seconds and nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp([i64; 7]);
+
+impl Stamp {
+    pub(super) fn of(stat: &rustix::fs::Stat) -> Self {
+        Self([
+            stat.st_dev.cast_signed(),
+            stat.st_ino.cast_signed(),
+            stat.st_size,
+            stat.st_mtime,
+            stat.st_mtime_nsec.cast_signed(),
+            stat.st_ctime,
+            stat.st_ctime_nsec.cast_signed(),
+        ])
+    }
+
+    pub(super) fn device(self) -> u64 {
+        self.0[0].cast_unsigned()
+    }
+
+    /// When contents or attributes last changed, in seconds since the epoch, by the kernel (ctime).
+    pub(super) fn changed_s(self) -> i64 {
+        self.0[5]
+    }
+
+    pub(super) fn bytes(self) -> impl Iterator<Item = u8> {
+        self.0.into_iter().flat_map(i64::to_be_bytes)
+    }
+}
 
 /// An open regular file.
 pub struct Opened {
     contents: Contents,
     meta: Meta,
+    /// Where bytes that were read are counted.
+    count: Arc<AtomicU64>,
 }
 
 enum Contents {
@@ -22,12 +53,17 @@ enum Contents {
 }
 
 impl Opened {
-    pub(super) fn of_file((file, meta): (OwnedFd, Meta)) -> Self {
-        Self { contents: Contents::File(File::from(file)), meta }
+    pub(super) fn of_file((file, meta): (OwnedFd, Meta), count: &Arc<AtomicU64>) -> Self {
+        Self { contents: Contents::File(File::from(file)), meta, count: count.clone() }
     }
 
-    pub(super) fn of_bytes((bytes, meta): (Vec<u8>, Meta)) -> Self {
-        Self { contents: Contents::Bytes(bytes), meta }
+    pub(super) fn of_bytes((bytes, meta): (Vec<u8>, Meta), count: &Arc<AtomicU64>) -> Self {
+        Self { contents: Contents::Bytes(bytes), meta, count: count.clone() }
+    }
+
+    /// What it was when it was opened.
+    pub(super) fn stamp_before(&self) -> Stamp {
+        self.meta.stamp
     }
 
     /// Its size when it was opened, in bytes.
@@ -38,24 +74,19 @@ impl Opened {
     /// Taken anew each time.
     pub fn stamp(&self) -> Result<Stamp, ReadError> {
         match &self.contents {
-            Contents::File(file) => {
-                let stat = rustix::fs::fstat(file)?;
-                Ok(Stamp([
-                    stat.st_dev.into(),
-                    stat.st_ino.into(),
-                    stat.st_size.into(),
-                    stat.st_mtime.into(),
-                    stat.st_mtime_nsec.into(),
-                    stat.st_ctime.into(),
-                    stat.st_ctime_nsec.into(),
-                ]))
-            }
-            Contents::Bytes(bytes) => Ok(Stamp([0, 0, bytes.len() as i128, 0, 0, 0, 0])),
+            Contents::File(file) => Ok(Stamp::of(&rustix::fs::fstat(file)?)),
+            Contents::Bytes(_) => Ok(self.meta.stamp),
         }
     }
 
     /// pread(2): fills `buffer` from `offset` on, and says how many bytes there were before the end.
     pub fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        let filled = self.fill_at(offset, buffer)?;
+        self.count.fetch_add(filled as u64, Ordering::Relaxed);
+        Ok(filled)
+    }
+
+    fn fill_at(&self, offset: u64, buffer: &mut [u8]) -> Result<usize, ReadError> {
         match &self.contents {
             Contents::File(file) => {
                 let mut filled = 0;

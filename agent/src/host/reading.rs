@@ -1,12 +1,17 @@
 //! One collection of one kind: every read is recorded as a source, every gap as unread.
 
+mod remembered;
+
+use super::memory::{Devices, Trace};
 use super::sources::folded;
 use super::{
     Bounds, Command, CommandError, Found, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own,
     ReadError, Resources, Walked, bus, netlink,
 };
+use crate::clock::Moment;
 use crate::secret::Secret;
 use evidence::{Digest, Source, Status};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The door as a collector sees it.
@@ -14,6 +19,11 @@ pub struct Reading<'h> {
     host: &'h Host,
     sources: BTreeMap<String, Source>,
     unread: BTreeSet<String>,
+    /// When it began, where the host remembers.
+    begun: Option<Moment>,
+    /// What was looked at, while an answer that may be remembered is worked out.
+    trace: RefCell<Option<Trace>>,
+    devices: RefCell<Devices>,
 }
 
 /// The kind gives no facts; the status says why.
@@ -52,14 +62,23 @@ fn text_of(bytes: Vec<u8>) -> Result<String, usize> {
 
 impl<'h> Reading<'h> {
     pub fn new(host: &'h Host) -> Self {
-        Self { host, sources: BTreeMap::new(), unread: BTreeSet::new() }
+        Self {
+            host,
+            sources: BTreeMap::new(),
+            unread: BTreeSet::new(),
+            begun: host.memory.as_ref().map(|memory| memory.now()),
+            trace: RefCell::default(),
+            devices: RefCell::default(),
+        }
     }
 
     /// What another kind says, for one that builds on it: its sources are sources of this one, and
     /// its gaps its own.
     pub fn apart<T>(&mut self, collect: impl FnOnce(&mut Self) -> T) -> T {
-        let mut other = Self::new(self.host);
+        let mut other = Self { begun: self.begun, ..Self::new(self.host) };
+        other.trace = RefCell::new(self.trace.take());
         let outcome = collect(&mut other);
+        self.trace = other.trace;
         self.sources.extend(other.sources);
         outcome
     }
@@ -72,18 +91,14 @@ impl<'h> Reading<'h> {
     /// A configuration file whose text may not be UTF-8, as bytes, with a bound in bytes of its own;
     /// recorded as [`Reading::config`] does.
     pub fn config_bytes(&mut self, path: &str, max: u64) -> Result<Vec<u8>, ReadError> {
-        let read = self.host.read(path, max);
-        self.record(path, read.as_ref().err().copied());
-        let (bytes, meta) = read?;
+        let (bytes, meta) = self.bytes_and_meta(path, max)?;
         self.measure(path, &meta);
         Ok(bytes)
     }
 
     /// A file of secrets: only path and status are recorded, and the text cannot leave.
     pub fn secret(&mut self, path: &str, max: u64) -> Result<Secret, ReadError> {
-        let read = self.host.read(path, max);
-        self.record(path, read.as_ref().err().copied());
-        read.map(|(bytes, _)| Secret::new(bytes))
+        self.bytes_and_meta(path, max).map(|(bytes, _)| Secret::new(bytes))
     }
 
     /// A configuration file as text; its size and modification time go into the manifest. One
@@ -120,20 +135,19 @@ impl<'h> Reading<'h> {
 
     /// A binary file that moves by itself, of at most `max` bytes: path and status only.
     pub fn bytes(&mut self, path: &str, max: u64) -> Result<Vec<u8>, ReadError> {
-        let read = self.host.read(path, max);
-        self.record(path, read.as_ref().err().copied());
-        read.map(|(bytes, _)| bytes)
+        self.bytes_and_meta(path, max).map(|(bytes, _)| bytes)
     }
 
     /// Opens a binary file of any size that moves by itself: path and status only.
     pub fn open(&mut self, path: &str) -> Result<Opened, ReadError> {
-        let opened = self.host.open_file(path);
+        let opened = self.peek(path);
         self.record(path, opened.as_ref().err().copied());
         opened
     }
 
     /// What the running system has left.
     pub fn resources(&mut self) -> Result<Resources, ReadError> {
+        self.asked();
         let found = self.host.resources();
         for path in ["/proc/loadavg", "/proc/meminfo", "/proc/mounts"] {
             self.record(path, found.as_ref().err().copied());
@@ -143,6 +157,7 @@ impl<'h> Reading<'h> {
 
     /// Units, as systemd tells them over the message bus.
     pub fn units(&mut self) -> Result<Vec<u8>, ReadError> {
+        self.asked();
         let units = self.host.units();
         self.record(bus::SOCKET, units.as_ref().err().copied());
         units
@@ -150,6 +165,7 @@ impl<'h> Reading<'h> {
 
     /// Asks the kernel over netlink.
     pub fn ask(&mut self, question: &netlink::Question) -> Result<Vec<u8>, ReadError> {
+        self.asked();
         let answer = self.host.ask(question);
         self.record(question.name, answer.as_ref().err().copied());
         answer
@@ -157,6 +173,7 @@ impl<'h> Reading<'h> {
 
     /// Runs a command of the operator's list. Its source is its name there.
     pub fn run(&mut self, source: &str, command: &Command) -> Result<Output, CommandError> {
+        self.asked();
         let ran = self.host.run(command);
         let (status, note) = match &ran {
             Ok(_) => (Status::Ok, None),
@@ -172,7 +189,9 @@ impl<'h> Reading<'h> {
 
     /// Opens one of thousands of files; not recorded.
     pub fn peek(&self, path: &str) -> Result<Opened, ReadError> {
-        self.host.open_file(path)
+        let opened = self.host.open_file(path);
+        self.looked_into(path, opened.as_ref().map(Opened::stamp_before));
+        opened
     }
 
     /// Says how something ended that had begun well.
@@ -198,6 +217,7 @@ impl<'h> Reading<'h> {
 
     fn bytes_and_meta(&mut self, path: &str, max: u64) -> Result<(Vec<u8>, Meta), ReadError> {
         let read = self.host.read(path, max);
+        self.looked_into(path, read.as_ref().map(|(_, meta)| meta.stamp));
         self.record(path, read.as_ref().err().copied());
         read
     }
@@ -214,6 +234,7 @@ impl<'h> Reading<'h> {
 
     /// Names in a directory, sorted bytewise. The source is the path with a `/` at its end.
     pub fn list(&mut self, path: &str) -> Result<Vec<String>, ReadError> {
+        self.look(path, true);
         let names = self.host.list(path);
         let name = format!("{}/", path.trim_end_matches('/'));
         self.record(&name, names.as_ref().err().copied());
@@ -222,7 +243,9 @@ impl<'h> Reading<'h> {
 
     /// stat(2). Not recorded as a source: attributes are facts of their own.
     pub fn stat(&self, path: &str) -> Result<Meta, ReadError> {
-        self.host.stat(path)
+        let found = self.host.stat(path);
+        self.looked_at(path, true, found.as_ref().map(|meta| meta.stamp));
+        found
     }
 
     /// Whether one of the files is there; `None` where that cannot be seen, and its source says why.
@@ -242,11 +265,14 @@ impl<'h> Reading<'h> {
 
     /// lstat(2); not recorded.
     pub fn lstat(&self, path: &str) -> Result<Meta, ReadError> {
-        self.host.lstat(path)
+        let found = self.host.lstat(path);
+        self.looked_at(path, false, found.as_ref().map(|meta| meta.stamp));
+        found
     }
 
     /// An extended attribute; not recorded.
     pub fn attribute(&self, path: &str, name: &str) -> Result<Option<Vec<u8>>, ReadError> {
+        self.look(path, true);
         self.host.attribute(path, name)
     }
 
@@ -256,6 +282,7 @@ impl<'h> Reading<'h> {
         bounds: &Bounds,
         visit: &mut dyn FnMut(&Found<'_>),
     ) -> Result<Walked, ReadError> {
+        self.asked();
         let walked = self.host.walk(bounds, visit);
         self.record("/", walked.as_ref().err().copied());
         for (path, error) in walked.iter().flat_map(|walked| &walked.gaps) {
@@ -269,16 +296,19 @@ impl<'h> Reading<'h> {
 
     /// readlink(2); not recorded.
     pub fn link(&self, path: &str) -> Result<String, ReadError> {
+        self.look(path, false);
         self.host.link(path)
     }
 
     /// The targets of the links in a directory; see [`Host::links`]. Not recorded.
     pub fn links(&self, path: &str, visit: &mut dyn FnMut(&str) -> bool) -> Result<(), ReadError> {
+        self.look(path, true);
         self.host.links(path, visit)
     }
 
     /// A file of a process, such as `cgroup`. Not recorded: its path changes with every start.
     pub fn process_text(&self, pid: u32, name: &str) -> Result<String, ReadError> {
+        self.asked();
         let (bytes, _) = self.host.read(&format!("/proc/{pid}/{name}"), MAX_FILE_BYTES)?;
         Ok(String::from_utf8_lossy(&bytes).into_owned())
     }

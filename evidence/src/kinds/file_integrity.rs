@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 /// Tools that watch files, and files of packages compared with the sums that dpkg keeps of them.
 /// The sums lie on the same disk and are not signed: a change by mistake is found, and one by
 /// somebody who does not know of them.
+///
+/// A running agent reads a file again when it is another one by device, inode, size, or time of
+/// contents or attributes (ctime, which only the kernel sets), and each within a day, spread over
+/// it, when it is not; what changed in the minute before, or lies on a network or FUSE file system,
+/// each time. Whoever sets the clock back or writes below the file system is so found within a day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FileIntegrity {
@@ -18,7 +23,7 @@ pub struct FileIntegrity {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ima_measures: Option<bool>,
     /// Programs of packages: all below /bin, /sbin, /usr/bin and /usr/sbin, modules of PAM, and
-    /// set-id files wherever they are.
+    /// set-id files wherever they are; a file of theirs that becomes set-id is one within a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub programs: Option<Verified>,
     /// Configuration files that packages brought.
@@ -74,7 +79,7 @@ impl Kind for FileIntegrity {
             "/var/lib/tripwire*",
             "/sys/kernel/security/*",
         ],
-        also_reads: "programs and configuration files of packages, for their MD5 sums; the state of Samhain",
+        also_reads: "programs and configuration files of packages, for their MD5 sums: by a running agent each once a day, and at once when device, inode, size or a time of it differs; the state of Samhain",
         stays: &["contents of files", "jobs of crontabs: whether one starts a tool leaves"],
         needs: &[(
             Privilege::DacReadSearch,

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The updates of the package manager, as its own lists on the host know them: nothing is asked
 /// for over the network. What the lists do not know they cannot say, so read their day first.
+/// A running agent reads them again when one of the files, or a directory of them, is another one by
+/// its inode, size or times, and within a day when none is; processes are looked into each time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackageUpdates {
@@ -16,7 +18,9 @@ pub struct PackageUpdates {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repositories: Option<Vec<Repository>>,
     /// Whether an enabled source holds the security updates of this release, by what its signed
-    /// metadata says of itself. Rolling releases have none apart: there it is true.
+    /// metadata says of itself. Rolling releases have none apart: there it is true. Of RPM, whether
+    /// one has security advisories over installed packages of the distribution's own vendor; absent
+    /// where its packages come without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_repository: Option<bool>,
     /// Day up to which what is pending is known: that of the last refresh which reached every
@@ -53,8 +57,9 @@ pub struct Automatic {
     pub security_allowed: bool,
     /// Number of patterns of packages that are never updated so.
     pub excluded: i64,
-    /// It ran to its end at least once.
-    pub ran: bool,
+    /// It ran to its end at least once. Absent where nothing tells, as with dnf-automatic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ran: Option<bool>,
     /// Day of the last run that ended well; absent if there was none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success_day: Option<i64>,
@@ -67,6 +72,7 @@ pub struct Automatic {
 #[serde(rename_all = "snake_case")]
 pub enum Mechanism {
     UnattendedUpgrades,
+    DnfAutomatic,
     /// Nothing that is known here.
     None,
 }
@@ -94,6 +100,8 @@ pub struct StaleProcess {
 #[serde(rename_all = "snake_case")]
 pub enum UpdateManager {
     Apt,
+    Dnf,
+    Zypper,
 }
 
 /// One address with one suite.
@@ -102,6 +110,7 @@ pub enum UpdateManager {
 pub struct Repository {
     /// Without user, password and what follows a question mark.
     pub uri: String,
+    /// Of RPM, the id of the repository.
     pub suite: String,
     pub components: Vec<String>,
     pub enabled: bool,
@@ -110,9 +119,9 @@ pub struct Repository {
     /// where nobody could look whether they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signature_required: Option<bool>,
-    /// Its keys are named, and vouch for no other source.
+    /// Its keys are named, and vouch for no other source. Keys of RPM vouch for all of them.
     pub own_keys: bool,
-    /// Metadata past its end is refused.
+    /// Metadata past its end is refused. That of RPM has no end.
     pub expiry_checked: bool,
     /// It holds security updates, by what its metadata says. Absent where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -137,9 +146,15 @@ pub struct Update {
     pub candidate: String,
     /// A version after the installed one, up to the candidate, stands among security updates.
     pub security: bool,
-    /// As its advisory rates it; the lists of apt rate nothing.
+    /// As the gravest of its advisories rates it; the lists of apt rate nothing.
     pub severity: Severity,
     pub kept_back: KeptBack,
+    /// Security advisories it answers, by name. Absent where the lists name none, as those of apt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advisories: Option<Vec<String>>,
+    /// Day on which the first of these was issued.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advised_day: Option<i64>,
 }
 
 #[derive(
@@ -162,9 +177,10 @@ pub enum Severity {
 pub enum KeptBack {
     /// Nothing does.
     No,
-    /// The package is on hold.
+    /// The package is on hold, or its version is locked.
     Hold,
-    /// Pins, apt_preferences(5), prefer another version.
+    /// Pins, apt_preferences(5), prefer another version; or the configuration of dnf excludes it, or
+    /// a repository of more priority lacks it.
     Pin,
     /// It reaches hosts by and by, and this one's turn has not come.
     Phasing,
@@ -185,9 +201,19 @@ impl Kind for PackageUpdates {
             "/var/lib/apt/periodic/*",
             "/var/lib/dpkg/*",
             "/var/log/unattended-upgrades/unattended-upgrades.log",
+            "/usr/lib/sysimage/rpm/*",
+            "/var/lib/rpm/*",
+            "/etc/dnf/*",
+            "/etc/yum*",
+            "/etc/distro.repos.d/*",
+            "/usr/share/dnf5/*",
+            "/var/cache/dnf/*",
+            "/var/cache/libdnf5/*",
+            "/etc/zypp/*",
+            "/var/cache/zypp/raw/*",
             "/proc/",
         ],
-        also_reads: "the mapped files and the control group of every process; links of timers; whether cron has apt's daily job; the system, as `host_os` reads it",
+        also_reads: "the mapped files and the control group of every process; links of timers; whether cron has apt's daily job; the system, as `host_os` reads it. A running agent reads all but processes once a day, and at once when inode, size or a time of any of it differs",
         stays: &[
             "user names, passwords and tokens in the addresses of sources",
             "the host's machine id, which decides when a phased update is its turn",

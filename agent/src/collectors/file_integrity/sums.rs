@@ -1,12 +1,15 @@
 //! Files of packages beside the MD5 sums that dpkg keeps of them, as `dpkg -V` compares them. A sum
 //! that is no longer one of the package (its file was taken over by another) counts for nothing.
-//! Every run compares the same files: what is found stays found until it is repaired.
+//! Every run compares the same files: what is found stays found until it is repaired. An agent that
+//! goes on running hashes a file again when it is another one, and within a day when it is not.
 
 use crate::collectors::file_walk::packages::{Diversion, diversions, lies_at};
 use crate::formats::deb822::Stanzas;
-use crate::host::{FileKind, ReadError, Reading};
+use crate::host::{Failure, FileKind, Opened, ReadError, Reading};
+use evidence::Status;
 use evidence::kinds::file_integrity::{Changed, Verified};
 use md5::{Digest as _, Md5};
+use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 
 const INFO: &str = "/var/lib/dpkg/info";
@@ -19,6 +22,7 @@ const PART: usize = 128 << 10;
 const PROGRAMS: [&str; 4] = ["bin/", "sbin/", "usr/bin/", "usr/sbin/"];
 
 /// One file of a package: path, package, sum in hexadecimal.
+#[derive(Serialize, Deserialize)]
 struct Wanted {
     path: String,
     package: String,
@@ -27,6 +31,16 @@ struct Wanted {
 
 /// `None` where the sums, or one of the files, could not be read.
 pub(super) fn programs(reading: &mut Reading<'_>) -> Option<Verified> {
+    let wanted = reading.remembered("sums of programs", |reading| known(wanted_programs(reading)));
+    compare(reading, &wanted.ok()?)
+}
+
+/// What was not read, and is so not remembered either; its source says why.
+fn known<T>(read: Option<T>) -> Result<T, Failure> {
+    read.ok_or(Failure(Status::IoError))
+}
+
+fn wanted_programs(reading: &mut Reading<'_>) -> Option<Vec<Wanted>> {
     let names = reading.list(INFO).ok()?;
     let diversions = diversions(reading)?;
     let mut wanted = Vec::new();
@@ -35,10 +49,7 @@ pub(super) fn programs(reading: &mut Reading<'_>) -> Option<Verified> {
         packages += 1;
         wanted.extend(of_package(reading, name, &diversions)?);
     }
-    if packages == 0 {
-        return None;
-    }
-    compare(reading, &wanted)
+    (packages > 0).then_some(wanted)
 }
 
 fn of_package(
@@ -64,8 +75,8 @@ fn of_package(
         let at = lies_at(&full, package, diversions);
         let is_program = PROGRAMS.iter().any(|below| file.starts_with(below))
             || (file.ends_with(".so") && file.contains("/security/"));
-        // Set-id files may be anywhere; attributes are cheap.
-        let is_meant = is_program || is_set_id(reading, at)?;
+        // Set-id files may be anywhere among all that packages have: looked for once a day.
+        let is_meant = is_program || reading.aside(|reading| is_set_id(reading, at))?;
         if is_meant {
             wanted.push(Wanted {
                 path: at.to_owned(),
@@ -98,6 +109,12 @@ fn sum_line(line: &str) -> Option<(&str, &str)> {
 
 /// Configuration files by the field `Conffiles` of installed packages.
 pub(super) fn conffiles(reading: &mut Reading<'_>) -> Option<Verified> {
+    let wanted =
+        reading.remembered("sums of configuration", |reading| known(wanted_conffiles(reading)));
+    compare(reading, &wanted.ok()?)
+}
+
+fn wanted_conffiles(reading: &mut Reading<'_>) -> Option<Vec<Wanted>> {
     let text = reading.text_up_to(STATUS, MAX_STATUS_BYTES).ok()?;
     let mut wanted = Vec::new();
     for stanza in Stanzas::new(&text) {
@@ -132,7 +149,7 @@ pub(super) fn conffiles(reading: &mut Reading<'_>) -> Option<Verified> {
             }
         }
     }
-    compare(reading, &wanted)
+    Some(wanted)
 }
 
 fn compare(reading: &mut Reading<'_>, wanted: &[Wanted]) -> Option<Verified> {
@@ -167,6 +184,11 @@ fn sum(
     left: &mut u64,
 ) -> Result<String, ReadError> {
     let opened = reading.peek(path)?;
+    let sum = reading.of_contents("MD5", path, &opened, || hashed(&opened, buffer, left));
+    sum.map(hex::encode)
+}
+
+fn hashed(opened: &Opened, buffer: &mut [u8], left: &mut u64) -> Result<Vec<u8>, ReadError> {
     let mut hash = Md5::new();
     let mut offset = 0;
     loop {
@@ -175,7 +197,7 @@ fn sum(
         offset += length as u64;
         *left = left.checked_sub(length as u64).ok_or(ReadError::TooLarge(MAX_BYTES))?;
         if length < buffer.len() {
-            return Ok(hex::encode(hash.finalize()));
+            return Ok(hash.finalize().to_vec());
         }
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn facts(
         scheduled,
         security_allowed,
         excluded: apt.conf.list("Unattended-Upgrade::Package-Blacklist").len() as i64,
-        ran: ran.is_some(),
+        ran: Some(ran.is_some()),
         last_success_day: ran,
         last_result,
     })

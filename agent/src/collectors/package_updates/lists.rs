@@ -10,7 +10,7 @@ use std::io::{BufReader, Read};
 const MAX_BYTES: u64 = 512 << 20;
 
 /// Endings of names, and what unpacks them.
-const FORMS: [(&str, Unpack); 5] = [
+pub(super) const FORMS: [(&str, Unpack); 5] = [
     ("", |file| Ok(Box::new(file))),
     (".lz4", |file| Ok(Box::new(lz4_flex::frame::FrameDecoder::new(file)))),
     (".xz", |file| Ok(Box::new(lzma_rust2::XzReader::new(BufReader::new(file), true)))),
@@ -18,7 +18,7 @@ const FORMS: [(&str, Unpack); 5] = [
     (".zst", |file| Ok(Box::new(zstd::Decoder::new(file)?))),
 ];
 
-type Unpack = fn(Part) -> std::io::Result<Box<dyn Read>>;
+pub(super) type Unpack = fn(Part) -> std::io::Result<Box<dyn Read>>;
 
 /// A list that has to be read: what it is about, and where it is.
 pub(super) struct List {
@@ -98,7 +98,7 @@ pub(super) fn read(
     wanted: impl Fn(&str) -> bool,
     take: impl FnMut(Listed),
 ) -> Result<(), ReadError> {
-    let part = Part { file: reading.open(&list.path)?, offset: 0 };
+    let part = Part::new(reading.open(&list.path)?);
     let read = (list.unpack)(part)
         .map_err(PackagesError::from)
         .and_then(|unpacked| apt_packages::read(unpacked, MAX_BYTES, wanted, take));
@@ -112,9 +112,15 @@ pub(super) fn read(
 }
 
 /// An open file from where it was read to.
-struct Part {
+pub(super) struct Part {
     file: Opened,
     offset: u64,
+}
+
+impl Part {
+    pub(super) fn new(file: Opened) -> Self {
+        Self { file, offset: 0 }
+    }
 }
 
 impl Read for Part {

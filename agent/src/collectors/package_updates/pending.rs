@@ -157,6 +157,8 @@ fn update(
         security,
         severity: Severity::Unknown,
         kept_back,
+        advisories: None,
+        advised_day: None,
     }))
 }
 

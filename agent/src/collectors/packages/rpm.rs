@@ -98,6 +98,13 @@ pub(super) fn inventory(reading: &mut Reading<'_>, store: &Store) -> Result<Inve
     })
 }
 
+/// The headers of all packages that are software.
+pub(super) fn software(reading: &mut Reading<'_>, store: &Store) -> Result<Vec<Header>, Failure> {
+    let mut headers = headers(reading, store)?;
+    headers.retain(|header| header.name != KEY);
+    Ok(headers)
+}
+
 pub(super) fn records(
     reading: &mut Reading<'_>,
     store: &Store,

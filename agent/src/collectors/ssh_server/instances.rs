@@ -83,15 +83,18 @@ fn listening(reading: &mut Reading<'_>, faults: &mut Vec<String>) -> Vec<String>
     if !reading.is_live() {
         return Vec::new();
     }
-    let processes = reading.list("/proc").unwrap_or_default();
+    let processes = reading.list("/proc").unwrap_or_else(|error| {
+        faults.push(format!("/proc {error}"));
+        Vec::new()
+    });
     let numbers = processes.iter().filter_map(|name| name.parse::<u32>().ok());
     let mut names = Vec::new();
     for number in numbers {
-        let title = reading.process_text(number, "cmdline").unwrap_or_default();
+        let title = of_process(reading, number, "cmdline", faults);
         if !(title.starts_with("sshd: ") && title.contains("[listener]")) {
             continue;
         }
-        let group = reading.process_text(number, "cgroup").unwrap_or_default();
+        let group = of_process(reading, number, "cgroup", faults);
         if group.contains("/user.slice/") {
             faults.push("/proc a server that somebody started by hand".to_owned());
         }
@@ -100,6 +103,16 @@ fn listening(reading: &mut Reading<'_>, faults: &mut Vec<String>) -> Vec<String>
         names.extend(service.filter(|name| name.ends_with(".service")).map(str::to_owned));
     }
     names
+}
+
+/// A file of a process; of one that has ended meanwhile there is nothing to say.
+fn of_process(reading: &Reading<'_>, number: u32, file: &str, faults: &mut Vec<String>) -> String {
+    reading.process_text(number, file).unwrap_or_else(|error| {
+        if error != ReadError::Absent {
+            faults.push(format!("/proc/{number}/{file} {error}"));
+        }
+        String::new()
+    })
 }
 
 /// `a@b.service` is of `a@.service`.
