@@ -95,6 +95,8 @@ impl From<Errno> for ReadError {
         match errno {
             Errno::NOENT => Self::Absent,
             Errno::NOTDIR => Self::Absent,
+            // A process that ended between the opening of its file and the reading.
+            Errno::SRCH => Self::Absent,
             Errno::ACCESS | Errno::PERM => Self::Denied,
             // A socket or a device without a driver.
             Errno::NXIO | Errno::ISDIR => Self::WrongType,

@@ -31,11 +31,21 @@ pub(super) fn others(reading: &mut Reading<'_>, faults: &mut Vec<String>) -> Vec
             Err(error) => faults.push(format!("{directory} {error}")),
         }
     }
-    names.extend(listening(reading, faults));
+    let listening = listening(reading, faults);
+    names.extend(listening.iter().cloned());
     names.retain(|name| {
         !KNOWN.contains(&template_of(name).as_str()) || is_own_template(reading, name)
     });
-    names.into_iter().filter_map(|name| instance(reading, name, faults)).collect()
+    let mut found = Vec::new();
+    for name in names {
+        match instance(reading, name.clone(), faults) {
+            Some(instance) => found.push(instance),
+            // What listens was started somehow.
+            None if listening.contains(&name) => faults.push(format!("{name} listens, unread")),
+            None => {}
+        }
+    }
+    found
 }
 
 /// Services of a directory that start sshd and are enabled: of templates the enabled instances.
@@ -95,12 +105,15 @@ fn listening(reading: &mut Reading<'_>, faults: &mut Vec<String>) -> Vec<String>
             continue;
         }
         let group = of_process(reading, number, "cgroup", faults);
-        if group.contains("/user.slice/") {
-            faults.push("/proc a server that somebody started by hand".to_owned());
+        match unit_of(&group) {
+            Some(unit) if group.contains("/user.slice/") => {
+                faults.push(format!("/proc a server that somebody started by hand in {unit}"));
+            }
+            Some(unit) if unit.ends_with(".service") => names.push(unit.to_owned()),
+            // Of a container.
+            Some(unit) if unit.ends_with(".scope") => {}
+            _ => faults.push(format!("/proc/{number}/cgroup names no unit")),
         }
-        // Of a container, the last part is a scope.
-        let service = group.lines().find_map(|line| line.rsplit('/').next());
-        names.extend(service.filter(|name| name.ends_with(".service")).map(str::to_owned));
     }
     names
 }
@@ -113,6 +126,12 @@ fn of_process(reading: &Reading<'_>, number: u32, file: &str, faults: &mut Vec<S
         }
         String::new()
     })
+}
+
+/// The unit at the end of the first line; none of a damaged text.
+fn unit_of(group: &str) -> Option<&str> {
+    let is_whole = group.chars().all(|c| c.is_ascii_graphic() || c == '\n');
+    group.lines().next().filter(|_| is_whole)?.rsplit('/').next()
 }
 
 /// `a@b.service` is of `a@.service`.

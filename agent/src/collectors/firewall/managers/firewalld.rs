@@ -124,7 +124,11 @@ fn has_other_connections(reading: &mut Reading<'_>, zone: &str) -> Option<bool> 
                 Err(ReadError::Absent) => continue,
                 other => other.ok()?,
             };
-            let text = std::str::from_utf8(text.expose()).ok()?;
+            // Damaged text may hide a key.
+            let is_text = |text: &&str| {
+                !text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+            };
+            let text = std::str::from_utf8(text.expose()).ok().filter(is_text)?;
             let named = ["zone", "ZONE"].iter().filter_map(|key| value(text, key));
             let mut others = named.filter(|named| !named.is_empty() && *named != zone);
             if others.next().is_some() {
