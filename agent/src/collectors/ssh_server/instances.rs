@@ -101,8 +101,19 @@ fn listening(reading: &mut Reading<'_>, faults: &mut Vec<String>) -> Vec<String>
     let mut names = Vec::new();
     for number in numbers {
         let title = of_process(reading, number, "cmdline", faults);
-        if !(title.starts_with("sshd: ") && title.contains("[listener]")) {
-            continue;
+        match Process::of(&title) {
+            Process::Listener => {}
+            Process::Damaged => {
+                faults.push(format!("/proc/{number}/cmdline is no title of sshd"));
+                continue;
+            }
+            Process::Other => {
+                if of_process(reading, number, "comm", faults).trim_end() == "sshd" {
+                    faults.push(format!("/proc/{number} is sshd by another title"));
+                }
+                continue;
+            }
+            Process::OfServer => continue,
         }
         let group = of_process(reading, number, "cgroup", faults);
         match unit_of(&group) {
@@ -116,6 +127,36 @@ fn listening(reading: &mut Reading<'_>, faults: &mut Vec<String>) -> Vec<String>
         }
     }
     names
+}
+
+/// What the title of a process says.
+enum Process {
+    Listener,
+    /// Of one connection, or about to become a listener; or ended, and not yet reaped.
+    OfServer,
+    Damaged,
+    Other,
+}
+
+impl Process {
+    /// sshd calls itself `sshd: … [listener] …`, and `sshd: …` for a connection; until it does, its
+    /// title is the command that started it.
+    fn of(title: &str) -> Self {
+        if title.is_empty() {
+            return Self::OfServer;
+        }
+        // A title takes the place of a longer command; the rest is NUL.
+        let title = title.trim_end_matches(['\0', '\n']);
+        let is_damaged = || title.contains(|c: char| c.is_control() || c == '\u{fffd}');
+        let program = title.split('\0').next().unwrap_or_default();
+        match title.strip_prefix("sshd: ") {
+            Some(_) if is_damaged() => Self::Damaged,
+            Some(rest) if rest.contains("[listener]") => Self::Listener,
+            Some(_) => Self::OfServer,
+            None if program.ends_with("/sshd") => Self::OfServer,
+            None => Self::Other,
+        }
+    }
 }
 
 /// A file of a process; of one that has ended meanwhile there is nothing to say.
