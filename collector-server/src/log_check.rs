@@ -67,11 +67,10 @@ impl Watch {
     async fn run(mut self) {
         self.clock.sleep(FIRST).await;
         loop {
-            let begun = match self.whole().await {
-                Ok(worked) => worked * REST_BETWEEN,
+            let mut left = match self.whole().await {
+                Ok(worked) => EVERY.max(worked * REST_BETWEEN),
                 Err(error) => self.fails(error),
             };
-            let mut left = if self.held.is_some() { begun.max(EVERY) } else { NEWS };
             while let Some(rest) = left.checked_sub(NEWS) {
                 self.clock.sleep(NEWS).await;
                 self.news_or_why_not().await;
@@ -124,17 +123,24 @@ impl Watch {
     /// Goes on where the last reading that arrived ended.
     async fn news(&mut self) -> Result<(), VerifyError> {
         let Some((mut verifier, whole_us)) = self.held.take() else { return Ok(()) };
+        let found = self.go_on(&mut verifier).await;
+        // A store that cannot be read now takes nothing from what was read.
+        if found.is_ok() || found.as_ref().is_err_and(is_of_the_store) {
+            self.held = Some((verifier, whole_us));
+        }
+        self.tell(&found?, whole_us);
+        Ok(())
+    }
+
+    async fn go_on(&self, verifier: &mut Verifier) -> Result<Verified, VerifyError> {
         let head = self.store.log().await?;
-        let verified = loop {
+        loop {
             let begun = Instant::now();
-            match step(&mut verifier, &self.store, &head).await? {
-                Some(verified) => break verified,
+            match step(verifier, &self.store, &head).await? {
+                Some(verified) => return Ok(verified),
                 None => self.clock.sleep(begun.elapsed() * REST).await,
             }
-        };
-        self.held = Some((verifier, whole_us));
-        self.tell(&verified, whole_us);
-        Ok(())
+        }
     }
 
     fn tell(&self, verified: &Verified, whole_us: i64) {
@@ -144,17 +150,20 @@ impl Watch {
 
     /// Says what does not hold. A store that cannot be read says nothing of the log. Returns how
     /// long to wait before the next reading.
-    fn fails(&mut self, error: VerifyError) -> Duration {
-        self.held = None;
-        if let VerifyError::Store(error @ StoreError::Database(_)) = error {
+    fn fails(&self, error: VerifyError) -> Duration {
+        if is_of_the_store(&error) {
             tracing::warn!(%error, "the log could not be checked now");
-        } else {
-            tracing::error!(%error, "the log does not hold: stop, keep everything, and run `log verify`");
-            let (at_us, why) = (self.clock.now_us(), error.to_string());
-            self.outcome.send_replace(LogCheck::Broken { at_us, why });
+            return NEWS;
         }
-        NEWS
+        tracing::error!(%error, "the log does not hold: stop, keep everything, and run `log verify`");
+        let (at_us, why) = (self.clock.now_us(), error.to_string());
+        self.outcome.send_replace(LogCheck::Broken { at_us, why });
+        EVERY
     }
+}
+
+fn is_of_the_store(error: &VerifyError) -> bool {
+    matches!(error, VerifyError::Store(StoreError::Database(_)))
 }
 
 /// Reads a page, or says that all up to `head` was read and holds.
