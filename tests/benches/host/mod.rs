@@ -12,7 +12,7 @@ use evidenced_agent::{collectors, enroll, host, ship};
 use reqwest::Client;
 use reqwest::header::CONTENT_TYPE;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The bytes of a manifest, and of the facts it names.
 #[derive(Clone)]
@@ -139,6 +139,18 @@ impl SimulatedHost {
     fn signed(&self) -> SignedCheckIn {
         let host = self.inner();
         SignedCheckIn::sign(host.next.clone(), &host.key).expect("signed")
+    }
+
+    /// What one verification of a check-in's signature costs this machine: the floor under any
+    /// collector that verifies.
+    pub(crate) fn verification(&self) -> Duration {
+        const TIMES: u32 = 10_000;
+        let (signed, key) = (self.signed(), self.inner().key.public());
+        let before = crate::measure::cpu(std::process::id());
+        for _ in 0..TIMES {
+            std::hint::black_box(&signed).verify(&key).expect("its own signature");
+        }
+        (crate::measure::cpu(std::process::id()) - before) / TIMES
     }
 
     async fn post(&mut self, signed: &SignedCheckIn) -> Receipt {
