@@ -27,7 +27,8 @@ const FIRST: Duration = Duration::from_secs(2);
 /// Outcome of the last check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogCheck {
-    NotYet,
+    /// The first reading since the start is under way, with so many leaves of so many read.
+    NotYet { read: u64, of: u64 },
     /// Every leaf, signature and chain fits the root.
     Held {
         size: u64,
@@ -36,10 +37,7 @@ pub enum LogCheck {
         whole_us: i64,
     },
     /// Something does not.
-    Broken {
-        at_us: i64,
-        why: String,
-    },
+    Broken { at_us: i64, why: String },
 }
 
 /// Checks again and again until `stop`, and tells `outcome`.
@@ -88,6 +86,7 @@ impl Watch {
             let begun = Instant::now();
             let arrived = step(&mut verifier, &self.store, &head).await?;
             worked += begun.elapsed();
+            self.progress(verifier.size(), head.size);
             if let Some(verified) = arrived {
                 let now_us = self.clock.now_us();
                 self.held = Some((verifier, now_us));
@@ -141,6 +140,17 @@ impl Watch {
                 None => self.clock.sleep(begun.elapsed() * REST).await,
             }
         }
+    }
+
+    /// Says how far the first reading is; later ones have an outcome before them that stands.
+    fn progress(&self, read: u64, of: u64) {
+        self.outcome.send_if_modified(|outcome| match outcome {
+            LogCheck::NotYet { .. } => {
+                *outcome = LogCheck::NotYet { read, of };
+                true
+            }
+            LogCheck::Held { .. } | LogCheck::Broken { .. } => false,
+        });
     }
 
     fn tell(&self, verified: &Verified, whole_us: i64) {

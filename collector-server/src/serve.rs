@@ -85,7 +85,7 @@ impl Running {
         let alerts = Arc::new(Notify::new());
         let worker =
             Worker::new(store.clone(), Arc::clone(&judge), clock.clone(), Arc::clone(&alerts));
-        let (checked, log_check) = watch::channel(LogCheck::NotYet);
+        let (checked, log_check) = watch::channel(LogCheck::NotYet { read: 0, of: 0 });
         let jobs = vec![
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
             tokio::spawn(life::run(store.clone(), clock.clone(), stopped.clone())),

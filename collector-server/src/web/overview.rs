@@ -127,7 +127,7 @@ fn trust(input: &Input<'_>, population: &Population) -> Trust {
     Trust {
         broken: match &input.check {
             LogCheck::Broken { why, .. } => Some(why.clone()),
-            LogCheck::NotYet | LogCheck::Held { .. } => None,
+            LogCheck::NotYet { .. } | LogCheck::Held { .. } => None,
         },
         enrolled,
         verdict,
@@ -197,7 +197,12 @@ fn segments(population: &Population) -> Vec<Segment> {
 fn proof(input: &Input<'_>) -> Vec<Pair> {
     let now = &input.now;
     let check = match &input.check {
-        LogCheck::NotYet => "not checked since the collector started".to_owned(),
+        LogCheck::NotYet { of: 0, .. } => "not checked since the collector started".to_owned(),
+        LogCheck::NotYet { read, of } => format!(
+            "not checked since the collector started: {} of {} leaves read",
+            count(*read),
+            count(*of)
+        ),
         LogCheck::Held { size, at_us, whole_us } => format!(
             "verified up to size {}, {} ({} ago); re-read from its first leaf {} ago",
             count(*size),

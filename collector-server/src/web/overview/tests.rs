@@ -142,6 +142,17 @@ fn a_log_that_does_not_hold_is_said_before_all_else() {
 }
 
 #[test]
+fn a_log_that_is_still_being_read_is_not_called_verified() {
+    let hosts = fleet();
+    let now = Now { at_us: NOW, hosts: &hosts, results: &[], rules: &[], controls: &[] };
+    let check = LogCheck::NotYet { read: 1_200, of: 250_000 };
+    let input = Input { now, drifts: &[], more_drifts: false, log: log(), check };
+    let html = page(Frame::inside(None, NOW, log()), &input).render().expect("html");
+    assert!(html.contains("not checked since the collector started: 1,200 of 250,000 leaves read"));
+    assert!(!html.contains("verified up to size"));
+}
+
+#[test]
 fn of_the_drifts_of_one_check_in_the_most_urgent_leads() {
     let severities = ["medium", "critical", "high"];
     let drifts: Vec<DriftRow> = severities
