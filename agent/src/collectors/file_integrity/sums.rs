@@ -10,7 +10,7 @@ use evidence::Status;
 use evidence::kinds::file_integrity::{Changed, Verified};
 use md5::{Digest as _, Md5};
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 
 const INFO: &str = "/var/lib/dpkg/info";
 const STATUS: &str = "/var/lib/dpkg/status";
@@ -52,51 +52,52 @@ fn wanted_programs(reading: &mut Reading<'_>) -> Option<Vec<Wanted>> {
     (packages > 0).then_some(wanted)
 }
 
+/// What is meant of one package. Its two files can be large, so that only one is held at a time.
 fn of_package(
     reading: &mut Reading<'_>,
     name: &str,
     diversions: &[Diversion],
 ) -> Option<Vec<Wanted>> {
+    let package = name.split(':').next().unwrap_or(name);
+    let mut found = BTreeMap::<_, Vec<_>>::new();
     let path = format!("{INFO}/{name}.md5sums");
     let text = reading.strict_text(&path, MAX_LIST_BYTES).ok()?;
-    let list = reading.strict_text(&format!("{INFO}/{name}.list"), MAX_LIST_BYTES).ok()?;
-    let listed: HashSet<&str> = list.lines().filter_map(|line| line.strip_prefix('/')).collect();
-    let package = name.split(':').next().unwrap_or(name);
-    let mut wanted = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let Some((sum, file)) = sum_line(line) else {
             reading.malformed(&path, format!("line {number}: not a sum and a file"));
             return None;
         };
-        if !listed.contains(file) {
-            continue;
-        }
         let full = format!("/{file}");
         let at = lies_at(&full, package, diversions);
         let is_program = PROGRAMS.iter().any(|below| file.starts_with(below))
             || (file.ends_with(".so") && file.contains("/security/"));
         // Set-id files may be anywhere among all that packages have: looked for once a day.
-        let is_meant = is_program || reading.aside(|reading| is_set_id(reading, at))?;
-        if is_meant {
-            wanted.push(Wanted {
-                path: at.to_owned(),
-                package: package.to_owned(),
-                sum: sum.to_owned(),
-            });
+        let is_meant = if is_program { Ok(true) } else { is_set_id(reading, at) };
+        if is_meant != Ok(false) {
+            let (at, sum) = (at.to_owned(), sum.to_owned());
+            let wanted = Wanted { path: at, package: package.to_owned(), sum };
+            found.entry(full).or_default().push((wanted, is_meant));
         }
     }
-    Some(wanted)
+    drop(text);
+    let list = reading.strict_text(&format!("{INFO}/{name}.list"), MAX_LIST_BYTES).ok()?;
+    let mut meant = Vec::new();
+    for (wanted, is_meant) in list.lines().filter_map(|file| found.remove(file)).flatten() {
+        if let Err(error) = is_meant {
+            reading.failed(&wanted.path, error);
+            return None;
+        }
+        meant.push(wanted);
+    }
+    Some(meant)
 }
 
-/// `None` where it cannot be seen. What is gone is no set-id file.
-fn is_set_id(reading: &mut Reading<'_>, path: &str) -> Option<bool> {
-    match reading.lstat(path) {
-        Ok(meta) => Some(meta.kind == FileKind::File && meta.mode & 0o6000 != 0),
-        Err(ReadError::Absent) => Some(false),
-        Err(error) => {
-            reading.failed(path, error);
-            None
-        }
+/// An error where it cannot be seen. What is gone is no set-id file.
+fn is_set_id(reading: &mut Reading<'_>, path: &str) -> Result<bool, ReadError> {
+    match reading.aside(|reading| reading.lstat(path)) {
+        Ok(meta) => Ok(meta.kind == FileKind::File && meta.mode & 0o6000 != 0),
+        Err(ReadError::Absent) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
