@@ -39,7 +39,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         ),
         ("failed".to_owned(), nothing::failed(frame(None, &full)).render()?),
         ("overview".to_owned(), overview(&full, held())?),
-        ("overview-empty".to_owned(), overview(&empty(), LogCheck::NotYet)?),
+        ("overview-empty".to_owned(), overview(&empty(), LogCheck::NotYet { read: 0, of: 0 })?),
         ("overview-first".to_owned(), {
             let frame = frame(Some(Room::Overview), &full).without_password(true);
             overview_in(frame, &full, held())?

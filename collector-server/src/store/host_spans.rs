@@ -95,10 +95,17 @@ impl Store {
 
     /// Everything ever said of one host, or of all when none: by host, property and begin.
     pub async fn host_spans(&self, host: Option<HostId>) -> Result<Vec<HostSpan>, StoreError> {
-        let sql = "SELECT host, property, value, cause, observed_from_us, observed_to_us,
-                   known_from, ended_known, superseded_known FROM host_span
-                   WHERE ($1 = '' OR host = $1)
-                   ORDER BY host, property, observed_from_us, known_from";
+        macro_rules! said {
+            ($of:literal) => {
+                concat!(
+                    "SELECT host, property, value, cause, observed_from_us, observed_to_us,
+                            known_from, ended_known, superseded_known FROM host_span WHERE ",
+                    $of,
+                    " ORDER BY host, property, observed_from_us, known_from"
+                )
+            };
+        }
+        let sql = if host.is_some() { said!("host = $1") } else { said!("$1 = ''") };
         let host = host.map(|host| host.to_string()).unwrap_or_default();
         let rows = read!(&self.db, all, Columns, sql, host.clone())?;
         rows.into_iter().map(host_span).collect()

@@ -218,18 +218,25 @@ impl Store {
         Ok(row.and_then(|(rules,)| Digest::from_slice(&rules?)))
     }
 
-    /// Results that hold now, of one host or all, of some rules or all.
+    /// Results that hold now, of one host or all, of some rules or all. Two statements: one that
+    /// serves both would read the results of the whole fleet for each host.
     pub async fn open_results(
         &self,
         host: Option<HostId>,
         rules: Option<&[String]>,
     ) -> Result<Vec<ResultRow>, StoreError> {
-        let sql =
-            "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us, known_from
-                   FROM result_span
-                   WHERE ($1 = '' OR host = $1)
-                     AND observed_to_us IS NULL AND superseded_known IS NULL
-                   ORDER BY host, rule";
+        macro_rules! open {
+            ($of:literal) => {
+                concat!(
+                    "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us,
+                            known_from
+                     FROM result_span WHERE ",
+                    $of,
+                    " AND observed_to_us IS NULL AND superseded_known IS NULL ORDER BY host, rule"
+                )
+            };
+        }
+        let sql = if host.is_some() { open!("host = $1") } else { open!("$1 = ''") };
         let host = host.map(|host| host.to_string()).unwrap_or_default();
         let mut rows = read!(&self.db, all, ResultColumns, sql, host.clone())?;
         rows.retain(|row| rules.is_none_or(|rules| rules.contains(&row.rule)));
@@ -243,14 +250,21 @@ impl Store {
         at_us: i64,
         known: i64,
     ) -> Result<Vec<ResultRow>, StoreError> {
-        let sql =
-            "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us, known_from
-                   FROM result_span
-                   WHERE ($1 = '' OR host = $1)
-                     AND known_from <= $3 AND (superseded_known IS NULL OR superseded_known > $3)
-                     AND observed_from_us <= $2
-                     AND (observed_to_us IS NULL OR ended_known > $3 OR observed_to_us > $2)
-                   ORDER BY host, rule";
+        macro_rules! at {
+            ($of:literal) => {
+                concat!(
+                    "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us,
+                            known_from
+                     FROM result_span WHERE ",
+                    $of,
+                    " AND known_from <= $3 AND (superseded_known IS NULL OR superseded_known > $3)
+                      AND observed_from_us <= $2
+                      AND (observed_to_us IS NULL OR ended_known > $3 OR observed_to_us > $2)
+                     ORDER BY host, rule"
+                )
+            };
+        }
+        let sql = if host.is_some() { at!("host = $1") } else { at!("$1 = ''") };
         let host = host.map(|host| host.to_string()).unwrap_or_default();
         let rows = read!(&self.db, all, ResultColumns, sql, host.clone(), at_us, known)?;
         rows.into_iter().map(result_row).collect()

@@ -36,7 +36,10 @@ impl Store {
         &self,
         host: Option<HostId>,
     ) -> Result<BTreeMap<HostId, (i64, i64)>, StoreError> {
-        let sql = "SELECT id, judged_index, judged_day FROM host WHERE ($1 = '' OR id = $1)";
+        let sql = match host {
+            Some(_) => "SELECT id, judged_index, judged_day FROM host WHERE id = $1",
+            None => "SELECT id, judged_index, judged_day FROM host WHERE $1 = ''",
+        };
         let host = host.map(|host| host.to_string()).unwrap_or_default();
         let rows = read!(&self.db, all, (String, i64, i64), sql, host.clone())?;
         rows.into_iter().map(|(id, index, day)| Ok((host_id(&id)?, (index, day)))).collect()

@@ -505,7 +505,7 @@ fn hurried() -> evidenced_collector::clock::Clock {
 pub(crate) async fn a_running_collector_checks_what_is_new_and_all_that_was(store: &Store) {
     let mut agent = Agent::enrolled(store).await;
     let first = accept(store, &agent.incoming(Digest::of(b"m"), 1)).await.expect("accepted");
-    let (told, mut outcome) = watch::channel(LogCheck::NotYet);
+    let (told, mut outcome) = watch::channel(LogCheck::NotYet { read: 0, of: 0 });
     let (stop, stopped) = watch::channel(false);
     let job = tokio::spawn(log_check::run(store.clone(), hurried(), told, stopped));
     for at in 2..=4 {
