@@ -1,9 +1,12 @@
 //! Which hosts are expected, and how that fits those that report. Pure.
 
+mod cell;
 mod csv_file;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cell::{closed, opened};
+pub(crate) use csv_file::{Row, Table};
 pub use csv_file::{
     BadFile, BadLine, CRITICALITIES, ENVIRONMENTS, HostList, parse_groups, parse_hosts, tag,
 };
