@@ -101,7 +101,9 @@ pub struct Entry {
 /// What is wrong with an entry, and what to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    #[error("an applicable control has no ground; give at least one of legal, contractual, business, risk")]
+    #[error(
+        "an applicable control has no ground; give at least one of legal, contractual, business, risk"
+    )]
     NoGround,
     #[error("a control that does not apply has no justification; say why")]
     NoJustification,
@@ -109,7 +111,9 @@ pub enum EntryError {
     Implemented,
     #[error("nobody has decided whether it applies; leave the rest empty, or say yes or no")]
     Undecided,
-    #[error("a text is too long: a justification has at most {MAX_JUSTIFICATION} characters, an owner or reference {MAX_LINE}, and there are at most {MAX_REFERENCES} references")]
+    #[error(
+        "a text is too long: a justification has at most {MAX_JUSTIFICATION} characters, an owner or reference {MAX_LINE}, and there are at most {MAX_REFERENCES} references"
+    )]
     TooLong,
     #[error("a text holds control characters; write it in one line")]
     Control,

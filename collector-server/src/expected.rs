@@ -6,10 +6,10 @@ mod csv_file;
 mod tests;
 
 pub(crate) use cell::{closed, opened};
-pub(crate) use csv_file::{Row, Table};
 pub use csv_file::{
     BadFile, BadLine, CRITICALITIES, ENVIRONMENTS, HostList, parse_groups, parse_hosts, tag,
 };
+pub(crate) use csv_file::{Row, Table};
 
 use crate::store::model::{HostRow, HostState};
 use crate::web::counts::Standing;

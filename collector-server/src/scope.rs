@@ -85,7 +85,8 @@ pub fn service_times(
     groups: &GroupTimes,
     period: Interval,
 ) -> BTreeMap<HostId, Vec<Interval>> {
-    let mut said: BTreeMap<HostId, (Vec<&Span<String>>, Vec<&Span<String>>)> = BTreeMap::new();
+    type Spans<'a> = Vec<&'a Span<String>>;
+    let mut said: BTreeMap<HostId, (Spans<'_>, Spans<'_>)> = BTreeMap::new();
     for row in spans.iter().filter(|row| row.span.superseded_known.is_none()) {
         let (of_group, of_state) = said.entry(row.host).or_default();
         match row.property.as_str() {
@@ -94,7 +95,7 @@ pub fn service_times(
             _ => {}
         }
     }
-    let times = |(host, (of_group, of_state)): (HostId, (Vec<&Span<String>>, Vec<_>))| {
+    let times = |(host, (of_group, of_state)): (HostId, (Spans<'_>, Spans<'_>))| {
         let in_service = of_state.into_iter().filter_map(|span| clip(span, period)).collect();
         let in_scope = match scope {
             Scope::Organisation => vec![period],
@@ -209,9 +210,8 @@ mod tests {
         ];
         let groups: GroupTimes =
             [("web".to_owned(), vec![(20, 1000)]), ("db".to_owned(), vec![(0, 60)])].into();
-        let times = |scope: &str| {
-            service_times(&scope.parse().expect("scope"), &spans, &groups, (0, 100))
-        };
+        let times =
+            |scope: &str| service_times(&scope.parse().expect("scope"), &spans, &groups, (0, 100));
         let (one, two) = (HostId::from(1), HostId::from(2));
         assert_eq!(times("isms:x"), [(one, vec![(20, 60)])].into());
         assert_eq!(times("group:web"), [(one, vec![(10, 50)])].into());

@@ -104,9 +104,7 @@ impl Tolerance {
     /// Whether so many failing hosts, of so many that could be judged, are too many. Hosts of which
     /// nothing is known make the denominator no larger: they tolerate nothing.
     pub fn is_exceeded(&self, failing: u64, judged: u64) -> bool {
-        let percent = |max: u64| {
-            u128::from(failing) * 100 > u128::from(max) * u128::from(judged)
-        };
+        let percent = |max: u64| u128::from(failing) * 100 > u128::from(max) * u128::from(judged);
         self.max_hosts.is_some_and(|max| failing > max) || self.max_percent.is_some_and(percent)
     }
 

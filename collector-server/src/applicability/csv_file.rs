@@ -55,7 +55,8 @@ pub fn parse(bytes: &[u8], controls: &BTreeSet<&str>) -> Result<Vec<Entry>, BadF
         }
     }
     if entries.is_empty() && bad.is_empty() {
-        let (reason, remedy) = ("the file lists no control".into(), "add a line per control".into());
+        let (reason, remedy) =
+            ("the file lists no control".into(), "add a line per control".into());
         bad.push(BadLine { line: 1, reason, remedy });
     }
     bad.sort_by_key(|bad| bad.line);
@@ -70,7 +71,10 @@ fn entry(row: &Row) -> Result<Entry, (String, String)> {
         "yes" | "y" | "true" => Some(true),
         "no" | "n" | "false" => Some(false),
         other => {
-            return Err((format!("`{other}` is not yes or no"), "write yes, no, or nothing".into()));
+            return Err((
+                format!("`{other}` is not yes or no"),
+                "write yes, no, or nothing".into(),
+            ));
         }
     };
     let ground = |word: &str| {

@@ -33,7 +33,10 @@ fn a_line_says_whether_why_how_far_and_who() {
         ..applies("A.8.2")
     };
     assert_eq!(entries[0], expected);
-    assert_eq!((entries[1].applicable, entries[1].justification.as_str()), (Some(false), "no offices, no paper"));
+    assert_eq!(
+        (entries[1].applicable, entries[1].justification.as_str()),
+        (Some(false), "no offices, no paper")
+    );
 }
 
 #[test]

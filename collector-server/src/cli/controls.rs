@@ -208,7 +208,15 @@ async fn list(ground: &Ground, scope: &str, format: Format) -> anyhow::Result<()
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
-        "CONTROL", "STATE", "FAIL", "EXCEPTED", "UNKNOWN", "PASS", "N/A", "HOSTS", "TOLERATED",
+        "CONTROL",
+        "STATE",
+        "FAIL",
+        "EXCEPTED",
+        "UNKNOWN",
+        "PASS",
+        "N/A",
+        "HOSTS",
+        "TOLERATED",
         "OLDEST FAILURE",
     ]);
     for (control, status) in &controls {

@@ -168,7 +168,16 @@ async fn list(data: &Data, format: Format) -> anyhow::Result<()> {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["GROUP", "ENVIRONMENT", "CRITICALITY", "OWNER", "DEPUTY", "FALLBACK", "ENDS AFTER", "HOSTS"]);
+    table.set_header([
+        "GROUP",
+        "ENVIRONMENT",
+        "CRITICALITY",
+        "OWNER",
+        "DEPUTY",
+        "FALLBACK",
+        "ENDS AFTER",
+        "HOSTS",
+    ]);
     for group in &groups {
         let word = |word: &Option<String>| printable(word.as_deref().unwrap_or("-"));
         let ttl = group.ttl_s.map_or("-".to_owned(), |ttl| format!("{ttl} s in silence"));

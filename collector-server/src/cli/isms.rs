@@ -315,10 +315,16 @@ async fn versions(
         let entries = store.applicability_entries(isms, version.version).await?;
         let sum = Sum::of(&whole(&entries, controls.iter().copied()));
         let state = match (version.state, &version.approved_by, version.approved_us) {
-            (VersionState::Approved, Some(by), Some(us)) => format!("approved by {by}, {}", time(us)),
+            (VersionState::Approved, Some(by), Some(us)) => {
+                format!("approved by {by}, {}", time(us))
+            }
             (state, ..) => state.word().to_owned(),
         };
-        say(&format!("version {}, {state}; written by {}", version.version, version.authors.join(", ")));
+        say(&format!(
+            "version {}, {state}; written by {}",
+            version.version,
+            version.authors.join(", ")
+        ));
         say(&format!("  {}", sum.says()));
     }
     Ok(())

@@ -75,12 +75,7 @@ impl PeopleList {
     }
 }
 
-async fn import(
-    data: &Data,
-    file: &Path,
-    dry_run: bool,
-    actor: &str,
-) -> anyhow::Result<ExitCode> {
+async fn import(data: &Data, file: &Path, dry_run: bool, actor: &str) -> anyhow::Result<ExitCode> {
     let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let read = match people_list::parse(&bytes) {
         Ok(read) => read,

@@ -14,7 +14,8 @@ pub(crate) fn closed(text: &str) -> String {
 
 /// The text of a cell that [`closed`] wrote, or that people wrote.
 pub(crate) fn opened(text: &str) -> String {
-    let rest = text.strip_prefix('\'').filter(|_| text.trim_start_matches('\'').starts_with(FORMULA));
+    let rest =
+        text.strip_prefix('\'').filter(|_| text.trim_start_matches('\'').starts_with(FORMULA));
     rest.unwrap_or(text).to_owned()
 }
 

@@ -107,7 +107,8 @@ async fn tolerance(
 ) -> Result<Option<web::period::Tolerance>, Trouble> {
     let rows = app.store.tolerance_rows().await?;
     let of = |isms: Option<&str>| {
-        let found = |row: &&ToleranceRow| row.said.control == control && row.said.isms.as_deref() == isms;
+        let found =
+            |row: &&ToleranceRow| row.said.control == control && row.said.isms.as_deref() == isms;
         rows.iter().find(found)
     };
     let row = scope.isms().and_then(|isms| of(Some(isms))).or_else(|| of(None));
@@ -159,12 +160,10 @@ async fn tolerate(
 ) -> Result<Response, Trouble> {
     let missing = || Trouble::NotFound(format!("control {id}"));
     app.catalogue.get(&id).ok_or_else(missing)?;
-    let tolerance = Tolerance {
-        max_hosts: number(&form.max_hosts)?,
-        max_percent: number(&form.max_percent)?,
-    };
-    let tolerance = Some(tolerance)
-        .filter(|held| held.max_hosts.is_some() || held.max_percent.is_some());
+    let tolerance =
+        Tolerance { max_hosts: number(&form.max_hosts)?, max_percent: number(&form.max_percent)? };
+    let tolerance =
+        Some(tolerance).filter(|held| held.max_hosts.is_some() || held.max_percent.is_some());
     let ToleranceForm { owner, reason, .. } = form;
     let said = Tolerated { isms: None, control: id.clone(), tolerance, owner, reason };
     let done = app.store.tolerate(&said, &me.id, app.clock.now_us()).await?;

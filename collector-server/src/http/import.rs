@@ -42,9 +42,8 @@ impl IntoResponse for Told {
             Self::Done(value) => return Json(value).into_response(),
             Self::Bad(bad) => bad,
         };
-        let line = |bad: &BadLine| {
-            json!({"line": bad.line, "reason": bad.reason, "remedy": bad.remedy})
-        };
+        let line =
+            |bad: &BadLine| json!({"line": bad.line, "reason": bad.reason, "remedy": bad.remedy});
         let status = StatusCode::UNPROCESSABLE_ENTITY;
         // A problem (RFC 9457) with what is wrong as a member of its own.
         let body = json!({

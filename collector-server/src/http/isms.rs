@@ -86,9 +86,7 @@ async fn create(
 ) -> Result<Response, Trouble> {
     match app.store.create_isms(&form.text(), &me.id, app.clock.now_us()).await? {
         Ok(id) => Ok(Redirect::to(&isms_path(&id)).into_response()),
-        Err(refusal) => {
-            Ok(unprocessable(list_with(&app, &me, Some(format!("{refusal}."))).await?))
-        }
+        Err(refusal) => Ok(unprocessable(list_with(&app, &me, Some(format!("{refusal}."))).await?)),
     }
 }
 
@@ -167,7 +165,9 @@ async fn changed(
     match done {
         Ok(()) => Ok(Redirect::to(&isms_path(id)).into_response()),
         Err(IsmsRefusal::Unknown) => Err(unknown(id)),
-        Err(refusal) => Ok(unprocessable(one_with(app, me, id, Some(format!("{refusal}."))).await?)),
+        Err(refusal) => {
+            Ok(unprocessable(one_with(app, me, id, Some(format!("{refusal}."))).await?))
+        }
     }
 }
 

@@ -166,8 +166,7 @@ async fn patches(
     let (_, wanted) = within(&app, query.scope.as_deref()).await?;
     let hosts = app.store.hosts().await?;
     let limits = limits(&app.config).patch;
-    let found =
-        patch::report(&app.store, &hosts, &wanted, &limits, since_us, now_us).await?;
+    let found = patch::report(&app.store, &hosts, &wanted, &limits, since_us, now_us).await?;
     let item = |(host, patch): &(HostId, patch::Patch)| {
         let mut value = json!(patch);
         value["host"] = json!(host);

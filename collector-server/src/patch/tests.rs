@@ -92,7 +92,8 @@ fn limits_depend_on_criticality_and_environment_and_the_first_row_that_fits_coun
 
 #[test]
 fn a_failure_is_decided_by_its_updates_only_if_all_of_them_say_so() {
-    let offenders = |names: &[&str]| names.iter().map(|name| format!("{name} 2")).collect::<Vec<_>>();
+    let offenders =
+        |names: &[&str]| names.iter().map(|name| format!("{name} 2")).collect::<Vec<_>>();
     let open = of(&[seen(
         20_790,
         Some(vec![

@@ -34,11 +34,7 @@ struct Password {
 }
 
 /// The list that holds against what hosts in service say of their accounts.
-pub async fn review(
-    store: &Store,
-    hosts: &[HostRow],
-    now_us: i64,
-) -> Result<Review, StoreError> {
+pub async fn review(store: &Store, hosts: &[HostRow], now_us: i64) -> Result<Review, StoreError> {
     let list = store.listed_people().await?;
     let today = day_of(now_us);
     let accounts = accounts(store, hosts, today).await?;
@@ -57,7 +53,8 @@ async fn accounts(store: &Store, hosts: &[HostRow], today: i64) -> Result<Accoun
     // Hosts of one image say the same: each state is read once.
     let mut by_facts: BTreeMap<Digest, Vec<HostId>> = BTreeMap::new();
     for KindFacts { host, status, facts, unread, .. } in store.kind_facts(KIND).await? {
-        let whole = status == Status::Ok || (status == Status::Partial && !unread.contains(&"users".to_owned()));
+        let whole = status == Status::Ok
+            || (status == Status::Partial && !unread.contains(&"users".to_owned()));
         let Some(id) = facts.filter(|_| whole && in_service.contains(&host)) else { continue };
         by_facts.entry(id).or_default().push(host);
     }

@@ -40,7 +40,8 @@ fn found(list: &[Held], accounts: Vec<Account>) -> Vec<(Sort, String, usize)> {
 
 #[test]
 fn a_leaver_is_one_whose_last_day_is_over_and_whose_account_works() {
-    let list = [leaves("one", "one", TODAY - 1), leaves("two", "two", TODAY), held("three", "three")];
+    let list =
+        [leaves("one", "one", TODAY - 1), leaves("two", "two", TODAY), held("three", "three")];
     let accounts = || ["one", "two", "three"].map(|name| account(1, name));
     assert_eq!(found(&list, accounts().into()), [(Sort::Leaver, "one".into(), 1)]);
     let mut closed = accounts();
@@ -75,7 +76,10 @@ fn an_account_of_people_without_a_person_is_found_and_one_of_the_system_is_not()
 #[test]
 fn a_mover_waits_for_a_review_and_leaving_comes_before_it() {
     let moved = Held { unit_before: Some("sales".into()), moved_us: Some(0), ..held("one", "one") };
-    assert_eq!(found(std::slice::from_ref(&moved), vec![account(1, "one")]), [(Sort::Mover, "one".into(), 1)]);
+    assert_eq!(
+        found(std::slice::from_ref(&moved), vec![account(1, "one")]),
+        [(Sort::Mover, "one".into(), 1)]
+    );
     let left = Listed { leave_day: Some(TODAY - 9), ..moved.listed.clone() };
     let both = Held { listed: left, ..moved };
     assert_eq!(found(&[both], vec![account(1, "one")])[0].0, Sort::Leaver);

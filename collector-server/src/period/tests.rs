@@ -110,11 +110,14 @@ fn a_silent_host_is_stale_and_one_out_of_service_does_not_count() {
 #[test]
 fn a_tolerance_counts_hosts_while_they_fail_and_an_exception_takes_them_out() {
     let fails = |n, from, to| {
-        let mut line = line(n, vec![
-            held(Outcome::Pass, 0, Some(from)),
-            held(Outcome::Fail, from, Some(to)),
-            held(Outcome::Pass, to, None),
-        ]);
+        let mut line = line(
+            n,
+            vec![
+                held(Outcome::Pass, 0, Some(from)),
+                held(Outcome::Fail, from, Some(to)),
+                held(Outcome::Pass, to, None),
+            ],
+        );
         line.severity = Severity::Low;
         line
     };

@@ -137,8 +137,15 @@ impl Store {
             let sql = "SELECT control, entry FROM applicability_entry
                        WHERE isms = $1 AND version = $2 AND control = $3";
             let (id, number) = (isms.id.clone(), version.version);
-            let row =
-                read!(&self.db, optional, (String, String), sql, id.clone(), number, control.to_owned())?;
+            let row = read!(
+                &self.db,
+                optional,
+                (String, String),
+                sql,
+                id.clone(),
+                number,
+                control.to_owned()
+            )?;
             if let Some(row) = row {
                 out.push((version.clone(), entry(row)?));
             }
@@ -189,7 +196,8 @@ impl Store {
         for (entry, _) in &changes {
             put(&mut tx, (isms, number), entry).await?;
         }
-        let change = |(after, before): &(&Entry, Option<&Entry>)| json!({"before": before, "after": after});
+        let change =
+            |(after, before): &(&Entry, Option<&Entry>)| json!({"before": before, "after": after});
         let detail = json!({
             "isms": isms, "version": number, "file": file,
             "entries": changes.iter().map(change).collect::<Vec<Value>>(),
@@ -329,8 +337,10 @@ async fn draft(
     let sql = "INSERT INTO applicability (isms, version, state, authors, begun_us)
                VALUES ($1, $2, 'draft', $3, $4)";
     execute!(tx, sql, isms.to_owned(), number, json!([actor]).to_string(), now_us)?;
-    let rows: Vec<(String, String)> =
-        held.values().map(|held| Ok((held.control.clone(), text(held)?))).collect::<Result<_, StoreError>>()?;
+    let rows: Vec<(String, String)> = held
+        .values()
+        .map(|held| Ok((held.control.clone(), text(held)?)))
+        .collect::<Result<_, StoreError>>()?;
     execute_rows!(
         tx,
         "INSERT INTO applicability_entry (isms, version, control, entry) VALUES ",

@@ -62,7 +62,9 @@ pub enum IsmsRefusal {
     Unknown,
     #[error("an ISMS of this name is there already")]
     NameTaken,
-    #[error("name, legal entity and certificate have at most {MAX_NAME} characters, on one line; name and legal entity are needed")]
+    #[error(
+        "name, legal entity and certificate have at most {MAX_NAME} characters, on one line; name and legal entity are needed"
+    )]
     Name,
     #[error("a scope statement has 1 to {MAX_STATEMENT} characters")]
     Statement,
@@ -72,16 +74,21 @@ pub enum IsmsRefusal {
 
 impl IsmsText {
     fn checked(&self) -> Result<Self, IsmsRefusal> {
-        let line = |text: &str| text.chars().count() <= MAX_NAME && !text.chars().any(char::is_control);
+        let line =
+            |text: &str| text.chars().count() <= MAX_NAME && !text.chars().any(char::is_control);
         let (name, entity) = (self.name.trim(), self.legal_entity.trim());
-        let certificate = self.certificate.as_deref().map(str::trim).filter(|text| !text.is_empty());
+        let certificate =
+            self.certificate.as_deref().map(str::trim).filter(|text| !text.is_empty());
         let fits = [name, entity].iter().all(|text| !text.is_empty() && line(text));
         if !fits || !certificate.is_none_or(line) {
             return Err(IsmsRefusal::Name);
         }
         let statement = self.scope_statement.trim();
         let odd = |c: char| c.is_control() && c != '\n' && c != '\r';
-        if statement.is_empty() || statement.chars().count() > MAX_STATEMENT || statement.chars().any(odd) {
+        if statement.is_empty()
+            || statement.chars().count() > MAX_STATEMENT
+            || statement.chars().any(odd)
+        {
             return Err(IsmsRefusal::Statement);
         }
         Ok(Self {
@@ -119,7 +126,8 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
         let id = ulid::Ulid::generate().to_string();
-        let sql = "INSERT INTO isms (id, name, name_key, legal_entity, scope_statement, certificate,
+        let sql =
+            "INSERT INTO isms (id, name, name_key, legal_entity, scope_statement, certificate,
                    created_us, changed_us) VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
                    ON CONFLICT (name_key) DO NOTHING";
         let made = execute!(
@@ -352,7 +360,17 @@ async fn apply(
                        observed_to_us, known_from, ended_known)
                        VALUES ($1, $2, $3, $4, $5, $6, $7)";
             let ended = to_us.map(|_| now);
-            execute!(tx, sql, isms.clone(), group.clone(), value.clone(), from_us, to_us, now, ended)?;
+            execute!(
+                tx,
+                sql,
+                isms.clone(),
+                group.clone(),
+                value.clone(),
+                from_us,
+                to_us,
+                now,
+                ended
+            )?;
         }
     }
     Ok(())

@@ -100,7 +100,8 @@ pub fn page(frame: Frame, input: Input<'_>) -> StatementPage {
 }
 
 fn row(entry: &Entry, path: &str, controls: &BTreeMap<String, (String, State)>) -> Row {
-    let (title, state) = controls.get(&entry.control).cloned().unwrap_or((String::new(), State::None));
+    let (title, state) =
+        controls.get(&entry.control).cloned().unwrap_or((String::new(), State::None));
     Row {
         control: entry.control.clone(),
         title,

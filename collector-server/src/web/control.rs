@@ -1,8 +1,8 @@
 //! One control: the verdict, its rules with denominators, who fails, who cannot be judged, and
 //! what host evidence does not show.
 
-use super::controls::CountCells;
 use super::applicability::Stand;
+use super::controls::CountCells;
 use super::counts::{Counts, Ledger, Standing};
 use super::input::{Control, Now, Rule, Severity};
 use super::marks::{Mark, Outcome};

@@ -122,7 +122,11 @@ pub fn one(frame: Frame, input: &Input<'_>) -> OnePage {
         statement: isms.text.scope_statement.clone(),
         tally: picture::tally(input.now.controls),
         controls_path: scope_path(&format!("isms:{}", isms.id)),
-        says: format!("{} in {}", plural(hosts, "enrolled host"), plural(isms.groups.len(), "group")),
+        says: format!(
+            "{} in {}",
+            plural(hosts, "enrolled host"),
+            plural(isms.groups.len(), "group")
+        ),
         groups: isms.groups.iter().map(|name| group_line(name, input.groups)).collect(),
         others: input
             .groups
@@ -161,10 +165,14 @@ pub fn applicability_says(versions: &[Version]) -> String {
         None => "No version was approved yet.".to_owned(),
     };
     match open {
-        Some(open) => format!("{approved} Version {} is {}.", open.version, match open.state {
-            VersionState::Submitted => "submitted, and waits for approval",
-            _ => "a draft",
-        }),
+        Some(open) => format!(
+            "{approved} Version {} is {}.",
+            open.version,
+            match open.state {
+                VersionState::Submitted => "submitted, and waits for approval",
+                _ => "a draft",
+            }
+        ),
         None => approved,
     }
 }

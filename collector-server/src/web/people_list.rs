@@ -130,6 +130,7 @@ fn row(found: &Finding, names: &BTreeMap<HostId, &str>) -> Row {
         since: found.since_day.map(|day| When::day(day.saturating_mul(86_400_000_000))),
         hosts: found.hosts.iter().take(MAX_HOSTS).map(host).collect(),
         more: (more > 0).then(|| format!("and {} more", count(more as u64))),
-        unsure: (unsure > 0).then(|| format!("{} cannot tell whether it works", plural(unsure, "host"))),
+        unsure: (unsure > 0)
+            .then(|| format!("{} cannot tell whether it works", plural(unsure, "host"))),
     }
 }
