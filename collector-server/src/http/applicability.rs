@@ -183,6 +183,10 @@ async fn approve(
     Path(id): Path<String>,
     body: Result<Json<Approval>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
+    if actor.starts_with("token ") {
+        // Two tokens are no two people.
+        return Err(Problem::forbidden("a person approves, not a program"));
+    }
     let Json(seen) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
     let seen = (seen.version, seen.submitted_us);
     let done = app.store.approve_applicability(&id, seen, &actor, app.clock.now_us()).await?;
