@@ -24,6 +24,7 @@ pub mod login;
 pub mod marks;
 pub mod overview;
 pub mod page;
+pub mod patch;
 pub mod people;
 pub mod people_list;
 pub mod period;

@@ -7,13 +7,14 @@ use askama::Template;
 use evidence::HostId;
 use evidenced_collector::applicability::{Entry, Ground, Implementation, whole};
 use evidenced_collector::expected::BadLine;
+use evidenced_collector::patch::{Patch, Rating, Standing, Start};
 use evidenced_collector::people_list::{Finding, Review, Sort};
 use evidenced_collector::period::{Failure, Period};
 use evidenced_collector::status::{ControlStatus, EvidenceState, Tolerance};
 use evidenced_collector::store::model::GroupRow;
 use evidenced_collector::store::{Isms, IsmsText, ToleranceRow, Tolerated, Version, VersionState};
 use evidenced_collector::web::page::Room;
-use evidenced_collector::web::{applicability, control, isms, people_list, period};
+use evidenced_collector::web::{applicability, control, isms, patch, people_list, period};
 use std::collections::BTreeMap;
 
 const DAY: i64 = 86_400_000_000;
@@ -209,6 +210,28 @@ fn control_page(data: &Data) -> anyhow::Result<String> {
     Ok(page.render()?)
 }
 
+fn patches(data: &Data, some: bool) -> anyhow::Result<String> {
+    let host = data.hosts.first().context("a host")?.id;
+    let found = Standing::ALL.map(|standing| {
+        let unrated = matches!(standing, Standing::Unrated | Standing::ClosedUnrated);
+        let closed = standing > Standing::WithinLimit;
+        let patch = Patch {
+            package: "<s>openssl</s>".into(),
+            candidate: "3.0.15-1".into(),
+            severity: if unrated { Rating::Unknown } else { Rating::Critical },
+            start: if unrated { Start::FirstSeen } else { Start::Publication },
+            start_us: NOW - 20 * DAY,
+            due_us: (!unrated).then_some(NOW - 13 * DAY),
+            closed_us: closed.then_some(NOW - DAY),
+            standing,
+        };
+        (host, patch)
+    });
+    let patches = if some { &found[..] } else { &[] };
+    let input = patch::Input { hosts: &data.hosts, patches, scope: None, days: 90, now_us: NOW };
+    Ok(patch::page(frame(Some(Room::Controls), data), input).render()?)
+}
+
 pub(crate) fn all(data: &Data) -> anyhow::Result<Vec<(String, String)>> {
     let frame = || frame(Some(Room::Isms), data);
     let submitted = [version(2, VersionState::Submitted), version(1, VersionState::Approved)];
@@ -241,6 +264,8 @@ pub(crate) fn all(data: &Data) -> anyhow::Result<Vec<(String, String)>> {
         ("people-list", people(data, &review(data), true)?),
         ("people-list-none", people(data, &Review::default(), false)?),
         ("control-said", control_page(data)?),
+        ("patches", patches(data, true)?),
+        ("patches-none", patches(data, false)?),
     ];
     Ok(pages.map(|(name, html)| (name.to_owned(), html)).into())
 }

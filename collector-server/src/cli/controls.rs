@@ -11,12 +11,12 @@ use crate::patch::{self, Standing};
 use crate::period::{self, Period};
 use crate::scope::Scope;
 use crate::status::{ControlStatus, Tolerance};
-use crate::store::{Store, Tolerated};
+use crate::store::{Isms, Store, Tolerated};
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use comfy_table::{Table, presets};
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 const DAY_US: i64 = 86_400_000_000;
@@ -91,7 +91,7 @@ pub(super) enum Controls {
 }
 
 /// What the commands read.
-struct Ground {
+pub(super) struct Ground {
     store: Store,
     rules: RuleSet,
     catalogue: Catalogue,
@@ -101,7 +101,7 @@ struct Ground {
 
 impl Ground {
     /// None after the faults of the rules were told.
-    async fn load(data: &Data) -> anyhow::Result<Option<Self>> {
+    pub(super) async fn load(data: &Data) -> anyhow::Result<Option<Self>> {
         let data = data.open()?;
         let config = data.config(None)?;
         let store = create::open(&data).await?;
@@ -120,6 +120,22 @@ impl Ground {
     async fn overview(&self) -> anyhow::Result<Overview> {
         let (rules, catalogue) = (&self.rules, &self.catalogue);
         Ok(overview::load(&self.store, rules, catalogue, &self.limits, self.now_us).await?)
+    }
+
+    /// Evidence states in the scope of an ISMS, by control.
+    pub(super) async fn states(
+        &self,
+        isms: &Isms,
+    ) -> anyhow::Result<BTreeMap<String, &'static str>> {
+        let overview = self.overview().await?;
+        let scope = Scope::Isms(isms.id.clone());
+        let hosts = scope.hosts(&overview.hosts, &isms.groups);
+        let judged_by = (&self.rules, &self.catalogue);
+        let controls = overview.within(judged_by, (scope.isms(), &hosts), self.now_us);
+        let state = |(control, status): (crate::catalogue::Control, ControlStatus)| {
+            (control.id, status.state.as_str())
+        };
+        Ok(controls.into_iter().map(state).collect())
     }
 
     /// A scope as it was typed, an ISMS by its name too, and the groups of that ISMS.

@@ -1,5 +1,6 @@
 //! `isms`: management systems, their groups, and their Statements of Applicability.
 
+use super::controls::Ground;
 use super::hosts::{printable, time};
 use super::{Data, Format, create, say, tell};
 use crate::applicability::{self, Sum, whole};
@@ -235,8 +236,15 @@ impl Applicability {
                 let version = version.or(newest.first().map(|newest| newest.version));
                 let entries = store.applicability_entries(&isms.id, version.unwrap_or(0)).await?;
                 let entries = whole(&entries, controls.iter().copied());
-                let title = |id: &str| catalogue.get(id).map(|c| c.title.clone());
-                let said = |id: &str| (title(id).unwrap_or_default(), String::new());
+                let Some(ground) = Ground::load(&of.data).await? else {
+                    return Ok(ExitCode::from(1));
+                };
+                let states = ground.states(&isms).await?;
+                let said = |id: &str| {
+                    let title = catalogue.get(id).map(|control| control.title.clone());
+                    let state = states.get(id).copied().unwrap_or_default();
+                    (title.unwrap_or_default(), state.to_owned())
+                };
                 say(applicability::write(&entries, said).trim_end());
             }
             Self::Versions { of, format } => {

@@ -21,7 +21,10 @@ use std::collections::BTreeSet;
 const SHOWN_US: i64 = 90 * 86_400_000_000;
 
 pub(super) fn router() -> Router<App> {
-    Router::new().route("/controls", get(list_page)).route("/controls/{id}", get(one_page))
+    Router::new()
+        .route("/controls", get(list_page))
+        .route("/controls/{id}", get(one_page))
+        .route("/patches", get(patches_page))
 }
 
 pub(super) fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
@@ -130,6 +133,24 @@ async fn shown_period(
     let period =
         period::of_control(&app.store, rules, terms, about, (now_us - SHOWN_US, now_us)).await?;
     Ok(Some(web::period::part(&period, &ground.overview.hosts)))
+}
+
+async fn patches_page(
+    State(app): State<App>,
+    _: LoggedIn,
+    Query(query): Query<ScopeQuery>,
+) -> Result<Response, Trouble> {
+    let mut ground = Ground::load(&app).await?;
+    let (_, says) = narrow(&app, &mut ground, query.scope).await?;
+    let hosts = &ground.overview.hosts;
+    let wanted = hosts.iter().map(|host| host.id).collect();
+    let (limits, now_us) = (crate::overview::limits(&app.config).patch, ground.now_us);
+    let since_us = now_us - SHOWN_US;
+    let patches =
+        crate::patch::report(&app.store, hosts, &wanted, &limits, since_us, now_us).await?;
+    let days = SHOWN_US / crate::clock::DAY_US;
+    let input = web::patch::Input { hosts, patches: &patches, scope: says, days, now_us };
+    Ok(render(&web::patch::page(ground.frame(Room::Controls), input)))
 }
 
 #[derive(Deserialize)]

@@ -75,10 +75,10 @@ pub fn page(frame: Frame, input: Input<'_>) -> PeopleListPage {
         None => "No list was imported: nobody can be told apart from a leaver".to_owned(),
     };
     let limits = format!(
-        "Accounts of {} of {} were read. {} of these also take accounts from directories, which \
+        "Accounts of {} of {} in service were read. {} of these also take accounts from directories, which \
          nobody enumerated: people who have an account only there are not seen here.",
         count(review.hosts_read as u64),
-        plural(review.hosts, "host in service").replace("services", "service"),
+        plural(review.hosts, "host"),
         count(review.hosts_with_directories as u64)
     );
     PeopleListPage {
