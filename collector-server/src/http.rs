@@ -22,6 +22,7 @@ mod scope;
 mod seats;
 pub mod session;
 mod source;
+mod statement;
 pub mod throttle;
 
 pub use alerts::alert_json;

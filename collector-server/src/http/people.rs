@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
-use super::{account, api, controls, drift, enrolment, isms, people_list, seats};
+use super::{account, api, controls, drift, enrolment, isms, people_list, seats, statement};
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
 use crate::metrics::Population;
@@ -55,6 +55,7 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
     posts.extend(controls::posts());
     posts.extend(isms::posts());
     posts.extend(people_list::posts());
+    posts.extend(statement::posts());
     posts
 }
 
@@ -74,6 +75,7 @@ pub fn router(app: App) -> Router {
         .route("/hosts/{id}/kinds/{kind}/facts.json", get(api::kind))
         .merge(controls::router())
         .merge(isms::router())
+        .merge(statement::router())
         .merge(api::router())
         .fallback(not_found);
     let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));

@@ -183,14 +183,16 @@ pub struct GroupsPage {
     pub frame: Frame,
     pub says: String,
     pub rows: Vec<GroupLine>,
+    pub may_change: bool,
 }
 
 /// Every group that was described or has hosts.
-pub fn groups(frame: Frame, groups: &[GroupRow]) -> GroupsPage {
+pub fn groups(frame: Frame, groups: &[GroupRow], may_change: bool) -> GroupsPage {
     let ownerless = groups.iter().filter(|group| group.owner.is_none()).count();
     GroupsPage {
         frame,
         says: format!("{}, {ownerless} without an owner", plural(groups.len(), "group")),
         rows: groups.iter().map(|group| group_line(&group.name, groups)).collect(),
+        may_change,
     }
 }

@@ -31,6 +31,13 @@ async fn a_statement_is_written_by_one_and_approved_by_another_and_a_viewer_only
     assert_eq!(author.post(&format!("{path}/groups"), &scope).await.location, path);
     assert!(viewer.get(&path).await.body.contains(">web</a>"));
 
+    let group = [("name", "web"), ("environment", "production"), ("owner", "platform")];
+    assert_eq!(viewer.post("/groups", &group).await.status, 403);
+    assert_eq!(author.post("/groups", &group).await.location, "/groups");
+    assert!(viewer.get(&path).await.body.contains("platform"));
+    let odd = [("name", "web"), ("environment", "moon")];
+    assert_eq!(author.post("/groups", &odd).await.status, 403);
+
     let statement = format!("{path}/applicability");
     let lines: String = (1..=37)
         .map(|n| format!("A.5.{n}"))
