@@ -244,6 +244,12 @@ fn privacy() -> String {
          them, as in the name of a service or the owner of a file.\n\n\
          ## How long\n\nUntil the collector's data are removed: this version keeps all evidence, and \
          removes none by itself. The intended limit for personal kinds is 13 months.\n\n\
+         ## Lists of people\n\nA list of people that an organisation imports (`people-list import`) \
+         holds what its columns say: a name or number, accounts, unit, first and last day; other \
+         columns are not kept. A new list takes its place. Of those who are on it no more the last \
+         line is kept for 13 months, so that an account they left behind is found, and removed with \
+         the first list after that. The unit before a move is kept until somebody reviewed it. The \
+         log holds digests and counts, and no name. Without a list nothing of this is kept.\n\n\
          ## What switching off costs\n\nRules that read a kind which is off are unknown, never \
          pass: the controls they support say so.\n\n\
          ## What an operator declares\n\nOwn kinds can be marked `personal = true` \

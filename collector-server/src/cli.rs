@@ -1,11 +1,14 @@
 //! The command line.
 
 mod assess;
+mod controls;
 mod create;
 mod groups;
 mod hosts;
+mod isms;
 mod notify;
 mod people;
+mod people_list;
 mod rotate;
 mod summary;
 mod tokens;
@@ -68,9 +71,18 @@ enum Command {
     /// Groups of hosts.
     #[command(subcommand)]
     Groups(Box<groups::Groups>),
+    /// Management systems, their scope and their Statements of Applicability.
+    #[command(subcommand)]
+    Isms(Box<isms::Isms>),
+    /// Controls by evidence state, over a period, and what owners tolerate.
+    #[command(subcommand)]
+    Controls(Box<controls::Controls>),
     /// Who may sign in.
     #[command(subcommand)]
     People(people::People),
+    /// Lists of people from the personnel office or a directory, against the accounts of hosts.
+    #[command(subcommand)]
+    PeopleList(people_list::PeopleList),
     /// Enrolment tokens.
     #[command(subcommand)]
     Token(tokens::Token),
@@ -193,6 +205,9 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Hosts(hosts) => return hosts.run().await,
         Command::Groups(groups) => return groups.run().await,
+        Command::Isms(isms) => return isms.run().await,
+        Command::Controls(controls) => return controls.run().await,
+        Command::PeopleList(list) => return list.run().await,
         Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
         Command::Summary(summary) => return summary.run().await,
         Command::Assess(assess) => return assess.run(),

@@ -23,6 +23,7 @@ pub struct Config {
     pub ingest: Ingest,
     pub rules: Rules,
     pub repair_limits: RepairLimits,
+    pub patch_limits: crate::patch::PatchLimits,
     pub notify: Notify,
     pub log: Log,
 }

@@ -1,12 +1,15 @@
 //! Which hosts are expected, and how that fits those that report. Pure.
 
+mod cell;
 mod csv_file;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cell::{closed, opened};
 pub use csv_file::{
     BadFile, BadLine, CRITICALITIES, ENVIRONMENTS, HostList, parse_groups, parse_hosts, tag,
 };
+pub(crate) use csv_file::{Row, Table};
 
 use crate::store::model::{HostRow, HostState};
 use crate::web::counts::Standing;

@@ -5,6 +5,7 @@
 
 pub mod alert;
 pub mod app;
+pub mod applicability;
 pub mod assess;
 pub mod authority;
 pub mod catalogue;
@@ -28,7 +29,11 @@ pub mod metrics;
 pub mod notify;
 pub mod overview;
 pub mod passwords;
+pub mod patch;
+pub mod people_list;
+pub mod period;
 mod place;
+pub mod scope;
 pub mod secret;
 pub mod serve;
 pub mod settings;

@@ -4,17 +4,48 @@
 use crate::catalogue::{Catalogue, Control};
 use crate::config::{Config, DurationText};
 use crate::judge::{Outcome, Reason, RuleSet, Severity};
-use crate::status::{ControlStatus, OpenResult, RepairLimits, control_state};
+use crate::patch::{self, PatchLimits};
+use crate::status::{ControlStatus, OpenResult, RepairLimits, Tolerance, control_state};
 use crate::store::model::{HostRow, HostState, ResultRow};
 use crate::store::{Store, StoreError};
-use std::collections::BTreeMap;
+use evidence::HostId;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Overview {
     pub hosts: Vec<HostRow>,
-    /// In the order of the catalogue.
+    /// Of the organisation, in the order of the catalogue.
     pub controls: Vec<(Control, ControlStatus)>,
-    /// Results that hold now. Those of a silent host are unknown: `not_reporting`.
+    /// Results that hold now. Those of a silent host are unknown: `not_reporting`. A failure holds
+    /// since it was last none, whoever offended meanwhile.
     pub results: Vec<ResultRow>,
+    pub terms: Terms,
+}
+
+/// What results are measured by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub limits: RepairLimits,
+    /// By ISMS (empty: the organisation) and control.
+    pub tolerances: BTreeMap<(String, String), Tolerance>,
+    /// Host and rule of failures under an approved exception.
+    pub excepted: BTreeSet<(HostId, String)>,
+    /// Host and rule of failures over updates: whether they are past the limits of patches.
+    pub patches: BTreeMap<(HostId, String), bool>,
+}
+
+impl Terms {
+    /// The tolerance of a control: that of the ISMS, if it has one, else the organisation's.
+    pub fn tolerance(&self, isms: Option<&str>, control: &str) -> Option<Tolerance> {
+        let of = |isms: &str| self.tolerances.get(&(isms.to_owned(), control.to_owned()));
+        isms.and_then(of).or_else(|| of("")).copied()
+    }
+}
+
+/// How long failures and updates may stay open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub repair: RepairLimits,
+    pub patch: PatchLimits,
 }
 
 /// Reads what holds at `now_us`.
@@ -22,28 +53,67 @@ pub async fn load(
     store: &Store,
     rules: &RuleSet,
     catalogue: &Catalogue,
-    limits: &RepairLimits,
+    limits: &Limits,
     now_us: i64,
 ) -> Result<Overview, StoreError> {
     let hosts = store.hosts().await?;
     let mut results = store.open_results(None, None).await?;
     // A rule that no longer judges has no say, though its last results stay on record.
     results.retain(|row| rules.get(&row.rule).is_some());
+    let failing = store.failing_since().await?;
+    for row in &mut results {
+        // Another offender is no repair: the clock goes on.
+        if let Some(since_us) = failing.get(&(row.host, row.rule.clone())) {
+            row.since_us = *since_us;
+        }
+    }
     silence(&hosts, &mut results, now_us);
-    let by_rule = group(&results);
-    let names: BTreeMap<_, _> = hosts.iter().map(|host| (host.id, host.id.to_string())).collect();
+    let terms = Terms {
+        limits: limits.repair,
+        tolerances: store.tolerances().await?,
+        excepted: BTreeSet::new(),
+        patches: patch::verdicts(store, rules, &hosts, &results, &limits.patch, now_us).await?,
+    };
+    let all = hosts.iter().map(|host| host.id).collect();
+    let controls = statuses(&results, &terms, (rules, catalogue), (None, &all), now_us);
+    Ok(Overview { hosts, controls, results, terms })
+}
+
+impl Overview {
+    /// Controls as the results of these hosts show them; of an ISMS, with its tolerances.
+    pub fn within(
+        &self,
+        judged_by: (&RuleSet, &Catalogue),
+        scope: (Option<&str>, &BTreeSet<HostId>),
+        now_us: i64,
+    ) -> Vec<(Control, ControlStatus)> {
+        statuses(&self.results, &self.terms, judged_by, scope, now_us)
+    }
+}
+
+fn statuses(
+    results: &[ResultRow],
+    terms: &Terms,
+    (rules, catalogue): (&RuleSet, &Catalogue),
+    (isms, hosts): (Option<&str>, &BTreeSet<HostId>),
+    now_us: i64,
+) -> Vec<(Control, ControlStatus)> {
+    let by_rule = group(results.iter().filter(|row| hosts.contains(&row.host)));
+    let names: BTreeMap<_, _> = hosts.iter().map(|host| (*host, host.to_string())).collect();
     let status = |control: &Control| {
         let rules = rules.rules().iter();
         let rules = rules.filter(|rule| rule.controls.contains(&control.id));
         let open = rules.flat_map(|rule| {
             let rows = by_rule.get(rule.id.as_str()).map(Vec::as_slice).unwrap_or_default();
-            rows.iter().filter_map(|row| open_result(row, rule.severity, names.get(&row.host)?))
+            rows.iter().copied().filter_map(|row| {
+                Some(open_result(row, rule.severity, names.get(&row.host)?, terms))
+            })
         });
-        control_state(open, limits, now_us.div_euclid(1_000_000))
+        let tolerance = terms.tolerance(isms, &control.id);
+        control_state(open, &terms.limits, tolerance, now_us.div_euclid(1_000_000))
     };
     let controls = catalogue.controls().iter();
-    let controls = controls.map(|control| (control.clone(), status(control))).collect();
-    Ok(Overview { hosts, controls, results })
+    controls.map(|control| (control.clone(), status(control))).collect()
 }
 
 /// What a silent or retired host said last is no evidence of now.
@@ -64,7 +134,9 @@ fn silence(hosts: &[HostRow], results: &mut Vec<ResultRow>, now_us: i64) {
     }
 }
 
-fn group(results: &[ResultRow]) -> BTreeMap<&str, Vec<&ResultRow>> {
+fn group<'a>(
+    results: impl Iterator<Item = &'a ResultRow>,
+) -> BTreeMap<&'a str, Vec<&'a ResultRow>> {
     let mut by_rule: BTreeMap<&str, Vec<&ResultRow>> = BTreeMap::new();
     for row in results {
         by_rule.entry(&row.rule).or_default().push(row);
@@ -76,30 +148,48 @@ fn open_result<'a>(
     row: &'a ResultRow,
     severity: Severity,
     host: &'a str,
-) -> Option<OpenResult<'a>> {
-    let word = |text: &str| serde_json::Value::String(text.to_owned());
-    Some(OpenResult {
+    terms: &Terms,
+) -> OpenResult<'a> {
+    let key = || (row.host, row.rule.clone());
+    let fails = row.outcome == Outcome::Fail.as_str();
+    OpenResult {
         rule: &row.rule,
         host,
         severity,
-        // Words in the store are those of the enums; another word would be corruption, and counts
-        // as unknown.
-        outcome: serde_json::from_value(word(&row.outcome)).unwrap_or(Outcome::Unknown),
-        reason: row.reason.as_deref().and_then(|reason| serde_json::from_value(word(reason)).ok()),
+        outcome: outcome(&row.outcome),
+        reason: row.reason.as_deref().and_then(reason),
         since_s: row.since_us.div_euclid(1_000_000),
-    })
+        excepted: fails && terms.excepted.contains(&key()),
+        past_limit: if fails { terms.patches.get(&key()).copied() } else { None },
+    }
 }
 
-/// The repair limits of a configuration.
-pub fn limits(config: &Config) -> RepairLimits {
-    let seconds = |text: &DurationText| i64::try_from(text.0.as_secs()).unwrap_or(i64::MAX);
+/// Words in the store are those of the enums; another word would be corruption, and counts as
+/// unknown.
+pub(crate) fn outcome(word: &str) -> Outcome {
+    let word = serde_json::Value::String(word.to_owned());
+    serde_json::from_value(word).unwrap_or(Outcome::Unknown)
+}
+
+/// Why a result is unknown; none for a word that is no reason.
+pub(crate) fn reason(word: &str) -> Option<Reason> {
+    serde_json::from_value(serde_json::Value::String(word.to_owned())).ok()
+}
+
+/// The limits of a configuration.
+pub fn limits(config: &Config) -> Limits {
     let limits = &config.repair_limits;
-    RepairLimits {
+    let repair = RepairLimits {
         critical_s: seconds(&limits.critical),
         high_s: seconds(&limits.high),
         medium_s: seconds(&limits.medium),
         low_s: seconds(&limits.low),
-    }
+    };
+    Limits { repair, patch: config.patch_limits.clone() }
+}
+
+fn seconds(text: &DurationText) -> i64 {
+    i64::try_from(text.0.as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

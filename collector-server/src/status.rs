@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 pub enum EvidenceState {
     /// Evidence flows and no grave failure is past its limit; deviations may be open.
     Operating,
-    /// A critical or high failure has been open for longer than its repair limit.
+    /// A critical or high failure without an approved exception has been open for longer than its
+    /// repair limit, or more hosts fail than the owner tolerates.
     Deviating,
     /// Some evidence could not be read or judged.
     Blind,
@@ -42,8 +43,12 @@ pub struct OpenResult<'a> {
     pub outcome: Outcome,
     /// Only with `unknown`.
     pub reason: Option<Reason>,
-    /// Seconds since the epoch, UTC.
+    /// Since when, in seconds since the epoch, UTC: of a failure, since it was last not one.
     pub since_s: i64,
+    /// Of a failure: it lies under an approved exception. It stays visible and does not deviate.
+    pub excepted: bool,
+    /// Whether it is past its limit, where a nearer limit than that of its severity decides.
+    pub past_limit: Option<bool>,
 }
 
 /// How long a failure may stay open, in seconds; `info` has no limit.
@@ -82,6 +87,35 @@ impl RepairLimits {
     }
 }
 
+/// How many hosts may fail a control before it is deviating, as its owner said. It forgives no
+/// critical or high failure that is past its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tolerance {
+    /// So many hosts at most.
+    #[serde(default)]
+    pub max_hosts: Option<u64>,
+    /// So many of a hundred of the hosts that could be judged, at most.
+    #[serde(default)]
+    pub max_percent: Option<u64>,
+}
+
+impl Tolerance {
+    /// Whether so many failing hosts, of so many that could be judged, are too many. Hosts of which
+    /// nothing is known make the denominator no larger: they tolerate nothing.
+    pub fn is_exceeded(&self, failing: u64, judged: u64) -> bool {
+        let percent = |max: u64| u128::from(failing) * 100 > u128::from(max) * u128::from(judged);
+        self.max_hosts.is_some_and(|max| failing > max) || self.max_percent.is_some_and(percent)
+    }
+
+    /// `2 hosts`, `5 %`, `2 hosts or 5 %`.
+    pub fn says(&self) -> String {
+        let hosts = self.max_hosts.map(|n| format!("{n} host{}", if n == 1 { "" } else { "s" }));
+        let percent = self.max_percent.map(|n| format!("{n} %"));
+        hosts.into_iter().chain(percent).collect::<Vec<_>>().join(" or ")
+    }
+}
+
 /// The state of a control, with the counts it rests on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ControlStatus {
@@ -93,63 +127,107 @@ pub struct ControlStatus {
     pub not_applicable: u64,
     /// Distinct hosts that gave any result.
     pub hosts: u64,
-    /// Failures of any severity, within or past their limits.
+    /// Failures of any severity, within or past their limits, without an approved exception.
     pub open_deviations: u64,
-    /// Since when the oldest failure has been open; absent without failures.
+    /// Failures under an approved exception.
+    pub excepted: u64,
+    /// Failures without one that are critical or high and past their limit.
+    pub past_limit: u64,
+    /// Distinct hosts with a failure that no exception covers, of those that gave a pass or a
+    /// failure.
+    pub failing_hosts: u64,
+    pub judged_hosts: u64,
+    pub tolerance: Option<Tolerance>,
+    pub tolerance_exceeded: bool,
+    /// Since when the oldest failure without an exception has been open; absent without one.
     pub oldest_fail_s: Option<i64>,
 }
 
 /// Computes the state of a control: the first that applies of none, deviating, blind, stale and
-/// operating. Failures under an approved exception are left out by the caller.
+/// operating.
 pub fn control_state<'a>(
     results: impl Iterator<Item = OpenResult<'a>>,
     limits: &RepairLimits,
+    tolerance: Option<Tolerance>,
     now_s: i64,
 ) -> ControlStatus {
-    let mut status = ControlStatus {
-        state: EvidenceState::None,
-        pass: 0,
-        fail: 0,
-        unknown: 0,
-        not_applicable: 0,
-        hosts: 0,
-        open_deviations: 0,
-        oldest_fail_s: None,
-    };
-    let mut hosts = BTreeSet::new();
-    let (mut deviating, mut blind) = (false, false);
-    for result in results {
-        hosts.insert(result.host);
+    let mut tally = Tally::default();
+    results.for_each(|result| tally.add(&result, limits, now_s));
+    let (failing_hosts, judged_hosts) = (tally.failing.len() as u64, tally.judged.len() as u64);
+    let exceeded = tolerance.is_some_and(|held| held.is_exceeded(failing_hosts, judged_hosts));
+    ControlStatus {
+        state: match tally.pass + tally.fail + tally.unknown {
+            0 => EvidenceState::None,
+            _ if tally.past_limit > 0 || exceeded => EvidenceState::Deviating,
+            _ if tally.blind > 0 => EvidenceState::Blind,
+            _ if tally.unknown > 0 => EvidenceState::Stale,
+            _ => EvidenceState::Operating,
+        },
+        pass: tally.pass,
+        fail: tally.fail,
+        unknown: tally.unknown,
+        not_applicable: tally.not_applicable,
+        hosts: tally.hosts.len() as u64,
+        open_deviations: tally.fail - tally.excepted,
+        excepted: tally.excepted,
+        past_limit: tally.past_limit,
+        failing_hosts,
+        judged_hosts,
+        tolerance,
+        tolerance_exceeded: exceeded,
+        oldest_fail_s: tally.oldest_fail_s,
+    }
+}
+
+#[derive(Default)]
+struct Tally<'a> {
+    pass: u64,
+    fail: u64,
+    unknown: u64,
+    not_applicable: u64,
+    excepted: u64,
+    past_limit: u64,
+    blind: u64,
+    oldest_fail_s: Option<i64>,
+    hosts: BTreeSet<&'a str>,
+    judged: BTreeSet<&'a str>,
+    failing: BTreeSet<&'a str>,
+}
+
+impl<'a> Tally<'a> {
+    fn add(&mut self, result: &OpenResult<'a>, limits: &RepairLimits, now_s: i64) {
+        self.hosts.insert(result.host);
+        if matches!(result.outcome, Outcome::Pass | Outcome::Fail) {
+            self.judged.insert(result.host);
+        }
         match result.outcome {
-            Outcome::Pass => status.pass += 1,
-            Outcome::NotApplicable => status.not_applicable += 1,
+            Outcome::Pass => self.pass += 1,
+            Outcome::NotApplicable => self.not_applicable += 1,
             Outcome::Unknown => {
-                status.unknown += 1;
-                blind |= !is_stale(result.reason);
+                self.unknown += 1;
+                self.blind += u64::from(!is_stale(result.reason));
             }
-            Outcome::Fail => {
-                status.fail += 1;
-                let oldest = status.oldest_fail_s.map_or(result.since_s, |s| s.min(result.since_s));
-                status.oldest_fail_s = Some(oldest);
-                deviating |= result.severity >= Severity::High
-                    && limits.is_past(result.severity, result.since_s, now_s);
-            }
+            Outcome::Fail => self.add_failure(result, limits, now_s),
         }
     }
-    status.hosts = hosts.len() as u64;
-    status.open_deviations = status.fail;
-    status.state = match status.pass + status.fail + status.unknown {
-        0 => EvidenceState::None,
-        _ if deviating => EvidenceState::Deviating,
-        _ if blind => EvidenceState::Blind,
-        _ if status.unknown > 0 => EvidenceState::Stale,
-        _ => EvidenceState::Operating,
-    };
-    status
+
+    fn add_failure(&mut self, result: &OpenResult<'a>, limits: &RepairLimits, now_s: i64) {
+        self.fail += 1;
+        if result.excepted {
+            self.excepted += 1;
+            return;
+        }
+        let oldest = self.oldest_fail_s.map_or(result.since_s, |s| s.min(result.since_s));
+        self.oldest_fail_s = Some(oldest);
+        self.failing.insert(result.host);
+        let past = || limits.is_past(result.severity, result.since_s, now_s);
+        let past = result.past_limit.unwrap_or_else(past);
+        self.past_limit += u64::from(result.severity >= Severity::High && past);
+    }
 }
 
 /// Whether the evidence is there but old. An unknown without a reason is not excused as old.
-fn is_stale(reason: Option<Reason>) -> bool {
+pub(crate) fn is_stale(reason: Option<Reason>) -> bool {
     matches!(reason, Some(Reason::Stale | Reason::NotReporting))
 }
 

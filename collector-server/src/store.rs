@@ -11,6 +11,7 @@ mod acts;
 mod alert_reading;
 mod alerts;
 mod anomaly;
+mod applicability;
 mod certificates;
 mod days;
 mod db;
@@ -23,6 +24,7 @@ mod history;
 mod host_spans;
 mod hosts;
 mod ingest;
+mod isms;
 mod judging;
 mod life;
 mod log;
@@ -31,14 +33,18 @@ mod objects;
 mod packed;
 mod pages;
 mod people;
+mod people_list;
 mod reading;
 mod rules;
+mod scope_reading;
 mod sessions;
 mod tokens;
+mod tolerance;
 mod trust;
 mod watching;
 
 pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
+pub use applicability::{ApplicabilityRefusal, Version, VersionState};
 pub use certificates::{
     AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
 };
@@ -49,6 +55,7 @@ pub use history::{ChainRow, KindSpan, Receipt};
 pub use host_spans::{HostSpan, Saying};
 pub use hosts::Enrolment;
 pub use ingest::{Accepted, Incoming, Refusal};
+pub use isms::{GroupSpan, Isms, IsmsRefusal, IsmsText, Membership};
 pub use judging::{Judgement, Notice, Past, Pending, Statement, Summary};
 pub use life::{LifeChange, LifeRefusal};
 pub(crate) use log::FreshTiles;
@@ -58,9 +65,12 @@ pub use pages::HostKey;
 pub use people::{
     Credentials, DisableRefusal, LoginRefusal, Person, PersonError, PersonRow, SEATS,
 };
+pub use people_list::ListChange;
 pub use reading::DriftFilter;
+pub use scope_reading::{HeldResult, KindFacts, Silence};
 pub use sessions::{ABSOLUTE_US, IDLE_US, SessionOf, SessionRow};
 pub use tokens::{EnrolRefusal, NewToken, TokenChoice, TokenRow, TokenState, network};
+pub use tolerance::{ToleranceRefusal, ToleranceRow, Tolerated};
 pub use trust::{Behind, KeyState, RotationRefusal, Sort, Step, TrustKey};
 
 use db::Db;

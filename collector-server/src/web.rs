@@ -6,6 +6,7 @@
 //! and [`page::Pair`], which are templates themselves.
 
 pub mod account;
+pub mod applicability;
 pub mod control;
 pub mod controls;
 pub mod counts;
@@ -18,11 +19,15 @@ pub mod flatten;
 pub mod host;
 pub mod hosts;
 pub mod input;
+pub mod isms;
 pub mod login;
 pub mod marks;
 pub mod overview;
 pub mod page;
+pub mod patch;
 pub mod people;
+pub mod people_list;
+pub mod period;
 pub mod picture;
 #[cfg(test)]
 mod testing;

@@ -10,6 +10,8 @@ mod drifts;
 mod people;
 #[path = "../examples/pages/render.rs"]
 mod render;
+#[path = "../examples/pages/scope.rs"]
+mod scope;
 
 use std::collections::BTreeSet;
 
@@ -115,6 +117,12 @@ fn what_a_host_says_is_text_and_never_markup() {
     }
     assert!(of("host-2").contains("toor&#39; style=&#39;color:red"));
     assert!(of("host-2").contains("{{ 7*7 }}"));
+    // What people say is text too.
+    assert!(of("applicability").contains("&#60;script&#62;alert("));
+    for name in ["isms", "isms-one", "people-list", "control-said", "groups"] {
+        let escaped = ["&#60;b&#62;", "&#60;i&#62;"].iter().any(|text| of(name).contains(text));
+        assert!(escaped && !of(name).contains("<i>"), "{name}");
+    }
 }
 
 #[test]

@@ -82,6 +82,15 @@ impl Api {
         Answer::of(request).await
     }
 
+    /// Sends a text.
+    pub async fn post_text(&self, path: &str, text: &str) -> Answer {
+        let mut request = self.client.post(format!("{}{path}", self.base)).body(text.to_owned());
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        Answer::of(request).await
+    }
+
     /// The document at `path`; fails unless the answer is 200.
     pub async fn document(&self, path: &str) -> Value {
         let answer = self.get(path).await;

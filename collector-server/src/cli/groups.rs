@@ -36,6 +36,12 @@ pub(super) enum Groups {
         /// The team that answers for it.
         #[arg(long)]
         owner: Option<String>,
+        /// Who answers when the team does not.
+        #[arg(long)]
+        deputy: Option<String>,
+        /// Who answers when neither does.
+        #[arg(long)]
+        fallback: Option<String>,
         /// Its hosts are short-lived: they end when silent for longer than --ttl.
         #[arg(long, requires = "ttl", conflicts_with = "lasting")]
         ephemeral: bool,
@@ -48,7 +54,8 @@ pub(super) enum Groups {
         #[arg(long, default_value = "operator")]
         actor: String,
     },
-    /// Describe groups from a CSV file: name, and perhaps environment, criticality, owner, ttl.
+    /// Describe groups from a CSV file: name, and perhaps environment, criticality, owner, deputy,
+    /// fallback, ttl.
     Import {
         #[command(flatten)]
         data: Data,
@@ -78,7 +85,17 @@ impl Groups {
         match self {
             Self::List { data, format } => list(&data, format).await?,
             Self::Set {
-                data, name, environment, criticality, owner, ttl, lasting, actor, ..
+                data,
+                name,
+                environment,
+                criticality,
+                owner,
+                deputy,
+                fallback,
+                ttl,
+                lasting,
+                actor,
+                ..
             } => {
                 let store = create::open(&data.open()?).await?;
                 if name.trim().is_empty() || name.chars().any(char::is_control) {
@@ -93,6 +110,8 @@ impl Groups {
                     environment: environment.or(held.environment),
                     criticality: criticality.or(held.criticality),
                     owner: owner.or(held.owner),
+                    deputy: deputy.or(held.deputy),
+                    fallback: fallback.or(held.fallback),
                     ttl_s: ttl.map(seconds).or(held.ttl_s).filter(|_| !lasting),
                     ..held
                 };
@@ -149,7 +168,16 @@ async fn list(data: &Data, format: Format) -> anyhow::Result<()> {
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(["GROUP", "ENVIRONMENT", "CRITICALITY", "OWNER", "ENDS AFTER", "HOSTS"]);
+    table.set_header([
+        "GROUP",
+        "ENVIRONMENT",
+        "CRITICALITY",
+        "OWNER",
+        "DEPUTY",
+        "FALLBACK",
+        "ENDS AFTER",
+        "HOSTS",
+    ]);
     for group in &groups {
         let word = |word: &Option<String>| printable(word.as_deref().unwrap_or("-"));
         let ttl = group.ttl_s.map_or("-".to_owned(), |ttl| format!("{ttl} s in silence"));
@@ -158,6 +186,8 @@ async fn list(data: &Data, format: Format) -> anyhow::Result<()> {
             word(&group.environment),
             word(&group.criticality),
             word(&group.owner),
+            word(&group.deputy),
+            word(&group.fallback),
             ttl,
             group.hosts.to_string(),
         ]);

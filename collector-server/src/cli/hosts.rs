@@ -412,7 +412,7 @@ fn tell_notes(reconciled: &Reconciled) {
     }
 }
 
-fn time(us: i64) -> String {
+pub(super) fn time(us: i64) -> String {
     let at = jiff::Timestamp::from_microsecond(us);
     at.map_or_else(|_| us.to_string(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }

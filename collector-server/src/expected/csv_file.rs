@@ -79,9 +79,10 @@ pub fn parse_hosts(bytes: &[u8]) -> Result<HostList, BadFile> {
     Ok(HostList { entries, ignored: table.ignored })
 }
 
-/// Reads a list of groups: `name`, perhaps `environment`, `criticality`, `owner`, `ttl`.
+/// Reads a list of groups: `name`, perhaps `environment`, `criticality`, `owner`, `deputy`,
+/// `fallback`, `ttl`.
 pub fn parse_groups(bytes: &[u8]) -> Result<Vec<GroupRow>, BadFile> {
-    let table = Table::read(bytes, &["name"], &["environment", "criticality", "owner", "ttl"])?;
+    let table = Table::read(bytes, &["name"], &GROUP_COLUMNS)?;
     let mut bad = table.bad.clone();
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut groups = vec![];
@@ -98,6 +99,9 @@ pub fn parse_groups(bytes: &[u8]) -> Result<Vec<GroupRow>, BadFile> {
     finish(bad)?;
     Ok(groups)
 }
+
+const GROUP_COLUMNS: [&str; 6] =
+    ["environment", "criticality", "owner", "deputy", "fallback", "ttl"];
 
 fn finish(mut bad: Vec<BadLine>) -> Result<(), BadFile> {
     bad.sort_by_key(|bad| bad.line);
@@ -143,6 +147,8 @@ fn group(row: &BTreeMap<&'static str, String>) -> Result<GroupRow, Wrong> {
         environment: word("environment", &ENVIRONMENTS)?,
         criticality: word("criticality", &CRITICALITIES)?,
         owner: row.get("owner").filter(|text| !text.is_empty()).cloned(),
+        deputy: row.get("deputy").filter(|text| !text.is_empty()).cloned(),
+        fallback: row.get("fallback").filter(|text| !text.is_empty()).cloned(),
         ttl_s: ttl_s.transpose()?,
         hosts: 0,
     })
@@ -190,15 +196,19 @@ pub fn tag(pair: &str) -> Result<(String, String), Wrong> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+/// Fields by column.
+pub(crate) type Row = BTreeMap<&'static str, String>;
+
 /// Rows by column, and what could not be read.
-struct Table {
-    rows: Vec<(u64, BTreeMap<&'static str, String>)>,
-    bad: Vec<BadLine>,
-    ignored: Vec<String>,
+pub(crate) struct Table {
+    /// With the number of their line.
+    pub(crate) rows: Vec<(u64, Row)>,
+    pub(crate) bad: Vec<BadLine>,
+    pub(crate) ignored: Vec<String>,
 }
 
 impl Table {
-    fn read(
+    pub(crate) fn read(
         bytes: &[u8],
         needed: &[&'static str],
         optional: &[&'static str],

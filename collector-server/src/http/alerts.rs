@@ -116,7 +116,7 @@ async fn alert(
 
 /// Who may change something: a person who is signed in, or a token whose seat is more than to
 /// look.
-struct Actor(String);
+pub(super) struct Actor(pub(super) String);
 
 impl FromRequestParts<App> for Actor {
     type Rejection = Problem;

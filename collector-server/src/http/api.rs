@@ -1,6 +1,6 @@
 //! `/api/v1`: what programs read.
 
-use super::list::{List, PageQuery, key, limit, list, page};
+use super::list::{List, PageQuery, key, limit, page};
 use super::problem::Problem;
 use crate::app::App;
 use crate::store::HostKey;
@@ -25,10 +25,13 @@ pub fn router() -> Router<App> {
         .route("/api/v1/groups", get(super::fleet::groups))
         .route("/api/v1/groups/hours", get(super::fleet::hours))
         .route("/api/v1/hosts/{id}/kinds/{kind}", get(kind))
-        .route("/api/v1/controls", get(controls))
         .route("/api/v1/results", get(results))
         .route("/api/v1/log/checkpoint", get(checkpoint))
         .merge(super::alerts::router())
+        .merge(super::scope::router())
+        .merge(super::applicability::router())
+        .merge(super::people_list::router())
+        .merge(super::import::router())
 }
 
 /// A caller with a bearer token, or a person with a session.
@@ -121,20 +124,6 @@ pub(super) async fn kind(
         "unread": row.unread, "since_us": row.since_us, "collected_us": row.collected_us,
         "facts_id": row.facts, "facts": facts,
     })))
-}
-
-async fn controls(State(app): State<App>, _: Reader) -> Result<Json<List<Value>>, Problem> {
-    let overview = app.overview(app.clock.now_us()).await?;
-    let items = overview.controls.iter().map(|(control, status)| {
-        json!({
-            "id": control.id, "title": control.title, "theme": control.theme.as_str(),
-            "state": status.state.as_str(), "pass": status.pass, "fail": status.fail,
-            "unknown": status.unknown, "not_applicable": status.not_applicable,
-            "hosts": status.hosts, "open_deviations": status.open_deviations,
-            "oldest_fail_s": status.oldest_fail_s,
-        })
-    });
-    Ok(list(items.collect()))
 }
 
 #[derive(Deserialize)]

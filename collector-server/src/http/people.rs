@@ -2,11 +2,13 @@
 
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
-use super::{account, api, drift, enrolment, seats};
+use super::{account, api, controls, drift, enrolment, isms, people_list, seats, statement};
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
 use crate::metrics::Population;
 use crate::overview::Overview;
+use crate::scope::Scope;
+use crate::status::ControlStatus;
 use crate::store::DriftFilter;
 use crate::web::input::{Control, Now, Rule, Severity, Theme};
 use crate::web::marks::State as Mark;
@@ -21,7 +23,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use evidence::HostId;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
@@ -36,7 +38,7 @@ const SIGN_OUT: &str = "/logout";
 
 /// Every address of pages that changes something, and how; the API has its own.
 pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
-    vec![
+    let mut posts = vec![
         ("/login", post(account::login)),
         (SIGN_OUT, post(account::logout)),
         ("/account/password", post(account::set_password)),
@@ -49,7 +51,12 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/enrolment/tokens/{id}/revoke", post(enrolment::revoke_token)),
         ("/enrolment/renewals/{id}/approve", post(enrolment::approve_renewal)),
         ("/drift/{id}/acknowledge", post(drift::acknowledge)),
-    ]
+    ];
+    posts.extend(controls::posts());
+    posts.extend(isms::posts());
+    posts.extend(people_list::posts());
+    posts.extend(statement::posts());
+    posts
 }
 
 pub fn router(app: App) -> Router {
@@ -58,8 +65,6 @@ pub fn router(app: App) -> Router {
         .route("/", get(overview_page))
         .route("/drift", get(drift::list_page))
         .route("/drift/{id}", get(drift::one_page))
-        .route("/controls", get(controls_page))
-        .route("/controls/{id}", get(control_page))
         .route("/hosts", get(hosts_page))
         .route("/hosts/{id}", get(host_page))
         .route("/hosts/{id}/kinds/{kind}", get(facts_page))
@@ -68,6 +73,9 @@ pub fn router(app: App) -> Router {
         .route("/login", get(account::login_page))
         .route("/account", get(account::account_page))
         .route("/hosts/{id}/kinds/{kind}/facts.json", get(api::kind))
+        .merge(controls::router())
+        .merge(isms::router())
+        .merge(statement::router())
         .merge(api::router())
         .fallback(not_found);
     let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));
@@ -223,18 +231,7 @@ impl Ground {
     pub(super) async fn load(app: &App) -> Result<Self, Trouble> {
         let now_us = app.clock.now_us();
         let overview = app.overview(now_us).await?;
-        let controls = overview.controls.iter().map(|(control, status)| Control {
-            id: control.id.clone(),
-            title: control.title.clone(),
-            theme: Theme::from_word(control.theme.as_str()).unwrap_or(Theme::Organizational),
-            control_type: control.control_type.iter().map(|t| t.as_str().to_owned()).collect(),
-            iso2013: control.iso2013.clone(),
-            host_evidence: control.host_evidence.map(|level| level.says().to_owned()),
-            not_shown: control.not_shown.clone(),
-            state: Mark::from_word(status.state.as_str()).unwrap_or(Mark::None),
-            open_deviations: status.open_deviations,
-        });
-        let controls = controls.collect();
+        let controls = as_shown(&overview.controls);
         let rules = rules(app);
         Ok(Self { now_us, overview, controls, rules, frame_log: app.store.log().await? })
     }
@@ -249,9 +246,36 @@ impl Ground {
         }
     }
 
+    /// Leaves only what is in the scope; `groups` are those of its ISMS.
+    pub(super) fn narrow(&mut self, app: &App, scope: &Scope, groups: &BTreeSet<String>) {
+        let hosts = scope.hosts(&self.overview.hosts, groups);
+        let judged_by = (app.judge.rules(), app.catalogue.as_ref());
+        self.overview.controls =
+            self.overview.within(judged_by, (scope.isms(), &hosts), self.now_us);
+        self.controls = as_shown(&self.overview.controls);
+        self.overview.hosts.retain(|host| hosts.contains(&host.id));
+        self.overview.results.retain(|row| hosts.contains(&row.host));
+    }
+
     pub(super) fn frame(&self, room: Room) -> Frame {
         Frame::inside(Some(room), self.now_us, self.frame_log).with_sign_out(SIGN_OUT)
     }
+}
+
+/// Controls as pages show them.
+fn as_shown(controls: &[(crate::catalogue::Control, ControlStatus)]) -> Vec<Control> {
+    let control = |(control, status): &(crate::catalogue::Control, ControlStatus)| Control {
+        id: control.id.clone(),
+        title: control.title.clone(),
+        theme: Theme::from_word(control.theme.as_str()).unwrap_or(Theme::Organizational),
+        control_type: control.control_type.iter().map(|t| t.as_str().to_owned()).collect(),
+        iso2013: control.iso2013.clone(),
+        host_evidence: control.host_evidence.map(|level| level.says().to_owned()),
+        not_shown: control.not_shown.clone(),
+        state: Mark::from_word(status.state.as_str()).unwrap_or(Mark::None),
+        open_deviations: status.open_deviations,
+    };
+    controls.iter().map(control).collect()
 }
 
 /// The active rules as pages show them.
@@ -288,22 +312,6 @@ async fn overview_page(State(app): State<App>, me: LoggedIn) -> Result<Response,
     let expected = reconciled(&app, &ground).await?;
     let frame = ground.frame(Room::Overview).without_password(!me.has_password);
     Ok(render(&web::overview::page(frame, &input).with_expected(expected.as_ref())))
-}
-
-async fn controls_page(State(app): State<App>, _: LoggedIn) -> Result<Response, Trouble> {
-    let ground = Ground::load(&app).await?;
-    Ok(render(&web::controls::page(ground.frame(Room::Controls), &ground.now())))
-}
-
-async fn control_page(
-    State(app): State<App>,
-    _: LoggedIn,
-    Path(id): Path<String>,
-) -> Result<Response, Trouble> {
-    let ground = Ground::load(&app).await?;
-    let page = web::control::page(ground.frame(Room::Controls), &ground.now(), &id);
-    let page = page.ok_or_else(|| Trouble::NotFound(format!("control {id}")))?;
-    Ok(render(&page))
 }
 
 #[derive(Deserialize)]

@@ -10,6 +10,8 @@ fn result(outcome: Outcome) -> OpenResult<'static> {
         outcome,
         reason: None,
         since_s: NOW,
+        excepted: false,
+        past_limit: None,
     }
 }
 
@@ -22,7 +24,7 @@ fn unknown(reason: Reason) -> OpenResult<'static> {
 }
 
 fn status(results: &[OpenResult<'static>]) -> ControlStatus {
-    control_state(results.iter().cloned(), &RepairLimits::default(), NOW)
+    control_state(results.iter().cloned(), &RepairLimits::default(), None, NOW)
 }
 
 fn state(results: &[OpenResult<'static>]) -> EvidenceState {
@@ -118,4 +120,94 @@ fn limits_can_be_set_and_others_keep_their_default() {
         limits.is_past(Severity::Critical, 0, 11) && !limits.is_past(Severity::Critical, 0, 10)
     );
     assert!(toml::from_str::<RepairLimits>("critcal_s = 10").is_err());
+}
+
+#[test]
+fn a_failure_under_an_exception_stays_visible_and_does_not_deviate() {
+    let old = OpenResult { excepted: true, ..failed(Severity::Critical, 400) };
+    let young = failed(Severity::Critical, 1);
+    let status = status(&[old.clone(), young.clone()]);
+    assert_eq!(status.state, EvidenceState::Operating);
+    assert_eq!((status.fail, status.excepted, status.open_deviations), (2, 1, 1));
+    assert_eq!(status.oldest_fail_s, Some(young.since_s));
+    let without = OpenResult { excepted: false, ..old };
+    assert_eq!(state(&[without, young]), EvidenceState::Deviating);
+}
+
+fn on(host: &'static str, outcome: Outcome) -> OpenResult<'static> {
+    OpenResult { host, severity: Severity::Low, ..result(outcome) }
+}
+
+#[test]
+fn a_tolerance_is_exceeded_by_one_host_more_and_by_lesser_failures_too() {
+    let results = [
+        on("a", Outcome::Fail),
+        on("a", Outcome::Fail),
+        on("b", Outcome::Fail),
+        on("c", Outcome::Pass),
+        on("d", Outcome::Pass),
+        OpenResult { reason: Some(Reason::Denied), ..on("e", Outcome::Unknown) },
+    ];
+    let state = |max_hosts, max_percent| {
+        let tolerance = Some(Tolerance { max_hosts, max_percent });
+        let results = results.iter().cloned();
+        control_state(results, &RepairLimits::default(), tolerance, NOW).state
+    };
+    assert_eq!(state(Some(2), None), EvidenceState::Blind);
+    assert_eq!(state(Some(1), None), EvidenceState::Deviating);
+    // Two of the four that could be judged; the fifth tolerates nothing.
+    assert_eq!(state(None, Some(50)), EvidenceState::Blind);
+    assert_eq!(state(None, Some(49)), EvidenceState::Deviating);
+    assert_eq!(state(Some(9), Some(49)), EvidenceState::Deviating);
+}
+
+#[test]
+fn a_tolerance_forgives_no_grave_failure_past_its_limit_and_no_exception_counts_against_it() {
+    let tolerance = Some(Tolerance { max_hosts: Some(5), max_percent: None });
+    let state = |results: &[OpenResult<'static>], tolerance| {
+        control_state(results.iter().cloned(), &RepairLimits::default(), tolerance, NOW).state
+    };
+    assert_eq!(state(&[failed(Severity::High, 15)], tolerance), EvidenceState::Deviating);
+    let none = Some(Tolerance { max_hosts: Some(0), max_percent: Some(0) });
+    assert_eq!(state(&[failed(Severity::Low, 0)], none), EvidenceState::Deviating);
+    let excepted = OpenResult { excepted: true, ..failed(Severity::Low, 0) };
+    assert_eq!(state(&[excepted], none), EvidenceState::Operating);
+}
+
+#[test]
+fn a_nearer_limit_decides_over_that_of_the_severity_and_only_for_grave_failures() {
+    let by = |result, past| OpenResult { past_limit: Some(past), ..result };
+    assert_eq!(state(&[by(failed(Severity::High, 0), true)]), EvidenceState::Deviating);
+    assert_eq!(state(&[by(failed(Severity::High, 99), false)]), EvidenceState::Operating);
+    assert_eq!(state(&[by(failed(Severity::Medium, 0), true)]), EvidenceState::Operating);
+}
+
+proptest::proptest! {
+    #[test]
+    fn one_more_failure_never_makes_a_control_better(
+        hosts in proptest::collection::vec((0..6u8, 0..3u8, 0..40i64), 0..12),
+        more in (0..6u8, 0..40i64),
+        max in proptest::option::of(0..4u64),
+    ) {
+        const NAMES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
+        let outcomes = [Outcome::Pass, Outcome::Fail, Outcome::Unknown];
+        let name = |n: u8| NAMES[usize::from(n)];
+        let of = |(host, outcome, days): &(u8, u8, i64)| OpenResult {
+            host: name(*host),
+            outcome: outcomes[usize::from(*outcome)],
+            severity: Severity::High,
+            since_s: NOW - days * DAY_S,
+            ..result(Outcome::Pass)
+        };
+        let before: Vec<_> = hosts.iter().map(of).collect();
+        let worse = OpenResult { host: name(more.0), ..failed(Severity::High, more.1) };
+        let after: Vec<_> = before.iter().cloned().chain([worse]).collect();
+        let tolerance = max.map(|max| Tolerance { max_hosts: Some(max), max_percent: Some(50) });
+        let state = |results: Vec<OpenResult<'static>>| {
+            control_state(results.into_iter(), &RepairLimits::default(), tolerance, NOW).state
+        };
+        if state(before) == EvidenceState::Deviating {
+            proptest::prop_assert_eq!(state(after), EvidenceState::Deviating);
+        }
+    }
 }

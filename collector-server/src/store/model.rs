@@ -142,6 +142,10 @@ pub struct GroupRow {
     pub criticality: Option<String>,
     /// The team that answers for it.
     pub owner: Option<String>,
+    /// Who answers when the team does not.
+    pub deputy: Option<String>,
+    /// Who answers when neither does.
+    pub fallback: Option<String>,
     /// Of an ephemeral group: its hosts end after this many seconds in silence.
     pub ttl_s: Option<i64>,
     /// Its hosts in service.

@@ -1,11 +1,13 @@
 //! One control: the verdict, its rules with denominators, who fails, who cannot be judged, and
 //! what host evidence does not show.
 
+use super::applicability::Stand;
 use super::controls::CountCells;
 use super::counts::{Counts, Ledger, Standing};
 use super::input::{Control, Now, Rule, Severity};
 use super::marks::{Mark, Outcome};
 use super::page::{Frame, Pair, When, age, control_path, count, host_path, plural};
+use super::period::{PeriodPart, Tolerance};
 use crate::store::model::{HostRow, ResultRow};
 use askama::Template;
 use evidence::HostId;
@@ -39,6 +41,36 @@ pub struct ControlPage {
     pub shown: Option<String>,
     pub not_shown: Vec<String>,
     pub mapping: Vec<Pair>,
+    /// What is looked at, if it is not the organisation.
+    pub scope: Option<String>,
+    /// What Statements of Applicability say, beside the evidence state.
+    pub stands: Vec<Stand>,
+    pub tolerance: Option<Tolerance>,
+    pub period: Option<PeriodPart>,
+    pub may_change: bool,
+}
+
+impl ControlPage {
+    /// The page with what is said of the control, and what became of it.
+    #[must_use]
+    pub fn with_said(mut self, said: Said) -> Self {
+        self.scope = said.scope;
+        self.stands = said.stands;
+        self.tolerance = said.tolerance;
+        self.period = said.period;
+        self.may_change = said.may_change;
+        self
+    }
+}
+
+/// What people say of a control, and what became of it over a period.
+#[derive(Default)]
+pub struct Said {
+    pub scope: Option<String>,
+    pub stands: Vec<Stand>,
+    pub tolerance: Option<Tolerance>,
+    pub period: Option<PeriodPart>,
+    pub may_change: bool,
 }
 
 pub struct Neighbour {
@@ -137,6 +169,11 @@ pub fn page(frame: Frame, now: &Now<'_>, id: &str) -> Option<ControlPage> {
         shown: control.host_evidence.clone(),
         not_shown: not_shown(control, &rules),
         mapping: mapping(control, &rules, now.rules.len()),
+        scope: None,
+        stands: vec![],
+        tolerance: None,
+        period: None,
+        may_change: false,
     })
 }
 

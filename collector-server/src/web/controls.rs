@@ -3,7 +3,7 @@
 use super::counts::{Counts, Ledger};
 use super::input::{Control, Now, Theme};
 use super::marks::{Mark, State};
-use super::page::{Frame, When, age, control_path, count};
+use super::page::{Frame, When, age, control_path, count, segment};
 use super::picture::{self, Tally};
 use askama::Template;
 
@@ -11,6 +11,8 @@ use askama::Template;
 #[template(path = "controls.html")]
 pub struct ControlsPage {
     pub frame: Frame,
+    /// What is looked at, if it is not the organisation.
+    pub scope: Option<String>,
     pub total: usize,
     /// Denominator of every count on the page.
     pub enrolled: String,
@@ -63,6 +65,20 @@ impl CountCells {
     }
 }
 
+impl ControlsPage {
+    /// The page of a part of the organisation; its controls lead to that part of them.
+    #[must_use]
+    pub fn of_scope(mut self, scope: Option<(String, String)>) -> Self {
+        let Some((says, scope)) = scope else { return self };
+        let rows = self.themes.iter_mut().flat_map(|theme| &mut theme.rows);
+        for row in rows.chain(&mut self.urgent) {
+            row.path = format!("{}?scope={}", row.path, segment(&scope));
+        }
+        self.scope = Some(says);
+        self
+    }
+}
+
 pub fn page(frame: Frame, now: &Now<'_>) -> ControlsPage {
     let ledger = Ledger::of(now);
     let rows: Vec<(&Control, ControlRow, Option<i64>)> =
@@ -72,6 +88,7 @@ pub fn page(frame: Frame, now: &Now<'_>) -> ControlsPage {
     urgent.sort_by_key(|(control, _, oldest)| (control.state, oldest.unwrap_or(i64::MAX)));
     ControlsPage {
         frame,
+        scope: None,
         total: rows.len(),
         enrolled: count(ledger.population.enrolled() as u64),
         tally: picture::tally(now.controls),

@@ -4,6 +4,7 @@ use super::control::{Offenders, why_unknown};
 use super::counts::{Ledger, Standing};
 use super::hosts;
 use super::input::{Now, Rule};
+use super::isms::scope_path;
 use super::marks::{self, Mark, Outcome};
 use super::page::{Frame, Pair, When, age, control_path, count, drift_path, facts_path, plural};
 use super::timeline::Timeline;
@@ -17,6 +18,9 @@ pub struct HostPage {
     pub frame: Frame,
     pub name: String,
     pub group: String,
+    /// Controls as its group and as it alone shows them.
+    pub group_path: String,
+    pub controls_path: String,
     pub word: &'static str,
     pub key: &'static str,
     pub verdict: String,
@@ -114,6 +118,8 @@ pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> H
         frame,
         name: host.name.clone(),
         group: host.group.clone(),
+        group_path: scope_path(&format!("group:{}", host.group)),
+        controls_path: scope_path(&format!("host:{}", host.id)),
         word: hosts::word(host, standing),
         key: standing.key(),
         verdict: String::new(),

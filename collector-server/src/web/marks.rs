@@ -37,7 +37,9 @@ impl State {
     /// What the state says, as the end of a sentence that begins with the control.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Deviating => "a critical or high failure is past its limit",
+            Self::Deviating => {
+                "a critical or high failure is past its limit, or more hosts fail than is tolerated"
+            }
             Self::Blind => "evidence that it needs was denied, unsupported or in error",
             Self::Stale => "hosts that should report have not",
             Self::None => "there is no evidence",

@@ -14,13 +14,21 @@ pub enum Room {
     Drift,
     Controls,
     Hosts,
+    Isms,
     Enrolment,
     People,
 }
 
 impl Room {
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Drift, Self::Controls, Self::Hosts, Self::Enrolment, Self::People];
+    pub const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Drift,
+        Self::Controls,
+        Self::Hosts,
+        Self::Isms,
+        Self::Enrolment,
+        Self::People,
+    ];
 
     pub fn word(self) -> &'static str {
         match self {
@@ -28,6 +36,7 @@ impl Room {
             Self::Drift => "Drift",
             Self::Controls => "Controls",
             Self::Hosts => "Hosts",
+            Self::Isms => "ISMS",
             Self::Enrolment => "Enrolment",
             Self::People => "People",
         }
@@ -39,6 +48,7 @@ impl Room {
             Self::Drift => "/drift",
             Self::Controls => "/controls",
             Self::Hosts => "/hosts",
+            Self::Isms => "/isms",
             Self::Enrolment => "/enrolment",
             Self::People => "/people",
         }
@@ -122,6 +132,11 @@ impl When {
     /// `Mon 23 Nov 2026, 08:42 UTC`, once per page.
     pub fn spoken(us: i64) -> Self {
         Self::in_form(us, "%a %-d %b %Y, %H:%M UTC")
+    }
+
+    /// `2026-11-23`, where only the day is known.
+    pub fn day(us: i64) -> Self {
+        Self::in_form(us, "%Y-%m-%d")
     }
 
     fn in_form(us: i64, form: &str) -> Self {

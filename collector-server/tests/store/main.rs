@@ -4,6 +4,7 @@ mod alerts;
 mod cases;
 mod identity;
 mod lives;
+mod scope;
 
 use evidenced_collector::store::Store;
 
@@ -118,6 +119,20 @@ conformance!(
     a_host_that_leaves_is_ended_as_by_a_person,
     a_host_does_not_clear_its_anomaly_by_leaving,
     the_last_words_of_a_host_open_nothing_after_its_end,
+);
+
+conformance!(
+    scope, scope_sqlite, scope_postgres_15:
+    an_isms_has_one_name_and_says_what_it_was,
+    groups_of_an_isms_are_answered_as_they_were_known_then,
+    a_statement_is_approved_by_one_who_wrote_nothing_of_it,
+    what_was_approved_stays_and_the_next_version_begins_as_its_copy,
+    a_tolerance_holds_until_the_next_word_and_that_of_an_isms_comes_first,
+    a_group_has_an_owner_a_deputy_and_a_fallback,
+    a_failure_is_open_since_it_was_last_none_whoever_offends,
+    a_scope_has_its_own_state_and_a_period_follows_its_members,
+    updates_are_measured_from_publication_and_decide_their_rule,
+    people_are_found_by_their_accounts_and_the_log_names_nobody,
 );
 
 #[tokio::test]

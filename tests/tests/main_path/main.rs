@@ -13,4 +13,5 @@ mod judging;
 mod modest;
 mod outages;
 mod own_evidence;
+mod scope;
 mod view;

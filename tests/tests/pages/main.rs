@@ -6,6 +6,7 @@
 
 mod accounts;
 mod browser;
+mod scope;
 mod walk;
 
 use browser::{Browser, NARROW, WIDE};
@@ -30,6 +31,10 @@ impl Scene {
         root.remove("etc/nsswitch.conf");
         agent.reports().await;
         let api = collector.api();
+        let isms =
+            ["isms", "create", "Hosting", "--legal-entity", "Example AG", "--statement", "All."];
+        collector.cli(&isms).await.out();
+        collector.cli(&["isms", "scope", "Hosting", "--add", "default"]).await.out();
         holds("drifts", async || !api.items("/api/v1/drifts?state=open").await.is_empty()).await;
         Self { collector, agent }
     }

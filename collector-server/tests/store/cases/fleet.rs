@@ -61,7 +61,7 @@ async fn report(store: &Store, agent: &mut Agent, last_day: i64, at_s: i64, late
 }
 
 /// The worker at a moment: what came in, and then the day.
-async fn work(store: &Store, now_s: i64) {
+pub(crate) async fn work(store: &Store, now_s: i64) {
     let rules = RuleSet::builtin(&Catalogue::builtin().expect("catalogue")).expect("rules");
     let judge = Arc::new(Judge::new(Arc::new(rules)));
     let clock = Clock::fast(UNIX_EPOCH + Duration::from_secs(now_s as u64), 1);
