@@ -2,14 +2,18 @@
 
 mod assess;
 mod create;
+mod exceptions;
 mod groups;
 mod hosts;
+mod lists;
 mod notify;
 mod people;
+mod reviews;
 mod rotate;
 mod summary;
 mod tokens;
 mod verify;
+mod windows;
 
 use crate::data::DataDir;
 use crate::store::Sort;
@@ -68,6 +72,18 @@ enum Command {
     /// Groups of hosts.
     #[command(subcommand)]
     Groups(Box<groups::Groups>),
+    /// Acceptance of failures for a time.
+    #[command(subcommand)]
+    Exceptions(Box<exceptions::Exceptions>),
+    /// Approved lists: which members of a population a group may have.
+    #[command(subcommand)]
+    Lists(Box<lists::Lists>),
+    /// Change windows.
+    #[command(subcommand)]
+    Windows(windows::Windows),
+    /// Access reviews.
+    #[command(subcommand)]
+    Reviews(reviews::Reviews),
     /// Who may sign in.
     #[command(subcommand)]
     People(people::People),
@@ -176,6 +192,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             serve::serve(&data, config).await?;
         }
         Command::LoginLink { data } => create::login_link(&data.open()?).await?,
+        Command::Exceptions(exceptions) => exceptions.run().await?,
+        Command::Lists(lists) => lists.run().await?,
+        Command::Windows(windows) => return windows.run().await,
+        Command::Reviews(reviews) => reviews.run().await?,
         Command::People(people) => people.run().await?,
         Command::Token(token) => token.run().await?,
         Command::Authority(authority) => authority.run().await?,

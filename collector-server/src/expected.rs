@@ -8,6 +8,8 @@ pub use csv_file::{
     BadFile, BadLine, CRITICALITIES, ENVIRONMENTS, HostList, parse_groups, parse_hosts, tag,
 };
 
+pub(crate) use csv_file::{Table, finish};
+
 use crate::store::model::{HostRow, HostState};
 use crate::web::counts::Standing;
 use evidence::HostId;

@@ -6,7 +6,8 @@ use crate::config::{Config, DurationText};
 use crate::judge::{Outcome, Reason, RuleSet, Severity};
 use crate::status::{ControlStatus, OpenResult, RepairLimits, control_state};
 use crate::store::model::{HostRow, HostState, ResultRow};
-use crate::store::{Store, StoreError};
+use crate::store::{Excepted, Store, StoreError};
+use evidence::HostId;
 use std::collections::BTreeMap;
 
 pub struct Overview {
@@ -15,7 +16,12 @@ pub struct Overview {
     pub controls: Vec<(Control, ControlStatus)>,
     /// Results that hold now. Those of a silent host are unknown: `not_reporting`.
     pub results: Vec<ResultRow>,
+    /// Failures among them that an approved exception covers.
+    pub excepted: ExceptedResults,
 }
+
+/// By host and rule.
+pub type ExceptedResults = BTreeMap<(HostId, String), Excepted>;
 
 /// Reads what holds at `now_us`.
 pub async fn load(
@@ -30,6 +36,7 @@ pub async fn load(
     // A rule that no longer judges has no say, though its last results stay on record.
     results.retain(|row| rules.get(&row.rule).is_some());
     silence(&hosts, &mut results, now_us);
+    let excepted = store.excepted(now_us).await?;
     let by_rule = group(&results);
     let names: BTreeMap<_, _> = hosts.iter().map(|host| (host.id, host.id.to_string())).collect();
     let status = |control: &Control| {
@@ -37,13 +44,18 @@ pub async fn load(
         let rules = rules.filter(|rule| rule.controls.contains(&control.id));
         let open = rules.flat_map(|rule| {
             let rows = by_rule.get(rule.id.as_str()).map(Vec::as_slice).unwrap_or_default();
-            rows.iter().filter_map(|row| open_result(row, rule.severity, names.get(&row.host)?))
+            rows.iter().filter_map(|row| {
+                // Under an exception it counts as a failure still, and makes no control deviating.
+                let is_excepted = excepted.contains_key(&(row.host, row.rule.clone()));
+                let severity = if is_excepted { Severity::Info } else { rule.severity };
+                open_result(row, severity, names.get(&row.host)?)
+            })
         });
         control_state(open, limits, now_us.div_euclid(1_000_000))
     };
     let controls = catalogue.controls().iter();
     let controls = controls.map(|control| (control.clone(), status(control))).collect();
-    Ok(Overview { hosts, controls, results })
+    Ok(Overview { hosts, controls, results, excepted })
 }
 
 /// What a silent or retired host said last is no evidence of now.
@@ -105,7 +117,6 @@ pub fn limits(config: &Config) -> RepairLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evidence::HostId;
 
     fn host(n: u128, received_us: i64) -> HostRow {
         HostRow {

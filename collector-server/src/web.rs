@@ -13,20 +13,24 @@ pub mod difference;
 pub mod drift;
 pub mod empty;
 pub mod enrolment;
+pub mod exceptions;
 pub mod facts;
 pub mod flatten;
 pub mod host;
 pub mod hosts;
 pub mod input;
+pub mod lists;
 pub mod login;
 pub mod marks;
 pub mod overview;
 pub mod page;
 pub mod people;
 pub mod picture;
+pub mod reviews;
 #[cfg(test)]
 mod testing;
 pub mod timeline;
+pub mod windows;
 
 use evidence::Digest;
 use std::sync::LazyLock;

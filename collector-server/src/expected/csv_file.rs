@@ -99,7 +99,7 @@ pub fn parse_groups(bytes: &[u8]) -> Result<Vec<GroupRow>, BadFile> {
     Ok(groups)
 }
 
-fn finish(mut bad: Vec<BadLine>) -> Result<(), BadFile> {
+pub(crate) fn finish(mut bad: Vec<BadLine>) -> Result<(), BadFile> {
     bad.sort_by_key(|bad| bad.line);
     if bad.is_empty() { Ok(()) } else { Err(BadFile(bad)) }
 }
@@ -191,14 +191,14 @@ pub fn tag(pair: &str) -> Result<(String, String), Wrong> {
 }
 
 /// Rows by column, and what could not be read.
-struct Table {
-    rows: Vec<(u64, BTreeMap<&'static str, String>)>,
-    bad: Vec<BadLine>,
+pub(crate) struct Table {
+    pub(crate) rows: Vec<(u64, BTreeMap<&'static str, String>)>,
+    pub(crate) bad: Vec<BadLine>,
     ignored: Vec<String>,
 }
 
 impl Table {
-    fn read(
+    pub(crate) fn read(
         bytes: &[u8],
         needed: &[&'static str],
         optional: &[&'static str],

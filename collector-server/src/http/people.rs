@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
-use super::{account, api, drift, enrolment, seats};
+use super::{account, api, drift, enrolment, exceptions, lists, reviews, seats, windows};
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
 use crate::metrics::Population;
@@ -36,7 +36,7 @@ const SIGN_OUT: &str = "/logout";
 
 /// Every address of pages that changes something, and how; the API has its own.
 pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
-    vec![
+    let mut posts = vec![
         ("/login", post(account::login)),
         (SIGN_OUT, post(account::logout)),
         ("/account/password", post(account::set_password)),
@@ -48,8 +48,14 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/enrolment/tokens", post(enrolment::create_token)),
         ("/enrolment/tokens/{id}/revoke", post(enrolment::revoke_token)),
         ("/enrolment/renewals/{id}/approve", post(enrolment::approve_renewal)),
+        ("/people/{id}/seat", post(seats::give_seat)),
         ("/drift/{id}/acknowledge", post(drift::acknowledge)),
-    ]
+    ];
+    posts.extend(exceptions::pages::posts());
+    posts.extend(lists::pages::posts());
+    posts.extend(windows::pages::posts());
+    posts.extend(reviews::pages::posts());
+    posts
 }
 
 pub fn router(app: App) -> Router {
@@ -69,6 +75,10 @@ pub fn router(app: App) -> Router {
         .route("/account", get(account::account_page))
         .route("/hosts/{id}/kinds/{kind}/facts.json", get(api::kind))
         .merge(api::router())
+        .merge(exceptions::pages::pages())
+        .merge(lists::pages::pages())
+        .merge(windows::pages::pages())
+        .merge(reviews::pages::pages())
         .fallback(not_found);
     let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));
     pages
@@ -303,7 +313,7 @@ async fn control_page(
     let ground = Ground::load(&app).await?;
     let page = web::control::page(ground.frame(Room::Controls), &ground.now(), &id);
     let page = page.ok_or_else(|| Trouble::NotFound(format!("control {id}")))?;
-    Ok(render(&page))
+    Ok(render(&page.with_exceptions(&ground.overview.excepted)))
 }
 
 #[derive(Deserialize)]
@@ -357,7 +367,8 @@ async fn host_page(
     let filter = DriftFilter { host: Some(host.id), open: Some(true), limit: DRIFTS_OF_HOST };
     let drifts = app.store.drifts(filter).await?;
     let page = web::host::page(ground.frame(Room::Hosts), &ground.now(), host, &kinds);
-    Ok(render(&page.with_past(timeline).with_drifts(&drifts, &ground.now())))
+    let page = page.with_past(timeline).with_drifts(&drifts, &ground.now());
+    Ok(render(&page.with_exceptions(&ground.overview.excepted)))
 }
 
 #[derive(Deserialize)]

@@ -12,6 +12,7 @@ use std::fmt::Write;
 pub enum Room {
     Overview,
     Drift,
+    Decisions,
     Controls,
     Hosts,
     Enrolment,
@@ -19,13 +20,21 @@ pub enum Room {
 }
 
 impl Room {
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Drift, Self::Controls, Self::Hosts, Self::Enrolment, Self::People];
+    pub const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Drift,
+        Self::Decisions,
+        Self::Controls,
+        Self::Hosts,
+        Self::Enrolment,
+        Self::People,
+    ];
 
     pub fn word(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Drift => "Drift",
+            Self::Decisions => "Decisions",
             Self::Controls => "Controls",
             Self::Hosts => "Hosts",
             Self::Enrolment => "Enrolment",
@@ -37,6 +46,7 @@ impl Room {
         match self {
             Self::Overview => "/",
             Self::Drift => "/drift",
+            Self::Decisions => "/exceptions",
             Self::Controls => "/controls",
             Self::Hosts => "/hosts",
             Self::Enrolment => "/enrolment",
@@ -210,6 +220,18 @@ pub fn control_path(id: &str) -> String {
 
 pub fn drift_path(id: &str) -> String {
     format!("/drift/{}", segment(id))
+}
+
+pub fn exception_path(id: &str) -> String {
+    format!("/exceptions/{}", segment(id))
+}
+
+pub fn list_path(group: &str, population: &str) -> String {
+    format!("/lists/{}/{}", segment(group), segment(population))
+}
+
+pub fn review_path(id: &str) -> String {
+    format!("/reviews/{}", segment(id))
 }
 
 pub fn host_path(id: evidence::HostId) -> String {

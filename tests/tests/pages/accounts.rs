@@ -4,28 +4,28 @@ use evidenced_tests::{Agent, Collector, Store};
 use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
 use reqwest::{Client, Response, redirect};
 
-const WORDS: &str = "four words do well";
+pub(crate) const WORDS: &str = "four words do well";
 const PROXIED: &str =
     "[people]\nbehind_proxy = true\npublic_url = \"https://evidenced.example.org\"\n";
 
 /// Somebody with at most one cookie.
-struct Visitor {
+pub(crate) struct Visitor {
     client: Client,
     base: String,
     cookie: Option<String>,
 }
 
-struct Answer {
-    status: u16,
-    location: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) location: String,
     retry_after: Option<u64>,
     /// The whole `Set-Cookie`.
     set_cookie: String,
-    body: String,
+    pub(crate) body: String,
 }
 
 impl Visitor {
-    fn new(collector: &Collector) -> Self {
+    pub(crate) fn new(collector: &Collector) -> Self {
         // Its provider is the one that any client of the collector installs.
         drop(collector.stranger());
         let client = Client::builder().no_proxy().redirect(redirect::Policy::none()).build();
@@ -33,7 +33,7 @@ impl Visitor {
         Self { client: client.expect("a client"), base, cookie: None }
     }
 
-    async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         let whole =
             if path.starts_with("http") { path.into() } else { format!("{}{path}", self.base) };
         let mut request = self.client.get(whole);
@@ -43,7 +43,7 @@ impl Visitor {
         self.read(request.send().await.expect("an answer")).await
     }
 
-    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
         let pairs: Vec<_> =
             form.iter().map(|(name, value)| format!("{name}={}", coded(value))).collect();
         let mut request = self.client.post(format!("{}{path}", self.base));
@@ -81,7 +81,7 @@ impl Visitor {
     }
 
     /// Follows the link and sets a password.
-    async fn sets_password(&mut self, link: &str, password: &str) {
+    pub(crate) async fn sets_password(&mut self, link: &str, password: &str) {
         assert_eq!(self.get(link).await.location, "/");
         let answer =
             self.post("/account/password", &[("new", password), ("again", password)]).await;
@@ -94,7 +94,7 @@ fn coded(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-async fn person(collector: &Collector, name: &str, seat: &str) -> String {
+pub(crate) async fn person(collector: &Collector, name: &str, seat: &str) -> String {
     collector.cli(&["people", "add", name, "--seat", seat]).await.out()
 }
 

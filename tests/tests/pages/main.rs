@@ -6,6 +6,7 @@
 
 mod accounts;
 mod browser;
+mod decisions;
 mod walk;
 
 use browser::{Browser, NARROW, WIDE};
