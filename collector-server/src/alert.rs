@@ -1,6 +1,7 @@
 //! Alerts: which drifts are one matter for a person, and what becomes of it. Pure: drifts, what
 //! stands already and the time go in, decisions come out. Times are microseconds since the epoch.
 
+use crate::population;
 use evidence::{Digest, HostId};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +54,12 @@ impl Lane {
     }
 
     /// The lane of a drift. A wrong clock is an anomaly too, and no reason to wake anybody.
-    fn of(sort: &str, subject: &str, grouping: &str) -> Self {
+    fn of(sort: &str, subject: &str, grouping: &str, to: &str) -> Self {
         let integrity = sort == "integrity_anomaly" && grouping != "clock";
+        let pages = population::find(grouping).is_some_and(|population| population.page);
+        if sort == "change" && to == "added" && pages {
+            return Self::Page;
+        }
         let root = sort == "regression" && PAGE_RULES.contains(&subject);
         if integrity || root { Self::Page } else { Self::Queue }
     }
@@ -111,7 +116,10 @@ pub fn candidates(parts: &[Part]) -> Vec<Candidate> {
 fn candidate(mut parts: Vec<&Part>) -> Candidate {
     parts.sort_by_key(|part| (&part.subject, &part.drift));
     let first = parts[0];
-    let lane = parts.iter().map(|part| Lane::of(&part.sort, &part.subject, &part.grouping)).min();
+    let lane = parts
+        .iter()
+        .map(|part| Lane::of(&part.sort, &part.subject, &part.grouping, &part.to))
+        .min();
     let severity = parts.iter().map(|part| part.severity.as_str()).min_by_key(|s| rank(s));
     Candidate {
         host: first.host,
@@ -127,9 +135,9 @@ fn candidate(mut parts: Vec<&Part>) -> Candidate {
     }
 }
 
-/// Regressions and lost evidence are told by their subjects.
+/// Regressions, lost evidence and changes of members are told by their subjects.
 fn has_own_words(sort: &str) -> bool {
-    !matches!(sort, "regression" | "evidence_lost")
+    !matches!(sort, "regression" | "evidence_lost" | "change")
 }
 
 /// Of the change, without the host. A chain has a name of its own on every host, so it does not
@@ -279,6 +287,7 @@ pub fn title(sort: &str, subjects: &[String], says: &str, hosts: i64) -> String 
         "regression" => format!("{what}: now failing{on}"),
         "evidence_lost" => format!("{what}: evidence lost{on}"),
         "not_reporting" => format!("not reporting{on}"),
+        "change" if says.is_empty() => format!("{what}{on}"),
         "change" => format!("{says}{on}"),
         _ if says.is_empty() => format!("{sort}{on}"),
         _ => format!("{says}{on}"),

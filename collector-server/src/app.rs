@@ -36,6 +36,8 @@ pub struct App {
     pub agents_url: Arc<str>,
     /// Told when there may be alerts to deliver.
     pub alerts: Arc<Notify>,
+    /// Told when there may be something to judge.
+    pub judgements: Arc<Notify>,
     /// Outcome of the last check of the log.
     pub log_check: watch::Receiver<LogCheck>,
     /// The organisation's name.
@@ -45,6 +47,11 @@ pub struct App {
 impl App {
     pub fn people_url(&self) -> &str {
         &self.people_url
+    }
+
+    /// Wakes the worker for what a person changed.
+    pub fn judge_now(&self) {
+        self.judgements.notify_one();
     }
 
     /// What holds at `now_us`.

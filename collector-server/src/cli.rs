@@ -3,16 +3,20 @@
 mod assess;
 mod controls;
 mod create;
+mod exceptions;
 mod groups;
 mod hosts;
 mod isms;
+mod lists;
 mod notify;
 mod people;
 mod people_list;
+mod reviews;
 mod rotate;
 mod summary;
 mod tokens;
 mod verify;
+mod windows;
 
 use crate::data::DataDir;
 use crate::store::Sort;
@@ -77,6 +81,18 @@ enum Command {
     /// Controls by evidence state, over a period, and what owners tolerate.
     #[command(subcommand)]
     Controls(Box<controls::Controls>),
+    /// Acceptance of failures for a time.
+    #[command(subcommand)]
+    Exceptions(Box<exceptions::Exceptions>),
+    /// Approved lists: which members of a population a group may have.
+    #[command(subcommand)]
+    Lists(Box<lists::Lists>),
+    /// Change windows.
+    #[command(subcommand)]
+    Windows(windows::Windows),
+    /// Access reviews.
+    #[command(subcommand)]
+    Reviews(reviews::Reviews),
     /// Who may sign in.
     #[command(subcommand)]
     People(people::People),
@@ -188,6 +204,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             serve::serve(&data, config).await?;
         }
         Command::LoginLink { data } => create::login_link(&data.open()?).await?,
+        Command::Exceptions(exceptions) => exceptions.run().await?,
+        Command::Lists(lists) => lists.run().await?,
+        Command::Windows(windows) => return windows.run().await,
+        Command::Reviews(reviews) => reviews.run().await?,
         Command::People(people) => people.run().await?,
         Command::Token(token) => token.run().await?,
         Command::Authority(authority) => authority.run().await?,

@@ -24,6 +24,9 @@ pub struct Config {
     pub rules: Rules,
     pub repair_limits: RepairLimits,
     pub patch_limits: crate::patch::PatchLimits,
+    pub drift: Drift,
+    pub exceptions: Exceptions,
+    pub reviews: Reviews,
     pub notify: Notify,
     pub log: Log,
 }
@@ -87,6 +90,29 @@ pub struct RepairLimits {
     pub high: DurationText,
     pub medium: DurationText,
     pub low: DurationText,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Drift {
+    /// How long after its enrolment a host is being set up.
+    pub new_host_grace: DurationText,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exceptions {
+    /// The longest that one may last, from its request to its end.
+    pub max_duration: DurationText,
+    /// One that no failure needed for so long is pointed out.
+    pub unneeded_after: DurationText,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reviews {
+    /// How long after the last access review of a group the next one is overdue.
+    pub every: DurationText,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -1,5 +1,7 @@
 //! Drift: what changed between two states of a host, why, and which of it deserves a person. Pure.
 
+use crate::population::{self, Population};
+use crate::store::ListVersion;
 use crate::store::model::{DriftRow, ResultRow};
 use evidence::{HostId, KindEntry, Status};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +21,8 @@ pub enum Cause {
     AgentChanged,
     /// A person moved the host to another group.
     ScopeChanged,
+    /// A person changed an approved list that the rule reads.
+    ListChanged,
 }
 
 impl Cause {
@@ -30,12 +34,13 @@ impl Cause {
             Self::RuleChanged => "rule_changed",
             Self::AgentChanged => "agent_changed",
             Self::ScopeChanged => "scope_changed",
+            Self::ListChanged => "list_changed",
         }
     }
 
     /// Whether a transition of this cause is a drift of the host. The others are told once, for
     /// all hosts.
-    fn is_of_the_host(self) -> bool {
+    pub fn is_of_the_host(self) -> bool {
         matches!(self, Self::HostChanged | Self::TimePassed | Self::EvidenceLost)
     }
 }
@@ -56,6 +61,8 @@ pub struct HostView {
     pub results: BTreeMap<String, ResultRow>,
     /// The rule set that judged.
     pub rules: Option<evidence::Digest>,
+    /// The group of the host and the version of its approved lists that judged.
+    pub lists: Option<ListVersion>,
 }
 
 /// What a rule says of itself to drift.
@@ -85,16 +92,49 @@ pub fn cause(before: &HostView, after: &HostView, rule: &str, view: &RuleView) -
     let changed: Vec<_> = changed(before, after, view).collect();
     let rules_changed = before.rules.is_some() && before.rules != after.rules;
     if changed.is_empty() {
-        return if rules_changed { Cause::RuleChanged } else { Cause::TimePassed };
+        let listed = population::of_rule(rule).next().is_some();
+        return match list_cause(before, after).filter(|_| listed) {
+            Some(cause) => cause,
+            None if rules_changed => Cause::RuleChanged,
+            None => Cause::TimePassed,
+        };
     }
     if unknown {
         return Cause::EvidenceLost;
     }
     let agent_only = changed.iter().all(|kind| match (of(before, kind), of(after, kind)) {
-        (Some(a), Some(b)) => b.v > a.v && a.entry.sources == b.entry.sources,
+        // Facts that were not there before are no other version of any.
+        (Some(KindView { entry: a, v: Some(old) }), Some(KindView { entry: b, v: Some(new) })) => {
+            new > old && a.sources == b.sources
+        }
         _ => false,
     });
     if agent_only { Cause::AgentChanged } else { Cause::HostChanged }
+}
+
+/// Whether the host came to other lists, or its lists changed.
+fn list_cause(before: &HostView, after: &HostView) -> Option<Cause> {
+    match (before.lists.as_ref()?, after.lists.as_ref()?) {
+        (a, b) if a.0 != b.0 => Some(Cause::ScopeChanged),
+        (a, b) if a.1 != b.1 => Some(Cause::ListChanged),
+        _ => None,
+    }
+}
+
+/// Why the members of a population are to be looked at again; none if nothing changed for it.
+pub fn population_cause(
+    before: &HostView,
+    after: &HostView,
+    population: &Population,
+) -> Option<Cause> {
+    let evidence = population.from.iter().map(|from| from.kind.clone()).collect();
+    let view = RuleView { evidence, severity: String::new() };
+    if changed(before, after, &view).next().is_none() {
+        // A host that was judged before there were populations is looked at once.
+        let never = before.lists.is_none().then_some(Cause::ScopeChanged);
+        return never.or(list_cause(before, after));
+    }
+    Some(cause(before, after, "", &view))
 }
 
 /// The kinds a rule reads that are not what they were.
@@ -146,7 +186,11 @@ pub fn compare(
         now.cause = Some(cause.as_str().to_owned());
         let severity = rules.get(&rule).map_or("medium", |view| view.severity.as_str());
         match now.outcome.as_str() {
-            "pass" | "not_applicable" => drifts.resolved.push(("regression".to_owned(), rule)),
+            "pass" | "not_applicable" => {
+                drifts.resolved.push(("regression".to_owned(), rule.clone()));
+                // It has outlived its exception no longer.
+                drifts.resolved.push(("overdue".to_owned(), rule));
+            }
             "fail" if held.outcome != "fail" && !cause.is_of_the_host() => {
                 drifts.announced.push((cause, rule));
             }

@@ -9,7 +9,7 @@ pub(crate) use cell::{closed, opened};
 pub use csv_file::{
     BadFile, BadLine, CRITICALITIES, ENVIRONMENTS, HostList, parse_groups, parse_hosts, tag,
 };
-pub(crate) use csv_file::{Row, Table};
+pub(crate) use csv_file::{Row, Table, finish};
 
 use crate::store::model::{HostRow, HostState};
 use crate::web::counts::Standing;

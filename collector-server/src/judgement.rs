@@ -1,6 +1,9 @@
 //! The worker that judges what came in. It is a job: it can be killed at any moment and goes on
 //! where it stopped, because a judgement counts only together with the index it reached.
 
+mod members;
+
+use self::members::{Lists, apply};
 use crate::alert::{self, is_live};
 use crate::clock::{Clock, DAY_US, day_of};
 use crate::drift::{self, Cause, Drifts, HostView, KindView, RuleView};
@@ -9,7 +12,7 @@ use crate::store::model::ResultRow;
 use crate::store::{Judgement, Notice, Past, Statement, Store, StoreError, Summary};
 use evidence::{Digest, Facts, HostId, KindEntry, Manifest};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
@@ -40,6 +43,8 @@ pub struct Worker {
     clock: Clock,
     /// Told when there may be alerts to deliver.
     alerts: Arc<Notify>,
+    /// Approved lists by group, with their version.
+    lists: Mutex<HashMap<String, (i64, Arc<Lists>)>>,
 }
 
 /// One check-in of a host, to be judged.
@@ -66,7 +71,7 @@ impl Worker {
         };
         let rules =
             judge.rules().rules().iter().map(|rule| (rule.id.clone(), view(rule))).collect();
-        Self { store, judge, rules, clock, alerts }
+        Self { store, judge, rules, clock, alerts, lists: Mutex::default() }
     }
 
     /// Judges until `stop`; wakes when told, and looks by itself now and then for what another
@@ -228,18 +233,22 @@ impl Worker {
         };
         let at_us = statement.observed_us.max(day * DAY_US);
         let state = self.state(host, statement).await?;
-        let results = self.results(host, &state, day, (at_us, known)).await?;
+        let (version, _) = self.store.list_versions(host).await?;
+        let lists = self.lists(&version).await?;
+        let mut results = self.results(host, &state, day, (at_us, known)).await?;
+        apply(&lists, &mut results);
         let past = match past {
             true => {
                 let then = (statement.observed_us, known);
                 let observed = day_of(statement.observed_us);
-                let results = self.results(host, &state, observed, then).await?;
+                let mut results = self.results(host, &state, observed, then).await?;
+                apply(&lists, &mut results);
                 Some(Past { results: results.into_values().collect(), to_us: at_us })
             }
             false => None,
         };
-        let manifest = state.manifest;
-        let mut view = self.view(&manifest, results);
+        let mut view = self.view(&state.manifest, results);
+        view.lists = Some(version);
         self.compare_versions(host, &mut before, &mut view).await?;
         let drifts = drift::compare(host, &before, &mut view, &self.rules, at_us);
         let now_us = self.clock.now_us();
@@ -247,9 +256,16 @@ impl Worker {
         // check-in.
         let turned = past.is_none() && at_us > statement.observed_us;
         let settled = last && (turned || now_us - statement.observed_us <= alert::LATE_US);
-        let notice = self.notice(&drifts, &view, settled, now_us);
-        let tell = settled && !(drifts.opened.is_empty() && drifts.resolved.is_empty());
+        let mut notice = self.notice(&drifts, &view, settled, now_us);
+        notice.populations = self.populations(&state, &before, &view).await?;
+        notice.watched = self.watched(&state, &before, &view, &drifts).await?;
+        let quiet = drifts.opened.is_empty()
+            && drifts.resolved.is_empty()
+            && notice.populations.is_empty()
+            && notice.watched.is_empty();
+        let tell = settled && !quiet;
         let Drifts { opened, resolved, .. } = drifts;
+        let manifest = state.manifest;
         let judgement = Judgement {
             host,
             after,
@@ -278,7 +294,12 @@ impl Worker {
             view.is_some_and(|view| view.evidence.iter().any(|kind| is_live(kind)))
         };
         let opened = drifts.opened.iter().filter_map(|drift| drift.rule.clone());
+        let (group, lists) = after.lists.clone().unwrap_or_default();
         Notice {
+            group,
+            lists,
+            populations: vec![],
+            watched: vec![],
             now_us,
             settled,
             kinds: drifts.kinds.clone(),
@@ -310,8 +331,13 @@ impl Worker {
     /// A name of the change that is the same for every host: the rule set, or the versions of the
     /// kinds that the rules read.
     fn what_changed(&self, cause: Cause, rules: &BTreeSet<String>, after: &HostView) -> String {
-        if cause != Cause::AgentChanged {
-            return self.judge.rules().id().to_string();
+        match cause {
+            Cause::AgentChanged => {}
+            Cause::ListChanged | Cause::ScopeChanged => {
+                let (group, version) = after.lists.clone().unwrap_or_default();
+                return format!("{group} {version}");
+            }
+            _ => return self.judge.rules().id().to_string(),
         }
         let views = rules.iter().filter_map(|rule| self.rules.get(rule));
         let kinds: BTreeSet<_> = views.flat_map(|view| &view.evidence).collect();
@@ -329,7 +355,9 @@ impl Worker {
     ) -> Result<bool, StoreError> {
         let Some(statement) = self.store.last_judged(host).await? else { return Ok(true) };
         let before = self.stored_view(host).await?;
-        if before.rules == Some(self.judge.rules().id()) {
+        let (lists, judged_by) = self.store.list_versions(host).await?;
+        let same_lists = judged_by.is_none_or(|by| by == lists);
+        if before.rules == Some(self.judge.rules().id()) && same_lists {
             return Ok(true);
         }
         // The new verdict is known since the rules changed, and the old one stays on record.
@@ -388,7 +416,8 @@ impl Worker {
     fn view(&self, manifest: &Manifest, results: BTreeMap<String, ResultRow>) -> HostView {
         let view = |entry: &KindEntry| KindView { entry: entry.clone(), v: None };
         let kinds = manifest.kinds.iter().map(|(kind, entry)| (kind.clone(), view(entry)));
-        HostView { kinds: kinds.collect(), results, rules: Some(self.judge.rules().id()) }
+        let rules = Some(self.judge.rules().id());
+        HostView { kinds: kinds.collect(), results, rules, lists: None }
     }
 
     /// Fills in the versions of facts where they tell the agent's change from the host's: the facts
@@ -428,7 +457,8 @@ impl Worker {
         }
         let rules = self.store.judged_rules(host).await?;
         let results = results.into_iter().map(|row| (row.rule.clone(), row)).collect();
-        Ok(HostView { kinds, results, rules })
+        let (_, lists) = self.store.list_versions(host).await?;
+        Ok(HostView { kinds, results, rules, lists })
     }
 }
 

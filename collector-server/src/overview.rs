@@ -7,7 +7,7 @@ use crate::judge::{Outcome, Reason, RuleSet, Severity};
 use crate::patch::{self, PatchLimits};
 use crate::status::{ControlStatus, OpenResult, RepairLimits, Tolerance, control_state};
 use crate::store::model::{HostRow, HostState, ResultRow};
-use crate::store::{Store, StoreError};
+use crate::store::{Excepted, Store, StoreError};
 use evidence::HostId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,8 @@ pub struct Overview {
     /// since it was last none, whoever offended meanwhile.
     pub results: Vec<ResultRow>,
     pub terms: Terms,
+    /// Failures among them that an approved exception covers.
+    pub excepted: ExceptedResults,
 }
 
 /// What results are measured by.
@@ -48,6 +50,9 @@ pub struct Limits {
     pub patch: PatchLimits,
 }
 
+/// By host and rule.
+pub type ExceptedResults = BTreeMap<(HostId, String), Excepted>;
+
 /// Reads what holds at `now_us`.
 pub async fn load(
     store: &Store,
@@ -68,15 +73,16 @@ pub async fn load(
         }
     }
     silence(&hosts, &mut results, now_us);
+    let excepted = store.excepted(now_us).await?;
     let terms = Terms {
         limits: limits.repair,
         tolerances: store.tolerances().await?,
-        excepted: BTreeSet::new(),
+        excepted: excepted.keys().cloned().collect(),
         patches: patch::verdicts(store, rules, &hosts, &results, &limits.patch, now_us).await?,
     };
     let all = hosts.iter().map(|host| host.id).collect();
     let controls = statuses(&results, &terms, (rules, catalogue), (None, &all), now_us);
-    Ok(Overview { hosts, controls, results, terms })
+    Ok(Overview { hosts, controls, results, terms, excepted })
 }
 
 impl Overview {
@@ -195,7 +201,6 @@ fn seconds(text: &DurationText) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evidence::HostId;
 
     fn host(n: u128, received_us: i64) -> HostRow {
         HostRow {

@@ -65,6 +65,8 @@ impl Running {
         let catalogue = Arc::new(Catalogue::builtin()?);
         let rules = rules(&store, &catalogue, &config.rules, clock.now_us()).await?;
         let judge = Arc::new(Judge::new(rules));
+        let grace = i64::try_from(config.drift.new_host_grace.0.as_micros()).unwrap_or(i64::MAX);
+        store.set_new_host_grace(grace).await?;
         store.turn_day(clock::day_of(clock.now_us()), clock.now_us()).await?;
         let keyring = Keyring::load(data, &store, clock.now_us()).await?;
         let origin = store.setting(settings::LOG_ORIGIN).await?.unwrap_or_default();
@@ -93,6 +95,7 @@ impl Running {
             tokio::spawn(crate::watch::run(
                 store.clone(),
                 clock.clone(),
+                i64::try_from(config.reviews.every.0.as_micros()).unwrap_or(i64::MAX),
                 Arc::clone(&alerts),
                 stopped.clone(),
             )),
@@ -105,7 +108,7 @@ impl Running {
             )),
         ];
         let (ingest, writer) =
-            Ingest::start(store.clone(), keys.clone(), wake, config.ingest.queue);
+            Ingest::start(store.clone(), keys.clone(), Arc::clone(&wake), config.ingest.queue);
         let organisation = store.setting(settings::ORGANISATION).await?.unwrap_or_default();
         let people_url = match config.people.public_url.trim_end_matches('/') {
             "" => format!("http://{people_at}"),
@@ -130,6 +133,7 @@ impl Running {
             people_url: people_url.into(),
             agents_url: agents_url.into(),
             alerts,
+            judgements: wake,
             log_check,
             organisation: organisation.into(),
         };

@@ -13,11 +13,14 @@ mod alerts;
 mod anomaly;
 mod applicability;
 mod certificates;
+mod covers;
 mod days;
 mod db;
 mod deliveries;
 mod drifts;
+mod exceptions;
 mod expected;
+mod grace;
 mod group;
 mod groups;
 mod history;
@@ -27,7 +30,9 @@ mod ingest;
 mod isms;
 mod judging;
 mod life;
+mod lists;
 mod log;
+mod members;
 pub mod model;
 mod objects;
 mod packed;
@@ -35,21 +40,26 @@ mod pages;
 mod people;
 mod people_list;
 mod reading;
+mod reviews;
 mod rules;
 mod scope_reading;
 mod sessions;
 mod tokens;
 mod tolerance;
 mod trust;
+mod watched;
 mod watching;
+mod windows;
 
 pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
 pub use applicability::{ApplicabilityRefusal, Version, VersionState};
 pub use certificates::{
     AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
 };
+pub use covers::{CoverRow, Excepted};
 pub use deliveries::{Attempt, DeliveryFilter, DeliveryRow, Due, Untold};
 pub use drifts::{CauseFilter, CauseRow, Place};
+pub use exceptions::{ExceptionRefusal, ExceptionRow};
 pub use expected::{ExpectedChange, ExpectedList};
 pub use history::{ChainRow, KindSpan, Receipt};
 pub use host_spans::{HostSpan, Saying};
@@ -58,20 +68,27 @@ pub use ingest::{Accepted, Incoming, Refusal};
 pub use isms::{GroupSpan, Isms, IsmsRefusal, IsmsText, Membership};
 pub use judging::{Judgement, Notice, Past, Pending, Statement, Summary};
 pub use life::{LifeChange, LifeRefusal};
+pub use lists::{Decision, ListRefusal, ListRow, ListVersion, MemberRow};
 pub(crate) use log::FreshTiles;
 pub use log::{LogState, StoredLeaf};
+pub use members::Members;
 pub use objects::ObjectRefusal;
 pub use pages::HostKey;
 pub use people::{
-    Credentials, DisableRefusal, LoginRefusal, Person, PersonError, PersonRow, SEATS,
+    Credentials, DisableRefusal, LoginRefusal, Person, PersonError, PersonRow, SeatRefusal,
 };
 pub use people_list::ListChange;
 pub use reading::DriftFilter;
 pub use scope_reading::{HeldResult, KindFacts, Silence};
+pub use reviews::{NewReview, ReviewMember, ReviewRefusal, ReviewRow};
 pub use sessions::{ABSOLUTE_US, IDLE_US, SessionOf, SessionRow};
 pub use tokens::{EnrolRefusal, NewToken, TokenChoice, TokenRow, TokenState, network};
 pub use tolerance::{ToleranceRefusal, ToleranceRow, Tolerated};
 pub use trust::{Behind, KeyState, RotationRefusal, Sort, Step, TrustKey};
+
+pub use crate::seat::SEATS;
+pub use watched::Watch;
+pub use windows::{WindowRefusal, WindowRow};
 
 use db::Db;
 

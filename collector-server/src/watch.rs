@@ -14,9 +14,16 @@ const EVERY: Duration = Duration::from_secs(30);
 const AWAY_US: i64 = 120_000_000;
 
 /// Looks again and again until `stop`; tells `alerts` when there may be something to deliver.
-pub async fn run(store: Store, clock: Clock, alerts: Arc<Notify>, mut stop: watch::Receiver<bool>) {
+/// `review_us` is how long after an access review the next one is overdue.
+pub async fn run(
+    store: Store,
+    clock: Clock,
+    review_us: i64,
+    alerts: Arc<Notify>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
-        match look(&store, &clock).await {
+        match look(&store, &clock, review_us).await {
             Ok(true) => continue,
             Ok(false) => alerts.notify_one(),
             // A look that fails is a gap like any other, if it stays so.
@@ -30,10 +37,14 @@ pub async fn run(store: Store, clock: Clock, alerts: Arc<Notify>, mut stop: watc
 }
 
 /// One look. True if there is more to do at once.
-async fn look(store: &Store, clock: &Clock) -> Result<bool, StoreError> {
+async fn look(store: &Store, clock: &Clock, review_us: i64) -> Result<bool, StoreError> {
     let now_us = clock.now_us();
     store.watch_ends(now_us).await?;
     let more = store.watch(now_us, AWAY_US).await?;
+    // First what was covered: its end is a cause of its own.
+    store.watch_exceptions(now_us).await?;
+    store.watch_lists(now_us).await?;
+    store.watch_reviews(review_us, now_us).await?;
     store.settle_alerts(now_us).await?;
     Ok(more)
 }

@@ -14,12 +14,14 @@ pub mod difference;
 pub mod drift;
 pub mod empty;
 pub mod enrolment;
+pub mod exceptions;
 pub mod facts;
 pub mod flatten;
 pub mod host;
 pub mod hosts;
 pub mod input;
 pub mod isms;
+pub mod lists;
 pub mod login;
 pub mod marks;
 pub mod overview;
@@ -29,9 +31,11 @@ pub mod people;
 pub mod people_list;
 pub mod period;
 pub mod picture;
+pub mod reviews;
 #[cfg(test)]
 mod testing;
 pub mod timeline;
+pub mod windows;
 
 use evidence::Digest;
 use std::sync::LazyLock;

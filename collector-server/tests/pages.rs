@@ -4,6 +4,8 @@
 mod catalogue;
 #[path = "../examples/pages/data.rs"]
 mod data;
+#[path = "../examples/pages/decisions.rs"]
+mod decisions;
 #[path = "../examples/pages/drifts.rs"]
 mod drifts;
 #[path = "../examples/pages/people.rs"]
@@ -107,8 +109,17 @@ fn what_a_host_says_is_text_and_never_markup() {
     let of = |wanted: &str| {
         pages.iter().find(|(name, _)| name == wanted).map(|(_, html)| html.as_str()).expect("page")
     };
-    for name in ["overview", "hosts", "host-2", "control-A.8.5", "facts-2-ssh_server", "drift-one"]
-    {
+    for name in [
+        "overview",
+        "hosts",
+        "host-2",
+        "control-A.8.5",
+        "facts-2-ssh_server",
+        "drift-one",
+        "exceptions",
+        "exception-active",
+        "list",
+    ] {
         assert!(
             of(name).contains("&#60;script&#62;alert("),
             "{name} does not show the host's words"

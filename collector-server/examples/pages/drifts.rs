@@ -110,6 +110,7 @@ pub(crate) fn one(data: &Data, taken: bool) -> anyhow::Result<String> {
         evidence: &evidence,
         alert: Some((&alert, "Administrator".to_owned())),
         may_change: true,
+        excepted: &crate::decisions::excepted(data),
     };
     page(data, false, Some(One::of(&input).context("one")?))
 }

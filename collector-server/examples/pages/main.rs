@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod data;
+mod decisions;
 mod drifts;
 mod people;
 mod render;

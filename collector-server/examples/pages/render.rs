@@ -1,7 +1,7 @@
 //! Every page, in the states that matter, from the example's data.
 
 use crate::data::{Data, NOW, empty, full};
-use crate::{drifts, people, scope};
+use crate::{decisions, drifts, people, scope};
 use anyhow::Context;
 use askama::Template;
 use evidenced_collector::web::hosts::KindCount;
@@ -30,6 +30,24 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         ("drift".to_owned(), drifts::list(&full, false)?),
         ("drift-one".to_owned(), drifts::one(&full, false)?),
         ("drift-taken".to_owned(), drifts::one(&full, true)?),
+        ("exceptions".to_owned(), decisions::exceptions(&full, true)?),
+        ("exceptions-refused".to_owned(), decisions::refused(&full)?),
+        ("exceptions-empty".to_owned(), decisions::exceptions(&empty(), false)?),
+        ("exception-waiting".to_owned(), decisions::exception(&full, 0)?),
+        ("exception-active".to_owned(), decisions::exception(&full, 1)?),
+        ("exception-over".to_owned(), decisions::exception(&full, 2)?),
+        ("lists".to_owned(), decisions::lists(&full)?),
+        ("lists-empty".to_owned(), decisions::lists(&empty())?),
+        ("list".to_owned(), decisions::a_list(&full, true, true)?),
+        ("list-to-learn".to_owned(), decisions::a_list(&full, false, true)?),
+        ("list-viewer".to_owned(), decisions::a_list(&full, true, false)?),
+        ("list-empty".to_owned(), decisions::a_list(&empty(), true, true)?),
+        ("reviews".to_owned(), decisions::reviews(&full, true)?),
+        ("reviews-empty".to_owned(), decisions::reviews(&empty(), false)?),
+        ("review-open".to_owned(), decisions::review(&full, false)?),
+        ("review-signed".to_owned(), decisions::review(&full, true)?),
+        ("windows".to_owned(), decisions::windows(&full, true)?),
+        ("windows-empty".to_owned(), decisions::windows(&empty(), false)?),
         ("drift-empty".to_owned(), drifts::list(&empty(), false)?),
         ("drift-more".to_owned(), drifts::list(&full, true)?),
         ("not-found".to_owned(), nothing::not_found(frame(None, &full), "host `x`").render()?),
@@ -54,7 +72,8 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
     pages.extend(scope::all(&full)?);
     for id in ["A.8.5", "A.8.15", "A.8.13", "A.5.1", "A.8.9", "A.8.24"] {
         let page = control::page(frame(Some(Room::Controls), &full), &full.now(), id);
-        pages.push((format!("control-{id}"), page.context("control")?.render()?));
+        let page = page.context("control")?.with_exceptions(&decisions::excepted(&full));
+        pages.push((format!("control-{id}"), page.render()?));
     }
     for row in &full.hosts {
         let results: Vec<_> = full.results.iter().filter(|r| r.host == row.id).cloned().collect();
@@ -62,7 +81,8 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         let kinds = full.kinds.get(&row.id).map(Vec::as_slice).unwrap_or_default();
         let page = host::page(frame(Some(Room::Hosts), &full), &now, row, kinds)
             .with_past(drifts::timeline(&full, row))
-            .with_drifts(&drifts::of_host(&full, row), &full.now());
+            .with_drifts(&drifts::of_host(&full, row), &full.now())
+            .with_exceptions(&decisions::excepted(&full));
         pages.push((format!("host-{}", full.file_name(row)), page.render()?));
         for kind in kinds {
             let facts = kind.facts.and_then(|id| full.bodies.get(&id));

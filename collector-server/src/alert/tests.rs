@@ -282,3 +282,23 @@ proptest! {
         prop_assert!(flap.bad || !flap.flapping);
     }
 }
+
+#[test]
+fn a_new_key_of_root_wakes_somebody_and_a_new_unit_or_a_lost_key_does_not() {
+    let change = |population: &str, member: &str, to: &str| Part {
+        sort: "change".to_owned(),
+        subject: format!("{population}: {member}"),
+        grouping: population.to_owned(),
+        to: to.to_owned(),
+        ..part(1, "", &[member])
+    };
+    let of = |part: Part| candidates(&[part]).remove(0);
+    let key = of(change("root-keys", "SHA256:x", "added"));
+    assert_eq!(key.lane, Lane::Page);
+    assert_eq!(of(change("root-keys", "SHA256:x", "gone")).lane, Lane::Queue);
+    assert_eq!(of(change("enabled-units", "x.service", "added")).lane, Lane::Queue);
+    // The same member on another host is the same change; another member is not.
+    let elsewhere = Part { host: HostId::from(2u128), ..change("root-keys", "SHA256:x", "added") };
+    assert_eq!(of(elsewhere).signature, key.signature);
+    assert_ne!(of(change("root-keys", "SHA256:y", "added")).signature, key.signature);
+}

@@ -28,6 +28,14 @@ pub(super) enum People {
         #[command(flatten)]
         data: Data,
     },
+    /// Give a person another seat.
+    Seat {
+        #[command(flatten)]
+        data: Data,
+        name: String,
+        #[arg(value_parser = SEATS)]
+        seat: String,
+    },
     /// Take a person's way in: their sessions and links end at once.
     Disable {
         #[command(flatten)]
@@ -53,6 +61,13 @@ impl People {
         match self {
             Self::Add { data, name, seat } => add(&data.open()?, &name, &seat).await,
             Self::List { data } => list(&data.open()?).await,
+            Self::Seat { data, name, seat } => {
+                let store = create::open(&data.open()?).await?;
+                let person = find(&store, &name).await?;
+                store.set_seat(&person.id, &seat, "operator", clock::now_us()).await??;
+                tell(&format!("{} is {seat}.", person.name));
+                Ok(())
+            }
             Self::Disable { data, name } => set_disabled(&data.open()?, &name, true).await,
             Self::Enable { data, name } => set_disabled(&data.open()?, &name, false).await,
             Self::ResetLink { data, name } => reset_link(&data.open()?, &name).await,

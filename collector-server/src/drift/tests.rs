@@ -26,6 +26,7 @@ fn state(kind: KindView, results: &[(String, ResultRow)]) -> HostView {
         kinds: [("accounts".to_owned(), kind)].into(),
         results: results.iter().cloned().collect(),
         rules: Some(Digest::of(b"rules")),
+        lists: Some(("web".to_owned(), 1)),
     }
 }
 
@@ -144,4 +145,115 @@ fn a_regression_names_the_kind_that_changed() {
     let (found, _) = drifts(&before, &after);
     assert_eq!(found.kinds, [("acc".to_owned(), "accounts".to_owned())].into());
     assert!(found.announced.is_empty());
+}
+
+#[test]
+fn facts_that_came_back_are_the_hosts_and_not_the_agents() {
+    let mut denied = entry(Status::Denied, "", &[]);
+    (denied.entry.facts, denied.v) = (None, None);
+    let before = state(denied, &[result("acc", "unknown", &[])]);
+    let after = state(entry(Status::Ok, "b", &[]), &[result("acc", "fail", &["toor"])]);
+    let (found, _) = drifts(&before, &after);
+    assert_eq!(found.opened[0].cause, "host_changed", "and it is alerted");
+}
+
+#[test]
+fn another_list_fails_the_rules_that_read_it_and_no_host_did_it() {
+    let of = |outcome| [result("keys-root-approved", outcome, &[]), result("acc", "pass", &[])];
+    let before = state(entry(Status::Ok, "a", &[]), &of("pass"));
+    let mut after = state(entry(Status::Ok, "a", &[]), &of("fail"));
+    let view = RuleView { evidence: vec!["accounts".into()], severity: "critical".into() };
+    let rules = [("keys-root-approved".to_owned(), view.clone()), ("acc".to_owned(), view)].into();
+    for (lists, cause) in [(("web", 2), "list_changed"), (("db", 1), "scope_changed")] {
+        after.lists = Some((lists.0.to_owned(), lists.1));
+        let mut now = after.clone();
+        let found = compare(HostId::nil(), &before, &mut now, &rules, 5);
+        assert!(found.opened.is_empty());
+        assert_eq!(now.results["keys-root-approved"].cause.as_deref(), Some(cause));
+        assert_eq!(found.announced.len(), 1);
+    }
+}
+
+mod laws {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CAUSES: [&str; 7] = [
+        "host_changed",
+        "time_passed",
+        "evidence_lost",
+        "rule_changed",
+        "agent_changed",
+        "scope_changed",
+        "list_changed",
+    ];
+
+    fn any_kind() -> impl Strategy<Value = Option<KindView>> {
+        let status = prop_oneof![Just(Status::Ok), Just(Status::Denied), Just(Status::Partial)];
+        proptest::option::of((status, 0..2u8, 1..3i64).prop_map(|(status, facts, v)| KindView {
+            v: Some(v),
+            ..entry(status, &facts.to_string(), &[])
+        }))
+    }
+
+    fn any_results() -> impl Strategy<Value = Vec<(String, ResultRow)>> {
+        let outcome =
+            prop_oneof![Just("pass"), Just("fail"), Just("unknown"), Just("not_applicable")];
+        proptest::collection::vec((outcome, 0..2u8), 2).prop_map(|results| {
+            let row = |(rule, (outcome, n)): (&str, (&str, u8))| {
+                let offender = n.to_string();
+                let offenders = if outcome == "fail" { vec![offender.as_str()] } else { vec![] };
+                result(rule, outcome, &offenders)
+            };
+            ["acc", "acc-2"].into_iter().zip(results).map(row).collect()
+        })
+    }
+
+    fn any_state() -> impl Strategy<Value = HostView> {
+        (any_kind(), any_results(), 0..2u8, 0..2i64).prop_map(|(kind, results, rules, lists)| {
+            HostView {
+                kinds: kind.map(|kind| ("accounts".to_owned(), kind)).into_iter().collect(),
+                results: results.into_iter().collect(),
+                rules: Some(Digest::of(&[rules])),
+                lists: Some(("web".to_owned(), lists)),
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn each_transition_has_exactly_one_cause(before in any_state(), after in any_state()) {
+            let (found, now) = drifts(&before, &after);
+            for (rule, row) in &now.results {
+                let moved = !same(&before.results[rule], row);
+                prop_assert_eq!(row.cause.is_some(), moved, "{}", rule);
+                let known = row.cause.as_deref().is_none_or(|cause| CAUSES.contains(&cause));
+                prop_assert!(known);
+            }
+            // What began to fail is told, once: as a drift of the host, or for all hosts.
+            for (rule, row) in &now.results {
+                let begins = row.outcome == "fail" && before.results[rule].outcome != "fail";
+                let opened = found.opened.iter().filter(|d| d.rule.as_ref() == Some(rule)).count();
+                let announced = found.announced.iter().filter(|(_, r)| r == rule).count();
+                prop_assert_eq!(opened + announced, usize::from(begins), "{}", rule);
+                let ended = ("regression".to_owned(), rule.clone());
+                let ends = found.resolved.contains(&ended);
+                prop_assert!(!ends || ["pass", "not_applicable"].contains(&row.outcome.as_str()));
+            }
+        }
+
+        #[test]
+        fn the_same_evidence_under_other_rules_is_no_drift_of_a_host(
+            before in any_state(),
+            results in any_results(),
+        ) {
+            let mut after = before.clone();
+            after.results = results.into_iter().collect();
+            after.rules = Some(Digest::of(b"other rules"));
+            let (found, now) = drifts(&before, &after);
+            prop_assert!(found.opened.is_empty());
+            let causes = now.results.values().filter_map(|row| row.cause.as_deref());
+            prop_assert!(causes.into_iter().all(|cause| cause == "rule_changed"));
+        }
+    }
 }

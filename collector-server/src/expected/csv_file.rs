@@ -103,7 +103,7 @@ pub fn parse_groups(bytes: &[u8]) -> Result<Vec<GroupRow>, BadFile> {
 const GROUP_COLUMNS: [&str; 6] =
     ["environment", "criticality", "owner", "deputy", "fallback", "ttl"];
 
-fn finish(mut bad: Vec<BadLine>) -> Result<(), BadFile> {
+pub(crate) fn finish(mut bad: Vec<BadLine>) -> Result<(), BadFile> {
     bad.sort_by_key(|bad| bad.line);
     if bad.is_empty() { Ok(()) } else { Err(BadFile(bad)) }
 }

@@ -4,18 +4,16 @@
 use super::api::{Asked, Reader, host_id};
 use super::list::{List, key, limit, page};
 use super::problem::Problem;
-use super::session::LoggedIn;
+use super::rights::Caller;
 use crate::app::App;
+use crate::seat::Right;
 use crate::store::model::{AlertRow, DriftRow};
 use crate::store::{AcknowledgeRefusal, AlertFilter, DeliveryFilter, DeliveryRow, DriftFilter};
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{FromRequestParts, Path, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::http::header::AUTHORIZATION;
-use axum::http::request::Parts;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use evidence::Digest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -68,7 +66,18 @@ async fn drifts(
     // As the store orders them.
     let rank = |row: &DriftRow| crate::alert::rank(&row.severity).min(3);
     let next = |row: &DriftRow| (row.opened_us, rank(row), row.id.clone());
-    Ok(page(rows, limit, next, drift_json))
+    let opened = || rows.iter().map(|row| row.opened_us);
+    let (from, to) = (opened().min().unwrap_or(0), opened().max().unwrap_or(0));
+    let subjects = app.store.drift_subjects(from, to).await?;
+    let item = |row: &DriftRow| {
+        let mut value = drift_json(row);
+        let about = subjects.get(&row.id);
+        value["subject"] = json!(about.map(|(subject, _)| subject));
+        // The announced change that expected it.
+        value["window"] = json!(about.and_then(|(_, window)| window.as_ref()));
+        value
+    };
+    Ok(page(rows, limit, next, item))
 }
 
 #[derive(Deserialize)]
@@ -114,35 +123,6 @@ async fn alert(
     Ok(Json(value))
 }
 
-/// Who may change something: a person who is signed in, or a token whose seat is more than to
-/// look.
-pub(super) struct Actor(pub(super) String);
-
-impl FromRequestParts<App> for Actor {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let refused = || Problem::bearer_needed("a bearer token is needed");
-        let only_looks = || Problem::forbidden("this seat may look and change nothing");
-        let Some(header) = parts.headers.get(AUTHORIZATION) else {
-            let person = LoggedIn::from_request_parts(parts, app).await.map_err(|_| refused())?;
-            return if person.seat == "administrator" {
-                Ok(Self(person.id))
-            } else {
-                Err(only_looks())
-            };
-        };
-        let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
-        let hash = Digest::of(token.ok_or_else(refused)?.as_bytes());
-        match app.store.api_seat(hash).await?.as_deref() {
-            None => Err(Problem::bearer_needed("this bearer token is not known")),
-            // The log names the token by the beginning of its hash.
-            Some("operator") => Ok(Self(format!("token {}", &hash.to_string()[..12]))),
-            Some(_) => Err(only_looks()),
-        }
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Acknowledgement {
@@ -151,17 +131,18 @@ struct Acknowledgement {
 
 async fn acknowledge(
     State(app): State<App>,
-    Actor(actor): Actor,
+    caller: Caller,
     Path(id): Path<String>,
     body: Result<Json<Acknowledgement>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
+    caller.needs(Right::Acknowledge)?;
     let Json(Acknowledgement { note }) =
         body.map_err(|error| Problem::bad_request(error.body_text()))?;
     if note.trim().is_empty() || note.chars().count() > MAX_NOTE {
         let wanted = format!("note says what will be done, in 1 to {MAX_NOTE} characters");
         return Err(Problem::bad_request(wanted));
     }
-    let done = app.store.acknowledge(&id, &actor, note.trim(), app.clock.now_us()).await?;
+    let done = app.store.acknowledge(&id, &caller.id, note.trim(), app.clock.now_us()).await?;
     match done {
         Ok(()) => {}
         Err(AcknowledgeRefusal::Unknown) => return Err(Problem::not_found("no such alert")),

@@ -32,6 +32,10 @@ pub fn router() -> Router<App> {
         .merge(super::applicability::router())
         .merge(super::people_list::router())
         .merge(super::import::router())
+        .merge(super::exceptions::router())
+        .merge(super::lists::router())
+        .merge(super::windows::router())
+        .merge(super::reviews::router())
 }
 
 /// A caller with a bearer token, or a person with a session.
@@ -150,7 +154,8 @@ async fn results(
     }
     let (limit, after) = (limit(query.limit)?, key::<(HostId, String)>(query.cursor.as_deref())?);
     // As on the pages: what a silent host said last is unknown here too.
-    let mut rows = app.overview(app.clock.now_us()).await?.results;
+    let overview = app.overview(app.clock.now_us()).await?;
+    let (mut rows, excepted) = (overview.results, overview.excepted);
     rows.retain(|row| {
         host.is_none_or(|host| host == row.host)
             && query.rule.as_ref().is_none_or(|rule| *rule == row.rule)
@@ -161,6 +166,9 @@ async fn results(
     let parents = app.store.silent_hosts().await?;
     let item = |row: &ResultRow| {
         let mut value = result_json(row);
+        let excepted = excepted.get(&(row.host, row.rule.clone()));
+        value["exception"] =
+            json!(excepted.filter(|_| row.outcome == "fail").map(|by| &by.exception));
         if row.reason.as_deref() == Some("not_reporting") {
             // The one drift that stands for all of them; none while its host has time left.
             value["parent"] = json!(parents.get(&row.host));

@@ -1,6 +1,6 @@
 //! `/api/v1/isms/{id}/applicability`: versions of a Statement of Applicability, and their life.
 
-use super::alerts::Actor;
+use super::rights::Actor;
 use super::api::{Asked, Reader};
 use super::list::{List, list};
 use super::problem::Problem;

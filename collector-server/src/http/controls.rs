@@ -1,8 +1,10 @@
 //! Pages of controls, of the organisation or a part of it, and what owners tolerate.
 
 use super::people::{Ground, Trouble, render};
-use super::session::{Administrator, LoggedIn};
+use super::rights::Describer;
+use super::session::LoggedIn;
 use crate::app::App;
+use crate::seat::{Right, may};
 use crate::period;
 use crate::scope::Scope;
 use crate::status::Tolerance;
@@ -92,9 +94,9 @@ async fn one_page(
         stands: stands(&app, &id).await?,
         tolerance: tolerance(&app, &ground, (&id, &scope)).await?,
         period: shown_period(&app, &ground, (&id, &scope)).await?,
-        may_change: me.is_administrator() && scope == Scope::Organisation,
+        may_change: may(&me.seat, Right::Describe) && scope == Scope::Organisation,
     };
-    Ok(render(&page.with_said(said)))
+    Ok(render(&page.with_exceptions(&ground.overview.excepted).with_said(said)))
 }
 
 async fn stands(app: &App, control: &str) -> Result<Vec<applicability::Stand>, Trouble> {
@@ -175,7 +177,7 @@ fn number(text: &str) -> Result<Option<u64>, Trouble> {
 
 async fn tolerate(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Path(id): Path<String>,
     Form(form): Form<ToleranceForm>,
 ) -> Result<Response, Trouble> {

@@ -1,8 +1,10 @@
 //! Drift: the list of causes, and one of them.
 
 use super::people::{Ground, Trouble, frame, render, rules};
-use super::session::{Administrator, LoggedIn};
+use super::rights::Acknowledger;
+use super::session::LoggedIn;
 use crate::app::App;
+use crate::seat::{Right, may};
 use crate::store::CauseFilter;
 use crate::store::model::{DriftRow, KindRow};
 use crate::web::drift::{self, Asked, Evidence, Input, One, OneInput};
@@ -77,9 +79,13 @@ pub(super) async fn one_page(
         more,
         evidence: &evidence,
         alert: alert.as_ref().map(|row| (row, by)),
-        may_change: me.is_administrator(),
+        excepted: &ground.overview.excepted,
+        may_change: may(&me.seat, Right::Acknowledge),
     };
-    let one = One::of(&input).ok_or_else(missing)?;
+    let window = app.store.window_of(&first.id).await?.map(|(_, to_us, ticket)| (ticket, to_us));
+    let one = One::of(&input).ok_or_else(missing)?.in_window(window);
+    let mut subjects = app.store.drift_subjects(first.opened_us, first.opened_us).await?;
+    let one = one.about(subjects.remove(&first.id).map(|(subject, _)| subject));
     let frame = ground.frame(Room::Drift);
     page(&app, frame, &query.asked(), ground.now().rules, Some(one)).await
 }
@@ -100,7 +106,7 @@ pub(super) struct NoteForm {
 /// Says that somebody has taken the alert of this drift on.
 pub(super) async fn acknowledge(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Acknowledger(me): Acknowledger,
     Path(id): Path<String>,
     Form(form): Form<NoteForm>,
 ) -> Result<Response, Trouble> {

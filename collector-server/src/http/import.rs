@@ -1,7 +1,7 @@
 //! Lists that programs hand in as comma-separated text: tried first (`dry_run=true`), then taken
 //! whole or not at all. Every bad line is named with its remedy.
 
-use super::alerts::Actor;
+use super::rights::Actor;
 use super::api::Asked;
 use super::problem::Problem;
 use crate::app::App;

@@ -1,8 +1,10 @@
 //! Pages of management systems and groups.
 
 use super::people::{Ground, Trouble, frame, render};
-use super::session::{Administrator, LoggedIn};
+use super::rights::Describer;
+use super::session::LoggedIn;
 use crate::app::App;
+use crate::seat::{Right, may};
 use crate::expected::{CRITICALITIES, ENVIRONMENTS};
 use crate::scope::Scope;
 use crate::store::model::GroupRow;
@@ -48,7 +50,7 @@ async fn list_with(app: &App, me: &LoggedIn, refused: Option<String>) -> Result<
     let all = app.store.all_isms().await?;
     let approved = app.store.approved_applicability().await?;
     let frame = frame(app, Some(Room::Isms)).await?;
-    Ok(render(&web_isms::list(frame, &all, &approved, me.is_administrator(), refused)))
+    Ok(render(&web_isms::list(frame, &all, &approved, may(&me.seat, Right::Describe), refused)))
 }
 
 #[derive(Deserialize)]
@@ -70,7 +72,7 @@ impl IsmsForm {
 
 async fn create(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Form(form): Form<IsmsForm>,
 ) -> Result<Response, Trouble> {
     match app.store.create_isms(&form.text(), &me.id, app.clock.now_us()).await? {
@@ -103,7 +105,7 @@ async fn one_with(
         isms: &isms,
         groups: &groups,
         versions: &versions,
-        may_change: me.is_administrator(),
+        may_change: may(&me.seat, Right::Describe),
         refused,
     };
     Ok(render(&web_isms::one(ground.frame(Room::Isms), &input)))
@@ -111,7 +113,7 @@ async fn one_with(
 
 async fn describe(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Path(id): Path<String>,
     Form(form): Form<IsmsForm>,
 ) -> Result<Response, Trouble> {
@@ -129,7 +131,7 @@ struct ScopeForm {
 
 async fn scope(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Path(id): Path<String>,
     Form(form): Form<ScopeForm>,
 ) -> Result<Response, Trouble> {
@@ -163,7 +165,7 @@ async fn changed(
 async fn groups_page(State(app): State<App>, me: LoggedIn) -> Result<Response, Trouble> {
     let groups = app.store.groups().await?;
     let frame = frame(&app, Some(Room::Isms)).await?;
-    Ok(render(&web_isms::groups(frame, &groups, me.is_administrator())))
+    Ok(render(&web_isms::groups(frame, &groups, may(&me.seat, Right::Describe))))
 }
 
 #[derive(Deserialize)]
@@ -185,7 +187,7 @@ struct GroupForm {
 /// long its hosts may be silent stays as it is.
 async fn describe_group(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Form(form): Form<GroupForm>,
 ) -> Result<Response, Trouble> {
     let refused = |why: &str| Trouble::Refused(format!("Nothing was changed: {why}."));

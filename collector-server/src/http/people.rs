@@ -2,7 +2,10 @@
 
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
-use super::{account, api, controls, drift, enrolment, isms, people_list, seats, statement};
+use super::{
+    account, api, controls, drift, enrolment, exceptions, isms, lists, people_list, reviews, seats, statement,
+    windows,
+};
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
 use crate::metrics::Population;
@@ -50,12 +53,17 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
         ("/enrolment/tokens", post(enrolment::create_token)),
         ("/enrolment/tokens/{id}/revoke", post(enrolment::revoke_token)),
         ("/enrolment/renewals/{id}/approve", post(enrolment::approve_renewal)),
+        ("/people/{id}/seat", post(seats::give_seat)),
         ("/drift/{id}/acknowledge", post(drift::acknowledge)),
     ];
     posts.extend(controls::posts());
     posts.extend(isms::posts());
     posts.extend(people_list::posts());
     posts.extend(statement::posts());
+    posts.extend(exceptions::pages::posts());
+    posts.extend(lists::pages::posts());
+    posts.extend(windows::pages::posts());
+    posts.extend(reviews::pages::posts());
     posts
 }
 
@@ -77,6 +85,10 @@ pub fn router(app: App) -> Router {
         .merge(isms::router())
         .merge(statement::router())
         .merge(api::router())
+        .merge(exceptions::pages::pages())
+        .merge(lists::pages::pages())
+        .merge(windows::pages::pages())
+        .merge(reviews::pages::pages())
         .fallback(not_found);
     let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));
     pages
@@ -365,7 +377,8 @@ async fn host_page(
     let filter = DriftFilter { host: Some(host.id), open: Some(true), limit: DRIFTS_OF_HOST };
     let drifts = app.store.drifts(filter).await?;
     let page = web::host::page(ground.frame(Room::Hosts), &ground.now(), host, &kinds);
-    Ok(render(&page.with_past(timeline).with_drifts(&drifts, &ground.now())))
+    let page = page.with_past(timeline).with_drifts(&drifts, &ground.now());
+    Ok(render(&page.with_exceptions(&ground.overview.excepted)))
 }
 
 #[derive(Deserialize)]

@@ -3,8 +3,10 @@
 use super::api::Reader;
 use super::people::{Trouble, frame, render};
 use super::problem::Problem;
-use super::session::{Administrator, LoggedIn};
+use super::rights::Describer;
+use super::session::LoggedIn;
 use crate::app::App;
+use crate::seat::{Right, may};
 use crate::people_list::{parse, review};
 use crate::web::page::Room;
 use crate::web::people_list::{self as web, Said};
@@ -49,7 +51,7 @@ async fn shown(app: &App, me: &LoggedIn, said: Option<Said>) -> Result<Response,
         hosts: &hosts,
         review: &review,
         imported_us: app.store.people_list_us().await?,
-        may_change: me.is_administrator(),
+        may_change: may(&me.seat, Right::Describe),
         said,
     };
     Ok(render(&web::page(frame(app, Some(Room::People)).await?, input)))
@@ -63,7 +65,7 @@ struct ImportForm {
 
 async fn import(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Form(form): Form<ImportForm>,
 ) -> Result<Response, Trouble> {
     let bytes = form.csv.as_bytes();
@@ -97,7 +99,7 @@ struct ReviewedForm {
 /// Says that the rights of a mover were reviewed.
 async fn reviewed(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Form(form): Form<ReviewedForm>,
 ) -> Result<Response, Trouble> {
     let note = form.note.trim();

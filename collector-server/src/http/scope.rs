@@ -1,6 +1,6 @@
 //! `/api/v1`: management systems, controls in a scope and over a period, tolerances, updates.
 
-use super::alerts::Actor;
+use super::rights::Actor;
 use super::api::{Asked, Reader};
 use super::list::{List, list};
 use super::problem::Problem;

@@ -4,7 +4,7 @@ use super::people::{Trouble, frame, render};
 use super::session::{Administrator, LoggedIn};
 use crate::app::App;
 use crate::secret::secret;
-use crate::store::{DisableRefusal, Person};
+use crate::store::{DisableRefusal, Person, SeatRefusal};
 use crate::web::page::Room;
 use crate::web::people::{self, Said};
 use axum::Form;
@@ -90,6 +90,27 @@ pub(super) async fn enable(
     Path(id): Path<String>,
 ) -> Result<Response, Trouble> {
     set_disabled(&app, &me, &id, false).await
+}
+
+#[derive(Deserialize)]
+pub(super) struct SeatForm {
+    seat: String,
+}
+
+pub(super) async fn give_seat(
+    State(app): State<App>,
+    Administrator(me): Administrator,
+    Path(id): Path<String>,
+    Form(form): Form<SeatForm>,
+) -> Result<Response, Trouble> {
+    match app.store.set_seat(&id, &form.seat, &me.id, app.clock.now_us()).await? {
+        Ok(()) => Ok(Redirect::to(Room::People.path()).into_response()),
+        Err(SeatRefusal::Unknown) => Err(Trouble::NotFound("such person".into())),
+        Err(refusal) => {
+            let page = shown(&app, &me, Some(Said::Refused(refusal.to_string()))).await?;
+            Ok((StatusCode::CONFLICT, page).into_response())
+        }
+    }
 }
 
 async fn set_disabled(

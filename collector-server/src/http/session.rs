@@ -112,7 +112,7 @@ impl LoggedIn {
     }
 
     pub fn is_administrator(&self) -> bool {
-        self.seat == "administrator"
+        crate::seat::may(&self.seat, crate::seat::Right::LetIn)
     }
 }
 

@@ -3,8 +3,10 @@
 use super::applicability::Statement;
 use super::isms::{unknown, unprocessable};
 use super::people::{Trouble, frame, render};
-use super::session::{Administrator, LoggedIn};
+use super::rights::Describer;
+use super::session::LoggedIn;
 use crate::app::App;
+use crate::seat::{Right, may};
 use crate::applicability::{Entry, Ground, Implementation, parse};
 use crate::web::applicability::{self as web, Said};
 use crate::web::isms::isms_path;
@@ -87,7 +89,7 @@ async fn statement_with(
         entries: &statement.entries,
         controls: &controls,
         me: &me.id,
-        may_change: me.is_administrator(),
+        may_change: may(&me.seat, Right::Describe),
         said,
     };
     Ok(render(&web::page(frame(app, Some(Room::Isms)).await?, input)))
@@ -115,7 +117,7 @@ struct ImportForm {
 
 async fn import(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Path(id): Path<String>,
     Form(form): Form<ImportForm>,
 ) -> Result<Response, Trouble> {
@@ -146,7 +148,7 @@ async fn import(
 
 async fn submit(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Path(id): Path<String>,
 ) -> Result<Response, Trouble> {
     let controls: Vec<&str> =
@@ -166,7 +168,7 @@ struct ApproveForm {
 
 async fn approve(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Path(id): Path<String>,
     Form(form): Form<ApproveForm>,
 ) -> Result<Response, Trouble> {
@@ -185,7 +187,7 @@ struct ReturnForm {
 
 async fn give_back(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Path(id): Path<String>,
     Form(form): Form<ReturnForm>,
 ) -> Result<Response, Trouble> {
@@ -201,7 +203,7 @@ async fn give_back(
 
 async fn entry_page(
     State(app): State<App>,
-    _: Administrator,
+    _: Describer,
     Path((id, control)): Path<(String, String)>,
 ) -> Result<Response, Trouble> {
     let statement = Statement::load(&app, &id, None).await?.ok_or_else(|| unknown(&id))?;
@@ -271,7 +273,7 @@ impl EntryForm {
 
 async fn write(
     State(app): State<App>,
-    Administrator(me): Administrator,
+    Describer(me): Describer,
     Path((id, control)): Path<(String, String)>,
     Form(form): Form<EntryForm>,
 ) -> Result<Response, Trouble> {

@@ -1,9 +1,12 @@
 //! Alerts are kept: drifts are put together in the transaction that writes them, and every step
 //! of an alert's life is an event that waits to be told.
 
+use super::covers::covered;
 use super::db::{Tx, execute, fetch};
+use super::grace::graced;
 use super::hosts::host_id;
 use super::judging::Summary;
+use super::windows::excused;
 use super::{Store, StoreError};
 use crate::alert::{self, Candidate, Part, Place, Standing};
 use evidence::HostId;
@@ -40,11 +43,19 @@ impl Store {
     /// flapping that ended. True if there was anything.
     pub async fn settle_alerts(&self, now_us: i64) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
-        let sql = "SELECT DISTINCT d.host FROM drift d LEFT JOIN alert_drift a ON a.drift = d.id
-                   LEFT JOIN host h ON h.id = d.host
-                   WHERE (d.resolved_us IS NULL AND a.drift IS NULL AND d.known_us IS NOT NULL
-                          AND (d.alert_after_us <= $1
-                               OR (d.confirm AND h.judged_index > d.opened_index)))";
+        let sql = concat!(
+            "SELECT DISTINCT d.host FROM drift d LEFT JOIN alert_drift a ON a.drift = d.id
+             LEFT JOIN host h ON h.id = d.host
+             WHERE (d.resolved_us IS NULL AND a.drift IS NULL AND d.known_us IS NOT NULL
+                    AND (d.alert_after_us <= $1
+                         OR (d.confirm AND h.judged_index > d.opened_index)) AND NOT ",
+            covered!("$1"),
+            " AND NOT ",
+            excused!("$1"),
+            " AND NOT ",
+            graced!("$1"),
+            ")"
+        );
         let mut hosts = fetch!(&mut tx, all, (String,), sql, now_us)?;
         // Evidence may have ended the drifts of an alert in a check-in that was not the last.
         let sql = "SELECT DISTINCT x.host FROM alert a JOIN alert_host x ON x.alert = a.id
@@ -75,12 +86,19 @@ pub(super) async fn settle(
     judged: Option<i64>,
     now_us: i64,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT (SELECT COUNT(*) FROM drift d WHERE d.host = $1 AND d.resolved_us IS NULL
-                       AND d.known_us IS NOT NULL
-                       AND NOT EXISTS (SELECT 1 FROM alert_drift a WHERE a.drift = d.id)),
-                      (SELECT COUNT(*) FROM alert_host x JOIN alert a ON a.id = x.alert
-                       WHERE x.host = $1 AND a.state <> 'resolved')";
-    let (loose, live) = fetch!(tx, one, (i64, i64), sql, host.to_owned())?;
+    let sql = concat!(
+        "SELECT (SELECT COUNT(*) FROM drift d WHERE d.host = $1 AND d.resolved_us IS NULL
+                 AND d.known_us IS NOT NULL
+                 AND NOT EXISTS (SELECT 1 FROM alert_drift a WHERE a.drift = d.id) AND NOT ",
+        covered!("$2"),
+        " AND NOT ",
+        excused!("$2"),
+        " AND NOT ",
+        graced!("$2"),
+        "), (SELECT COUNT(*) FROM alert_host x JOIN alert a ON a.id = x.alert
+             WHERE x.host = $1 AND a.state <> 'resolved')"
+    );
+    let (loose, live) = fetch!(tx, one, (i64, i64), sql, host.to_owned(), now_us)?;
     if loose == 0 && live == 0 {
         return Ok(());
     }
@@ -107,11 +125,19 @@ async fn loose_parts(
     let sql = "SELECT judged_index FROM host WHERE id = $1";
     let stored = fetch!(tx, optional, (i64,), sql, host.to_owned())?;
     let judged = judged.or(stored.map(|(index,)| index)).unwrap_or(-1);
-    let sql = "SELECT d.id, d.host, d.drift, d.subject, d.cause, d.severity, d.grouping,
-                      d.opened_index, d.to_state, d.offenders, d.confirm, d.alert_after_us
-               FROM drift d WHERE d.host = $1 AND d.resolved_us IS NULL AND d.known_us IS NOT NULL
-                 AND NOT EXISTS (SELECT 1 FROM alert_drift a WHERE a.drift = d.id) ORDER BY d.id";
-    let rows = fetch!(tx, all, PartColumns, sql, host.to_owned())?;
+    let sql = concat!(
+        "SELECT d.id, d.host, d.drift, d.subject, d.cause, d.severity, d.grouping,
+                d.opened_index, d.to_state, d.offenders, d.confirm, d.alert_after_us
+         FROM drift d WHERE d.host = $1 AND d.resolved_us IS NULL AND d.known_us IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM alert_drift a WHERE a.drift = d.id) AND NOT ",
+        covered!("$2"),
+        " AND NOT ",
+        excused!("$2"),
+        " AND NOT ",
+        graced!("$2"),
+        " ORDER BY d.id"
+    );
+    let rows = fetch!(tx, all, PartColumns, sql, host.to_owned(), now_us)?;
     let ready = |row: &PartColumns| {
         let waited = row.alert_after_us.is_some_and(|after| after <= now_us);
         !row.confirm || judged > row.opened_index || waited
@@ -264,7 +290,7 @@ fn list(subjects: &BTreeSet<String>) -> Result<String, StoreError> {
 }
 
 /// Notes that drifts and host of a candidate belong to an alert.
-async fn link(tx: &mut Tx, id: &str, candidate: &Candidate) -> Result<(), StoreError> {
+pub(super) async fn link(tx: &mut Tx, id: &str, candidate: &Candidate) -> Result<(), StoreError> {
     for drift in &candidate.drifts {
         let sql = "INSERT INTO alert_drift (drift, alert) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         execute!(tx, sql, drift.clone(), id.to_owned())?;
@@ -284,7 +310,12 @@ pub(super) async fn add_host(tx: &mut Tx, id: &str, host: &str) -> Result<bool, 
 }
 
 /// Links a candidate, and takes over what is worse in it.
-async fn gain(tx: &mut Tx, id: &str, candidate: &Candidate, now_us: i64) -> Result<(), StoreError> {
+pub(super) async fn gain(
+    tx: &mut Tx,
+    id: &str,
+    candidate: &Candidate,
+    now_us: i64,
+) -> Result<(), StoreError> {
     link(tx, id, candidate).await?;
     let held = held(tx, id).await?;
     let mut subjects = subjects(&held.subjects)?;
@@ -343,7 +374,12 @@ pub(super) async fn grew(
 }
 
 /// Makes one alert part of another.
-async fn merge(tx: &mut Tx, into: &str, other: &str, now_us: i64) -> Result<(), StoreError> {
+pub(super) async fn merge(
+    tx: &mut Tx,
+    into: &str,
+    other: &str,
+    now_us: i64,
+) -> Result<(), StoreError> {
     let sql = "UPDATE alert_drift SET alert = $1 WHERE alert = $2";
     execute!(tx, sql, into.to_owned(), other.to_owned())?;
     let sql = "SELECT host FROM alert_host WHERE alert = $1";
@@ -385,7 +421,7 @@ async fn begin_flapping(tx: &mut Tx, id: &str, bad: bool, now_us: i64) -> Result
 }
 
 /// Resolves the alerts of a host that hold no open drift any more.
-async fn resolve(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
+pub(super) async fn resolve(tx: &mut Tx, host: &str, now_us: i64) -> Result<(), StoreError> {
     let sql = "SELECT a.id FROM alert a JOIN alert_host x ON x.alert = a.id
                WHERE x.host = $1 AND a.state <> 'resolved'
                  AND EXISTS (SELECT 1 FROM alert_drift l WHERE l.alert = a.id)

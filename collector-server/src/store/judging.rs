@@ -3,8 +3,11 @@
 
 use super::db::{Tx, execute, execute_rows, fetch, read};
 use super::hosts::host_id;
+use super::members::{Members, tell, write_members};
 use super::model::{DriftRow, ResultRow};
 use super::packed::unpack;
+use super::watched::{Watch, write_watched};
+use super::windows::window_for;
 use super::{Store, StoreError, alerts, life};
 use crate::alert;
 use crate::span::{Change, Span, assert_over};
@@ -70,6 +73,13 @@ pub struct Notice {
     pub confirm: BTreeSet<String>,
     /// What one alert for all hosts tells.
     pub summaries: Vec<Summary>,
+    /// Members of populations, where evidence or list changed.
+    pub populations: Vec<Members>,
+    /// Watched values, where evidence changed.
+    pub watched: Vec<Watch>,
+    /// The group of the host, and the version of its lists that judged.
+    pub group: String,
+    pub lists: i64,
 }
 
 /// Rules that fail on this host for a cause that is not of the host.
@@ -169,22 +179,37 @@ impl Store {
         let mut tx = self.db.begin().await?;
         let host = judgement.host.to_string();
         let index = judgement.statement.index as i64;
-        let sql = "UPDATE host SET judged_index = $3, judged_rules = $4, judged_day = $5
+        let sql = "UPDATE host SET judged_index = $3, judged_rules = $4, judged_day = $5,
+                     judged_group = $6, judged_lists = $7
                    WHERE id = $1 AND judged_index = $2";
         let (rules, day) = (judgement.rules.0.to_vec(), judgement.day);
-        let moved =
-            execute!(&mut tx, sql, host.clone(), judgement.after, index, rules.clone(), day);
+        let (group, lists) = (judgement.notice.group.clone(), judgement.notice.lists);
+        let after = judgement.after;
+        let moved = execute!(
+            &mut tx,
+            sql,
+            host.clone(),
+            after,
+            index,
+            rules.clone(),
+            day,
+            group.clone(),
+            lists
+        );
         if moved? == 0 {
             return Ok(false);
         }
         write_kinds(&mut tx, judgement).await?;
         write_results(&mut tx, judgement).await?;
         write_drifts(&mut tx, judgement).await?;
-        if !judgement.opened.is_empty() {
+        let untold = write_members(&mut tx, judgement).await?;
+        write_watched(&mut tx, judgement).await?;
+        if !(judgement.opened.is_empty() && judgement.notice.populations.is_empty()) {
             // Its last words may be judged after its end.
             life::close_drifts(&mut tx, &host, judgement.at_us).await?;
         }
         let notice = &judgement.notice;
+        tell(&mut tx, untold, &host, notice.now_us).await?;
         if notice.settled {
             alerts::settle(&mut tx, &host, Some(index), notice.now_us).await?;
         }
@@ -511,9 +536,12 @@ pub(super) async fn open_drift(
 ) -> Result<bool, StoreError> {
     let offenders =
         serde_json::to_string(&drift.offenders).map_err(|e| StoreError::corrupt(e.to_string()))?;
+    let (host, of) = (drift.host.to_string(), (&*drift.drift, &*about.subject, &*about.grouping));
+    let window = window_for(tx, of, &host, drift.opened_us).await?;
     let sql = "INSERT INTO drift (id, drift, host, subject, cause, severity, from_state, to_state,
-               offenders, opened_us, opened_index, grouping, known_us, confirm, alert_after_us)
-               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15
+               offenders, opened_us, opened_index, grouping, known_us, confirm, alert_after_us,
+               window_id)
+               SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16
                WHERE NOT EXISTS
                (SELECT 1 FROM drift WHERE drift = $2 AND host = $3 AND subject = $4
                 AND resolved_us IS NULL) ON CONFLICT DO NOTHING";
@@ -535,6 +563,7 @@ pub(super) async fn open_drift(
         about.known_us,
         about.confirm,
         about.alert_after_us,
+        window.clone(),
     )?;
     Ok(rows > 0)
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub struct Person {
     pub id: String,
     pub name: String,
-    /// What the person may do: `administrator`, `viewer` …
+    /// What the person may do (`seat.rs`).
     pub seat: String,
 }
 
@@ -21,12 +21,9 @@ pub struct Person {
 pub enum PersonError {
     #[error("a name has 1 to 64 characters, on one line")]
     Name,
-    #[error("a seat is administrator or viewer")]
+    #[error("a seat is one of {}", crate::seat::SEATS.join(", "))]
     Seat,
 }
-
-/// The seats there are.
-pub const SEATS: [&str; 2] = ["administrator", "viewer"];
 
 impl Person {
     /// A new person under a new id.
@@ -35,7 +32,7 @@ impl Person {
         if name.is_empty() || name.chars().count() > 64 || name.chars().any(char::is_control) {
             return Err(PersonError::Name);
         }
-        if !SEATS.contains(&seat) {
+        if !crate::seat::SEATS.contains(&seat) {
             return Err(PersonError::Seat);
         }
         let id = ulid::Ulid::generate().to_string();
@@ -70,6 +67,16 @@ pub enum DisableRefusal {
     Unknown,
     #[error("this is the last administrator; make another one first")]
     LastAdministrator,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SeatRefusal {
+    #[error("there is no such person")]
+    Unknown,
+    #[error("this is the last administrator; make another one first")]
+    LastAdministrator,
+    #[error(transparent)]
+    Seat(PersonError),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -176,6 +183,40 @@ impl Store {
         execute!(&mut tx, sql, disabled.then_some(now_us), person.to_owned())?;
         let act = if disabled { "person_disabled" } else { "person_enabled" };
         append(&mut tx, &mut log, actor, act, json!({"person": person}), now_us).await?;
+        log.finish(&mut tx).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// Gives a person another seat; it counts from the next request on.
+    pub async fn set_seat(
+        &self,
+        person: &str,
+        seat: &str,
+        actor: &str,
+        now_us: i64,
+    ) -> Result<Result<(), SeatRefusal>, StoreError> {
+        if !crate::seat::SEATS.contains(&seat) {
+            return Ok(Err(SeatRefusal::Seat(PersonError::Seat)));
+        }
+        let mut tx = self.db.begin().await?;
+        let mut log = Appender::lock(&mut tx).await?;
+        let sql = "SELECT seat FROM person WHERE id = $1";
+        let row = fetch!(&mut tx, optional, (String,), sql, person.to_owned())?;
+        let Some((before,)) = row else { return Ok(Err(SeatRefusal::Unknown)) };
+        if before == seat {
+            return Ok(Ok(()));
+        }
+        let sql = "SELECT COUNT(*) FROM person
+                   WHERE seat = 'administrator' AND disabled_us IS NULL AND id <> $1";
+        let (others,) = fetch!(&mut tx, one, (i64,), sql, person.to_owned())?;
+        if before == "administrator" && others == 0 {
+            return Ok(Err(SeatRefusal::LastAdministrator));
+        }
+        let sql = "UPDATE person SET seat = $1 WHERE id = $2";
+        execute!(&mut tx, sql, seat.to_owned(), person.to_owned())?;
+        let detail = json!({"person": person, "before": before, "seat": seat});
+        append(&mut tx, &mut log, actor, "seat_given", detail, now_us).await?;
         log.finish(&mut tx).await?;
         tx.commit().await?;
         Ok(Ok(()))

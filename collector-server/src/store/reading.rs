@@ -161,7 +161,7 @@ pub(super) fn drift_row(columns: DriftColumns) -> Result<DriftRow, StoreError> {
     let offenders = serde_json::from_str(&columns.offenders);
     let about = |drift: &str| (columns.drift == drift).then(|| columns.subject.clone());
     Ok(DriftRow {
-        rule: about("regression"),
+        rule: about("regression").or_else(|| about("overdue")),
         kind: about("evidence_lost"),
         host: host_id(&columns.host)?,
         id: columns.id,

@@ -4,10 +4,12 @@
 use super::applicability::Stand;
 use super::controls::CountCells;
 use super::counts::{Counts, Ledger, Standing};
+use super::exceptions::ExceptionLink;
 use super::input::{Control, Now, Rule, Severity};
 use super::marks::{Mark, Outcome};
 use super::page::{Frame, Pair, When, age, control_path, count, host_path, plural};
 use super::period::{PeriodPart, Tolerance};
+use crate::overview::ExceptedResults;
 use crate::store::model::{HostRow, ResultRow};
 use askama::Template;
 use evidence::HostId;
@@ -108,6 +110,22 @@ pub struct FailRow {
     pub age: String,
     /// The host has gone silent: this is what it said last.
     pub silent: bool,
+    pub exception: Option<ExceptionLink>,
+    id: HostId,
+}
+
+impl ControlPage {
+    /// With the exceptions that cover what fails.
+    #[must_use]
+    pub fn with_exceptions(mut self, excepted: &ExceptedResults) -> Self {
+        for group in &mut self.failing {
+            for row in &mut group.rows {
+                let by = excepted.get(&(row.id, group.id.clone()));
+                row.exception = by.map(ExceptionLink::of);
+            }
+        }
+        self
+    }
 }
 
 /// What offends, cut to what can be read.
@@ -261,6 +279,8 @@ fn fail_row((host, result): (&HostRow, &ResultRow), now_us: i64) -> FailRow {
         since: When::cell(result.since_us),
         age: age(result.since_us, now_us),
         silent: Standing::of(host, now_us) == Standing::Silent,
+        exception: None,
+        id: host.id,
     }
 }
 

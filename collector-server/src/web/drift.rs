@@ -234,6 +234,10 @@ fn cause(row: &CauseRow, rules: &[Rule], asked: &Asked, chosen: bool) -> Cause {
 /// What changed, in words.
 pub(super) fn what_of(row: &DriftRow, rules: &[Rule]) -> String {
     let subject = row.rule.as_deref().or(row.kind.as_deref()).unwrap_or_default();
+    if let ("change", Some(member)) = (row.drift.as_str(), row.offenders.first()) {
+        let words = if row.to == "gone" { "is gone" } else { "is not approved" };
+        return format!("{member} {words}");
+    }
     what(&row.drift, subject, (&row.from, &row.to), rules)
 }
 
@@ -243,8 +247,14 @@ fn what(drift: &str, subject: &str, (from, to): (&str, &str), rules: &[Rule]) ->
             let rule = rules.iter().find(|rule| rule.id == subject);
             format!("No longer holds: {}", rule.map_or(subject, |rule| rule.title.as_str()))
         }
+        "overdue" if from == "excepted" => {
+            let rule = rules.iter().find(|rule| rule.id == subject);
+            let title = rule.map_or(subject, |rule| rule.title.as_str());
+            format!("Still fails without its exception: {title}")
+        }
         "evidence_lost" => format!("Evidence of {subject}: {from} → {to}"),
         "not_reporting" => "Not reporting".to_owned(),
+        "change" if !subject.is_empty() => subject.to_owned(),
         _ if subject.is_empty() => format!("{}: {from} → {to}", drift.replace('_', " ")),
         _ => format!("{} {subject}: {from} → {to}", drift.replace('_', " ")),
     }

@@ -2,20 +2,23 @@
 
 use super::control::{Offenders, why_unknown};
 use super::counts::{Ledger, Standing};
+use super::exceptions::ExceptionLink;
 use super::hosts;
 use super::input::{Now, Rule};
 use super::isms::scope_path;
 use super::marks::{self, Mark, Outcome};
 use super::page::{Frame, Pair, When, age, control_path, count, drift_path, facts_path, plural};
 use super::timeline::Timeline;
+use crate::overview::ExceptedResults;
 use crate::store::model::{DriftRow, HostRow, KindRow, ResultRow};
 use askama::Template;
-use evidence::{Status, kinds};
+use evidence::{HostId, Status, kinds};
 
 #[derive(Template)]
 #[template(path = "host.html")]
 pub struct HostPage {
     pub frame: Frame,
+    id: HostId,
     pub name: String,
     pub group: String,
     /// Controls as its group and as it alone shows them.
@@ -75,6 +78,7 @@ pub struct FailLine {
     pub remediation: String,
     pub since: When,
     pub age: String,
+    pub exception: Option<ExceptionLink>,
 }
 
 pub struct UnknownLine {
@@ -93,6 +97,16 @@ impl HostPage {
     #[must_use]
     pub fn with_past(self, timeline: Timeline) -> Self {
         Self { timeline: Some(timeline), ..self }
+    }
+
+    /// With the exceptions that cover what fails.
+    #[must_use]
+    pub fn with_exceptions(mut self, excepted: &ExceptedResults) -> Self {
+        for line in &mut self.failing {
+            let by = excepted.get(&(self.id, line.rule.id.clone()));
+            line.exception = by.map(ExceptionLink::of);
+        }
+        self
     }
 
     /// With its open drifts.
@@ -116,6 +130,7 @@ pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> H
     let standing = Standing::of(host, now.at_us);
     let mut page = HostPage {
         frame,
+        id: host.id,
         name: host.name.clone(),
         group: host.group.clone(),
         group_path: scope_path(&format!("group:{}", host.group)),
@@ -162,6 +177,7 @@ fn judge(page: &mut HostPage, now: &Now<'_>, host: &HostRow, standing: Standing)
                 remediation: rule.remediation.clone(),
                 since,
                 age: age(result.since_us, now.at_us),
+                exception: None,
             }),
             Outcome::NotApplicable => {
                 page.not_applicable.push(QuietLine { rule: name(rule), since });

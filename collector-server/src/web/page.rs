@@ -12,6 +12,7 @@ use std::fmt::Write;
 pub enum Room {
     Overview,
     Drift,
+    Decisions,
     Controls,
     Hosts,
     Isms,
@@ -20,9 +21,10 @@ pub enum Room {
 }
 
 impl Room {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Overview,
         Self::Drift,
+        Self::Decisions,
         Self::Controls,
         Self::Hosts,
         Self::Isms,
@@ -34,6 +36,7 @@ impl Room {
         match self {
             Self::Overview => "Overview",
             Self::Drift => "Drift",
+            Self::Decisions => "Decisions",
             Self::Controls => "Controls",
             Self::Hosts => "Hosts",
             Self::Isms => "ISMS",
@@ -46,6 +49,7 @@ impl Room {
         match self {
             Self::Overview => "/",
             Self::Drift => "/drift",
+            Self::Decisions => "/exceptions",
             Self::Controls => "/controls",
             Self::Hosts => "/hosts",
             Self::Isms => "/isms",
@@ -225,6 +229,18 @@ pub fn control_path(id: &str) -> String {
 
 pub fn drift_path(id: &str) -> String {
     format!("/drift/{}", segment(id))
+}
+
+pub fn exception_path(id: &str) -> String {
+    format!("/exceptions/{}", segment(id))
+}
+
+pub fn list_path(group: &str, population: &str) -> String {
+    format!("/lists/{}/{}", segment(group), segment(population))
+}
+
+pub fn review_path(id: &str) -> String {
+    format!("/reviews/{}", segment(id))
 }
 
 pub fn host_path(id: evidence::HostId) -> String {

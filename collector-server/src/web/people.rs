@@ -34,7 +34,19 @@ pub struct PeoplePage {
     pub refused: Option<String>,
     pub link: Option<Link>,
     pub rows: Vec<PersonLine>,
+    /// Seats and what they may do, the least first.
+    pub seats: [(&'static str, &'static str); 6],
 }
+
+/// What each seat may do beside reading everything.
+const SEATS: [(&str, &str); 6] = [
+    ("viewer", "reads everything"),
+    ("operator", "also takes alerts on and asks for exceptions"),
+    ("control_owner", "the same, and ends exceptions"),
+    ("compliance_lead", "the same, for all controls"),
+    ("risk_owner", "decides on exceptions that others ask for"),
+    ("administrator", "also lets in people and hosts"),
+];
 
 pub struct Link {
     pub name: String,
@@ -68,6 +80,7 @@ pub fn page(frame: Frame, input: &Input<'_>) -> PeoplePage {
         refused,
         link,
         rows: input.people.iter().map(|row| line(row, input.me)).collect(),
+        seats: SEATS,
     }
 }
 
@@ -80,7 +93,7 @@ fn says(people: &[PersonRow]) -> String {
         "{} may sign in = {} + {}; {disabled} disabled",
         admins.len() + others.len(),
         plural(admins.len(), "administrator"),
-        plural(others.len(), "viewer")
+        plural(others.len(), "other")
     )
 }
 

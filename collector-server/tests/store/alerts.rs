@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 pub(crate) const MINUTE: i64 = 60 * SECOND;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
+pub(crate) const DAY: i64 = 24 * HOUR;
 
 /// A host whose rule `acc` passes or fails as a test says.
 pub(crate) struct Subject {
@@ -50,7 +50,7 @@ impl Subject {
         assert!(store.record(&judgement).await.expect("store"));
     }
 
-    async fn judged(
+    pub(crate) async fn judged(
         &mut self,
         store: &Store,
         outcome: &str,
@@ -95,7 +95,7 @@ impl Subject {
             cause: None,
         };
         let fails = outcome == "fail";
-        let ended = ("regression".to_owned(), "acc".to_owned());
+        let ended = ["regression", "overdue"].map(|drift| (drift.to_owned(), "acc".to_owned()));
         Judgement {
             host,
             after: pending.judged_index,
@@ -108,7 +108,7 @@ impl Subject {
             kinds: BTreeMap::from([("accounts".to_owned(), entry)]),
             results: vec![result],
             opened: if fails { vec![drift] } else { vec![] },
-            resolved: if fails { vec![] } else { vec![ended] },
+            resolved: if fails { vec![] } else { ended.to_vec() },
             notice: Notice {
                 now_us: at_us,
                 settled: true,

@@ -2,9 +2,15 @@
 
 mod alerts;
 mod cases;
+mod exceptions;
+mod grace;
 mod identity;
+mod laws;
+mod lists;
 mod lives;
 mod scope;
+mod reviews;
+mod windows;
 
 use evidenced_collector::store::Store;
 
@@ -109,6 +115,47 @@ conformance!(
     a_host_that_saw_another_log_is_one_anomaly,
     a_message_is_made_once_and_tried_until_it_arrives,
     lists_are_read_page_by_page,
+);
+
+conformance!(
+    exceptions, exceptions_sqlite, exceptions_postgres_15:
+    an_exception_is_decided_by_a_risk_owner_who_did_not_ask,
+    a_seat_is_given_and_the_last_administrator_keeps_theirs,
+    a_failure_under_an_exception_stays_a_failure_and_alerts_nobody,
+    what_an_exception_covered_alerts_once_when_it_ends,
+    a_withdrawn_exception_uncovers_at_once,
+    a_renewal_leaves_nothing_uncovered_and_is_counted,
+    a_host_that_moves_out_of_the_scope_is_uncovered_by_that,
+    an_exception_that_nothing_needs_is_pointed_out,
+);
+
+conformance!(
+    lists, lists_sqlite, lists_postgres_15:
+    a_list_is_learnt_decided_and_guards_its_population_from_then_on,
+    what_was_not_read_is_not_gone,
+    what_a_list_accepts_is_no_offender_of_its_rule,
+    a_member_whose_time_is_over_is_told_once_for_all_hosts,
+    a_host_that_comes_into_a_group_meets_its_list_and_did_nothing,
+    a_value_that_became_weaker_is_a_change_until_it_is_as_strong_again,
+);
+
+conformance!(
+    windows, windows_sqlite, windows_postgres_15:
+    a_window_excuses_what_it_expects_until_it_ends,
+    a_window_excuses_nothing_else,
+    a_window_that_expects_a_kind_excuses_its_rules,
+);
+
+conformance!(
+    grace, grace_sqlite, grace_postgres_15:
+    what_a_new_host_does_is_told_when_it_is_new_no_more,
+);
+
+conformance!(
+    reviews, reviews_sqlite, reviews_postgres_15:
+    a_review_is_decided_signed_and_its_removals_end_by_evidence,
+    the_next_review_shows_what_changed_first,
+    an_overdue_review_is_told_until_one_is_signed,
 );
 
 conformance!(

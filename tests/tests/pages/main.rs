@@ -7,6 +7,7 @@
 mod accounts;
 mod browser;
 mod scope;
+mod decisions;
 mod walk;
 
 use browser::{Browser, NARROW, WIDE};

@@ -2,12 +2,14 @@
 
 use super::super::control::Offenders;
 use super::super::difference::{self, Change};
+use super::super::exceptions::ExceptionLink;
 use super::super::input::Now;
 use super::super::marks::{self, Mark, Outcome};
 use super::super::page::{
-    When, age, control_path, count, drift_path, facts_path, host_path, plural,
+    When, age, control_path, count, drift_path, facts_path, host_path, plural, segment,
 };
 use super::what_of;
+use crate::overview::ExceptedResults;
 use crate::store::model::{AlertRow, DriftRow, HostRow, KindRow};
 use evidence::{Facts, HostId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +35,8 @@ pub struct Input<'a> {
     pub alert: Option<(&'a AlertRow, String)>,
     /// Whether the reader may acknowledge it.
     pub may_change: bool,
+    /// Failures that an exception covers.
+    pub excepted: &'a ExceptedResults,
 }
 
 pub struct One {
@@ -54,6 +58,8 @@ pub struct One {
     pub hosts: Vec<HostLine>,
     pub hosts_say: String,
     pub alert: Option<AlertSays>,
+    /// The announced change that expected it: its ticket, and its end.
+    pub window: Option<(String, When)>,
     ids: Vec<String>,
 }
 
@@ -84,6 +90,8 @@ pub struct RuleSays {
     pub title: String,
     pub rationale: String,
     pub remediation: String,
+    /// Where an exception is asked for.
+    pub ask: String,
     pub controls: Vec<ControlLine>,
 }
 
@@ -101,6 +109,7 @@ pub struct HostLine {
     pub since: When,
     /// What holds now.
     pub result: Option<Mark>,
+    pub exception: Option<ExceptionLink>,
     pub facts: Vec<FactsLink>,
 }
 
@@ -112,6 +121,19 @@ pub struct FactsLink {
 impl One {
     pub(super) fn is_of(&self, id: &str) -> bool {
         self.ids.iter().any(|own| own == id)
+    }
+
+    /// With the announced change that expected the first row.
+    #[must_use]
+    pub fn in_window(self, window: Option<(String, i64)>) -> Self {
+        Self { window: window.map(|(ticket, to_us)| (ticket, When::of(to_us))), ..self }
+    }
+
+    /// A change of members or values is named by what it is about.
+    #[must_use]
+    pub fn about(self, subject: Option<String>) -> Self {
+        let subject = subject.filter(|subject| self.kind == "change" && !subject.is_empty());
+        Self { what: subject.unwrap_or(self.what), ..self }
     }
 
     /// The cause of the first row; none without rows.
@@ -137,6 +159,7 @@ impl One {
             hosts: hosts(input),
             hosts_say: hosts_say(input),
             alert: alert(input, &first.id),
+            window: None,
             ids: rows.iter().map(|row| row.id.clone()).collect(),
         })
     }
@@ -219,6 +242,7 @@ fn rule(now: &Now<'_>, id: &str) -> Option<RuleSays> {
         title: rule.title.clone(),
         rationale: rule.rationale.clone(),
         remediation: rule.remediation.clone(),
+        ask: format!("/exceptions?rule={}", segment(&rule.id)),
         controls: rule.controls.iter().filter_map(control).collect(),
     })
 }
@@ -245,6 +269,10 @@ fn hosts(input: &Input<'_>) -> Vec<HostLine> {
             group: host.map(|host| host.group.clone()).unwrap_or_default(),
             since: When::cell(row.opened_us),
             result: result.map(|result| Outcome::from_word(&result.outcome).mark()),
+            exception: row.rule.as_ref().and_then(|rule| {
+                let by = input.excepted.get(&(row.host, rule.clone()));
+                by.map(ExceptionLink::of)
+            }),
             facts: kinds.into_iter().map(link).collect(),
         }
     };

@@ -107,6 +107,8 @@ fn one_cause_shows_its_hosts_once_with_what_holds_now_and_its_controls() {
     let controls = [control("A.8.5", Theme::Technological, State::Deviating)];
     let now =
         Now { at_us: NOW, hosts: &hosts, results: &results, rules: &rules, controls: &controls };
+    let by = crate::store::Excepted { exception: "01E".into(), until_us: NOW };
+    let excepted = [((id(1), rows[0].rule.clone().expect("a rule")), by)].into();
     let one = One::of(&OneInput {
         now,
         rows: &rows,
@@ -114,6 +116,7 @@ fn one_cause_shows_its_hosts_once_with_what_holds_now_and_its_controls() {
         evidence: &[],
         alert: None,
         may_change: true,
+        excepted: &excepted,
     })
     .expect("one");
     let marks: Vec<_> = one
@@ -123,6 +126,8 @@ fn one_cause_shows_its_hosts_once_with_what_holds_now_and_its_controls() {
         .collect();
     assert_eq!(marks, [("host-1", Some("fail")), ("host-2", Some("pass"))]);
     assert_eq!(one.hosts_say, "2 of 2 hosts");
+    let links: Vec<_> = one.hosts.iter().map(|line| line.exception.is_some()).collect();
+    assert_eq!(links, [true, false], "the failure that is excepted, and no other");
     let rule = one.rule.as_ref().expect("rule");
     assert_eq!((rule.controls[0].id.as_str(), rule.controls[0].mark.word), ("A.8.5", "deviating"));
     assert!(one.is_of("b") && !one.is_of("x"));
@@ -134,7 +139,8 @@ fn one_cause_shows_its_hosts_once_with_what_holds_now_and_its_controls() {
             more: false,
             evidence: &[],
             alert: None,
-            may_change: true
+            may_change: true,
+            excepted: &excepted,
         })
         .is_none()
     );

@@ -1,0 +1,115 @@
+//! Seats: what a person may do. Every right names the seats that have it, and no other has it.
+
+/// The seats there are.
+pub const SEATS: [&str; 6] =
+    ["administrator", "compliance_lead", "control_owner", "risk_owner", "operator", "viewer"];
+
+/// Something that not everybody may do. Looking is no right: every seat looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Right {
+    /// Let in people and hosts, and give seats.
+    LetIn,
+    /// Take an alert on.
+    Acknowledge,
+    /// Ask for an exception, and for its renewal.
+    RequestException,
+    /// Approve or refuse an exception that somebody else asked for.
+    DecideException,
+    /// End an exception before its time.
+    WithdrawException,
+    /// Learn approved lists, and decide on their members.
+    KeepLists,
+    /// Announce changes.
+    PlanWindow,
+    /// Start, decide and sign access reviews.
+    Review,
+    /// Say what is in scope and what applies: ISMSs, groups, statements, tolerances, people.
+    Describe,
+    /// Bring the same in by a program.
+    Import,
+}
+
+impl Right {
+    fn seats(self) -> &'static [&'static str] {
+        match self {
+            Self::LetIn => &["administrator"],
+            Self::Acknowledge => &["administrator", "compliance_lead", "control_owner", "operator"],
+            Self::RequestException => {
+                &["administrator", "compliance_lead", "control_owner", "risk_owner", "operator"]
+            }
+            // Not the administrator: who runs the collector does not accept its risks.
+            Self::DecideException => &["risk_owner"],
+            Self::WithdrawException => {
+                &["administrator", "compliance_lead", "control_owner", "risk_owner"]
+            }
+            Self::KeepLists => &["administrator", "compliance_lead", "control_owner"],
+            Self::PlanWindow => &["administrator", "compliance_lead", "control_owner", "operator"],
+            // Not the administrator: who gives access does not review it.
+            Self::Review => &["compliance_lead", "control_owner"],
+            Self::Describe => &["administrator", "compliance_lead"],
+            Self::Import => &["administrator", "compliance_lead", "operator"],
+        }
+    }
+
+    /// Why somebody without it is refused.
+    pub fn refusal(self) -> &'static str {
+        match self {
+            Self::LetIn => "Only an administrator may do this.",
+            Self::Acknowledge => {
+                "Only an administrator, a compliance lead, a control owner or an operator may do \
+                 this."
+            }
+            Self::RequestException => "A viewer may not ask for an exception.",
+            Self::DecideException => "Only a risk owner may decide on an exception.",
+            Self::WithdrawException => "This seat may not end an exception.",
+            Self::KeepLists => {
+                "Only an administrator, a compliance lead or a control owner decides on approved \
+                 lists."
+            }
+            Self::PlanWindow => "This seat may not announce changes.",
+            Self::Review => "Only a compliance lead or a control owner reviews access.",
+            Self::Describe => "Only an administrator or a compliance lead may do this.",
+            Self::Import => "This seat may look and change nothing.",
+        }
+    }
+}
+
+/// Whether whoever holds this seat has a right.
+pub fn may(seat: &str, right: Right) -> bool {
+    right.seats().contains(&seat)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RIGHTS: [Right; 10] = [
+        Right::LetIn,
+        Right::Acknowledge,
+        Right::RequestException,
+        Right::DecideException,
+        Right::WithdrawException,
+        Right::KeepLists,
+        Right::PlanWindow,
+        Right::Review,
+        Right::Describe,
+        Right::Import,
+    ];
+
+    #[test]
+    fn a_right_is_given_to_seats_that_exist_and_never_to_a_viewer() {
+        for right in RIGHTS {
+            assert!(!right.seats().is_empty(), "{right:?}");
+            assert!(right.seats().iter().all(|seat| SEATS.contains(seat)), "{right:?}");
+            assert!(!may("viewer", right) && !may("", right) && !may("root", right), "{right:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_risk_owner_accepts_risk_and_only_an_administrator_lets_in() {
+        for seat in SEATS {
+            assert_eq!(may(seat, Right::DecideException), seat == "risk_owner");
+            assert_eq!(may(seat, Right::LetIn), seat == "administrator");
+        }
+    }
+}
