@@ -7,6 +7,7 @@ mod hosts;
 mod notify;
 mod people;
 mod rotate;
+mod rules;
 mod summary;
 mod tokens;
 mod verify;
@@ -86,6 +87,9 @@ enum Command {
     /// The log.
     #[command(subcommand)]
     Log(Log),
+    /// The rules that judge, and what an organisation lays over them.
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Judge a collection (`evidenced-agent collect --format json`) without a collector.
     Assess(assess::Assess),
 }
@@ -195,6 +199,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Groups(groups) => return groups.run().await,
         Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
         Command::Summary(summary) => return summary.run().await,
+        Command::Rules(rules) => return rules.run().await,
         Command::Assess(assess) => return assess.run(),
     }
     Ok(ExitCode::SUCCESS)

@@ -56,6 +56,8 @@ pub struct HostView {
     pub results: BTreeMap<String, ResultRow>,
     /// The rule set that judged.
     pub rules: Option<evidence::Digest>,
+    /// Those rules are others than before because the host is in another group.
+    pub moved: bool,
 }
 
 /// What a rule says of itself to drift.
@@ -85,7 +87,11 @@ pub fn cause(before: &HostView, after: &HostView, rule: &str, view: &RuleView) -
     let changed: Vec<_> = changed(before, after, view).collect();
     let rules_changed = before.rules.is_some() && before.rules != after.rules;
     if changed.is_empty() {
-        return if rules_changed { Cause::RuleChanged } else { Cause::TimePassed };
+        return match (rules_changed, after.moved) {
+            (true, true) => Cause::ScopeChanged,
+            (true, false) => Cause::RuleChanged,
+            (false, _) => Cause::TimePassed,
+        };
     }
     if unknown {
         return Cause::EvidenceLost;
@@ -159,6 +165,9 @@ pub fn compare(
             _ => {}
         }
     }
+    // A rule that judges this host no more has no result that could end what it opened.
+    let gone = before.results.keys().filter(|rule| !after.results.contains_key(*rule));
+    drifts.resolved.extend(gone.map(|rule| ("regression".to_owned(), rule.clone())));
     compare_kinds(host, before, after, at_us, &mut drifts);
     drifts
 }

@@ -13,6 +13,7 @@ mod list;
 pub mod peer;
 pub mod people;
 pub mod problem;
+mod rules;
 mod seats;
 pub mod session;
 mod source;

@@ -3,10 +3,12 @@
 //! A check-in flows `http::agents` → `ingest` → `store` (with the log) → receipt; then, as a job
 //! of its own, `judgement` → `judge` → `drift` → `store`; `overview` and `web` read what holds.
 
+pub mod active;
 pub mod alert;
 pub mod app;
 pub mod assess;
 pub mod authority;
+pub mod backtest;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
@@ -14,6 +16,7 @@ pub mod config;
 pub mod data;
 pub mod drift;
 pub mod expected;
+pub mod explained;
 pub mod holders;
 pub mod http;
 pub mod ingest;

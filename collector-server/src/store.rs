@@ -28,14 +28,17 @@ mod life;
 mod log;
 pub mod model;
 mod objects;
+mod overlays;
 mod packed;
 mod pages;
 mod people;
 mod reading;
+mod replay;
 mod rules;
 mod sessions;
 mod tokens;
 mod trust;
+mod verdicts;
 mod watching;
 
 pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
@@ -54,6 +57,7 @@ pub use life::{LifeChange, LifeRefusal};
 pub(crate) use log::FreshTiles;
 pub use log::{LogState, StoredLeaf};
 pub use objects::ObjectRefusal;
+pub use overlays::OverlayVersion;
 pub use pages::HostKey;
 pub use people::{
     Credentials, DisableRefusal, LoginRefusal, Person, PersonError, PersonRow, SEATS,

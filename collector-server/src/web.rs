@@ -24,6 +24,9 @@ pub mod overview;
 pub mod page;
 pub mod people;
 pub mod picture;
+pub mod result;
+pub mod rule;
+pub mod rules;
 #[cfg(test)]
 mod testing;
 pub mod timeline;

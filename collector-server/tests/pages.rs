@@ -10,6 +10,8 @@ mod drifts;
 mod people;
 #[path = "../examples/pages/render.rs"]
 mod render;
+#[path = "../examples/pages/rules.rs"]
+mod rules;
 
 use std::collections::BTreeSet;
 
@@ -105,8 +107,15 @@ fn what_a_host_says_is_text_and_never_markup() {
     let of = |wanted: &str| {
         pages.iter().find(|(name, _)| name == wanted).map(|(_, html)| html.as_str()).expect("page")
     };
-    for name in ["overview", "hosts", "host-2", "control-A.8.5", "facts-2-ssh_server", "drift-one"]
-    {
+    for name in [
+        "result",
+        "overview",
+        "hosts",
+        "host-2",
+        "control-A.8.5",
+        "facts-2-ssh_server",
+        "drift-one",
+    ] {
         assert!(
             of(name).contains("&#60;script&#62;alert("),
             "{name} does not show the host's words"

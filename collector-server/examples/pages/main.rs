@@ -8,6 +8,7 @@ mod data;
 mod drifts;
 mod people;
 mod render;
+mod rules;
 
 use anyhow::Context;
 use std::fs;

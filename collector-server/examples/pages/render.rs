@@ -1,7 +1,7 @@
 //! Every page, in the states that matter, from the example's data.
 
 use crate::data::{Data, NOW, empty, full};
-use crate::{drifts, people};
+use crate::{drifts, people, rules};
 use anyhow::Context;
 use askama::Template;
 use evidenced_collector::web::hosts::KindCount;
@@ -51,6 +51,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         ("hosts".to_owned(), hosts_page(&full)?),
         ("hosts-empty".to_owned(), hosts_page(&empty())?),
     ];
+    pages.extend(rules::all(&full)?);
     for id in ["A.8.5", "A.8.15", "A.8.13", "A.5.1", "A.8.9", "A.8.24"] {
         let page = control::page(frame(Some(Room::Controls), &full), &full.now(), id);
         pages.push((format!("control-{id}"), page.context("control")?.render()?));

@@ -29,6 +29,7 @@ pub fn router() -> Router<App> {
         .route("/api/v1/results", get(results))
         .route("/api/v1/log/checkpoint", get(checkpoint))
         .merge(super::alerts::router())
+        .merge(super::rules::router())
 }
 
 /// A caller with a bearer token, or a person with a session.
@@ -209,7 +210,7 @@ fn host_json(host: &HostRow, now_us: i64, judged: Option<&(i64, i64)>) -> Value 
     })
 }
 
-fn result_json(row: &ResultRow) -> Value {
+pub(super) fn result_json(row: &ResultRow) -> Value {
     json!({
         "host": row.host, "rule": row.rule, "outcome": row.outcome, "reason": row.reason,
         "offenders": row.offenders, "since_us": row.since_us, "known": row.known,

@@ -8,7 +8,7 @@ use crate::expected::{Reconciled, reconcile};
 use crate::metrics::Population;
 use crate::overview::Overview;
 use crate::store::DriftFilter;
-use crate::web::input::{Control, Now, Rule, Severity, Theme};
+use crate::web::input::{Control, Now, Rule, Theme};
 use crate::web::marks::State as Mark;
 use crate::web::page::{Frame, Room};
 use crate::web::{self, hosts::KindCount, timeline};
@@ -69,6 +69,7 @@ pub fn router(app: App) -> Router {
         .route("/account", get(account::account_page))
         .route("/hosts/{id}/kinds/{kind}/facts.json", get(api::kind))
         .merge(api::router())
+        .merge(super::rules::pages())
         .fallback(not_found);
     let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));
     pages
@@ -256,19 +257,7 @@ impl Ground {
 
 /// The active rules as pages show them.
 pub(super) fn rules(app: &App) -> Vec<Rule> {
-    let rule = |rule: &crate::judge::Rule| Rule {
-        id: rule.id.clone(),
-        title: rule.title.clone(),
-        controls: rule.controls.clone(),
-        // What is only informative is shown last.
-        severity: Severity::from_word(rule.severity.as_str()).unwrap_or(Severity::Low),
-        evidence: rule.evidence.clone(),
-        rationale: rule.rationale.clone(),
-        remediation: rule.remediation.clone(),
-        not_shown: rule.not_shown.clone(),
-        profile: rule.profile.as_str().to_owned(),
-    };
-    app.judge.rules().rules().iter().map(rule).collect()
+    web::input::rules(&app.judge.rules())
 }
 
 async fn overview_page(State(app): State<App>, me: LoggedIn) -> Result<Response, Trouble> {
@@ -357,6 +346,8 @@ async fn host_page(
     let filter = DriftFilter { host: Some(host.id), open: Some(true), limit: DRIFTS_OF_HOST };
     let drifts = app.store.drifts(filter).await?;
     let page = web::host::page(ground.frame(Room::Hosts), &ground.now(), host, &kinds);
+    let rules = app.judge.rules();
+    let page = page.with_off(rules.off_of(&host.group));
     Ok(render(&page.with_past(timeline).with_drifts(&drifts, &ground.now())))
 }
 

@@ -239,7 +239,8 @@ fn unknown(
     let mut found: BTreeMap<(HostId, String), UnknownLine<'_>> = BTreeMap::new();
     for host in now.hosts {
         let standing = Standing::of(host, now.at_us);
-        for (rule, _) in rules.iter().filter(|_| standing.is_enrolled()) {
+        let judging = rules.iter().filter(|(rule, _)| rule.coverage.has(&host.group));
+        for (rule, _) in judging.filter(|_| standing.is_enrolled()) {
             let result = held.get(&(host.id, rule.id.as_str())).copied();
             let Some((reason, since)) = why_unknown(host, result, ledger, standing) else {
                 continue;

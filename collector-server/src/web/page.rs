@@ -13,20 +13,29 @@ pub enum Room {
     Overview,
     Drift,
     Controls,
+    Rules,
     Hosts,
     Enrolment,
     People,
 }
 
 impl Room {
-    pub const ALL: [Self; 6] =
-        [Self::Overview, Self::Drift, Self::Controls, Self::Hosts, Self::Enrolment, Self::People];
+    pub const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Drift,
+        Self::Controls,
+        Self::Rules,
+        Self::Hosts,
+        Self::Enrolment,
+        Self::People,
+    ];
 
     pub fn word(self) -> &'static str {
         match self {
             Self::Overview => "Overview",
             Self::Drift => "Drift",
             Self::Controls => "Controls",
+            Self::Rules => "Rules",
             Self::Hosts => "Hosts",
             Self::Enrolment => "Enrolment",
             Self::People => "People",
@@ -38,6 +47,7 @@ impl Room {
             Self::Overview => "/",
             Self::Drift => "/drift",
             Self::Controls => "/controls",
+            Self::Rules => "/rules",
             Self::Hosts => "/hosts",
             Self::Enrolment => "/enrolment",
             Self::People => "/people",
@@ -206,6 +216,14 @@ pub fn segment(text: &str) -> String {
 
 pub fn control_path(id: &str) -> String {
     format!("/controls/{}", segment(id))
+}
+
+pub fn rule_path(id: &str) -> String {
+    format!("/rules/{}", segment(id))
+}
+
+pub fn result_path(host: evidence::HostId, rule: &str) -> String {
+    format!("/hosts/{host}/results/{}", segment(rule))
 }
 
 pub fn drift_path(id: &str) -> String {

@@ -4,6 +4,7 @@ mod alerts;
 mod cases;
 mod identity;
 mod lives;
+mod rules;
 
 use evidenced_collector::store::Store;
 
@@ -118,6 +119,16 @@ conformance!(
     a_host_that_leaves_is_ended_as_by_a_person,
     a_host_does_not_clear_its_anomaly_by_leaving,
     the_last_words_of_a_host_open_nothing_after_its_end,
+);
+
+conformance!(
+    rules, rules_sqlite, rules_postgres_15:
+    an_overlay_has_versions_and_each_is_an_act_of_the_log,
+    a_rule_that_is_switched_off_for_a_group_ends_its_result_and_its_drift,
+    a_host_is_judged_by_the_rules_of_the_group_it_comes_into,
+    a_result_that_changes_by_a_move_says_so,
+    stored_history_is_judged_again_and_nothing_is_written,
+    a_result_is_explained_by_what_the_host_sent,
 );
 
 #[tokio::test]
