@@ -26,6 +26,7 @@ fn state(kind: KindView, results: &[(String, ResultRow)]) -> HostView {
         kinds: [("accounts".to_owned(), kind)].into(),
         results: results.iter().cloned().collect(),
         rules: Some(Digest::of(b"rules")),
+        moved: false,
     }
 }
 

@@ -46,7 +46,11 @@ fn a_failure_names_the_facts_it_stands_on_what_offends_first() {
         kind.reads.iter().take(2).map(|r| (r.at.as_str(), r.value.clone())).collect();
     assert_eq!(first, [("users[2].name", Some(json!("toor"))), ("users[2].uid", Some(json!(0)))]);
     assert!(kind.reads[0].offends && !kind.reads[2].offends);
-    assert_eq!(kind.reads.len(), 6);
+    assert_eq!(
+        (kind.reads[2].at.as_str(), kind.reads[2].value.clone()),
+        ("users", Some(json!("3 members")))
+    );
+    assert_eq!(kind.reads.len(), 7);
     assert_eq!(found.today, None, "the rule reads no day");
 }
 
@@ -112,7 +116,7 @@ fn long_lists_are_cut_and_the_rest_is_counted() {
         &host("accounts", Status::Ok, Some(json!({"users": users})), &[]),
     );
     let kind = &found.kinds[0];
-    assert_eq!((kind.reads.len(), kind.left_out), (MAX_READS, 600 - MAX_READS));
+    assert_eq!((kind.reads.len(), kind.left_out), (MAX_READS, 601 - MAX_READS));
     assert_eq!(shown(&json!([1, 2])), json!([1, 2]));
     assert_eq!(shown(&json!([{"a": 1}])), json!("1 members"));
     let long = shown(&Value::Array(vec![json!(1); 60]));
