@@ -12,5 +12,6 @@ mod interface;
 mod judging;
 mod modest;
 mod outages;
+mod overlay;
 mod own_evidence;
 mod view;
