@@ -32,3 +32,5 @@ pub use rule::{Origin, Profile, Rule, RuleError, Severity};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traps;

@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// An overlay is refused, or an example of it does not behave.
 const REFUSED: u8 = 3;
+/// It could not be read at all.
+const TROUBLE: u8 = 1;
 
 #[derive(Subcommand)]
 pub(super) enum Rules {
@@ -91,11 +93,14 @@ impl Rules {
                     Some(data) => DataDir::open(&data)?.config(None)?.rules,
                     None => every_profile(),
                 };
-                Ok(test(&directory, &chosen, format))
+                test(&directory, &chosen, format)
             }
             Self::Diff { directory, data, format } => {
                 let at = At::open(&data).await?;
-                let Some(after) = at.with(&directory) else { return Ok(ExitCode::from(REFUSED)) };
+                let after = match at.with(&directory) {
+                    Ok(after) => after,
+                    Err(code) => return Ok(code),
+                };
                 diff::diff(&at, &after, format).await?;
                 at.store.close().await;
                 Ok(ExitCode::SUCCESS)
@@ -134,17 +139,23 @@ impl At {
         self.judging.judge.rules()
     }
 
-    /// The rules as they would be under the overlay in a directory; none if it is refused, which
-    /// is told.
-    fn with(&self, directory: &Path) -> Option<RuleSet> {
-        let overlay = read_overlay(directory).map_err(refuse).ok()?;
+    /// The rules as they would be under the overlay in a directory; if it is refused, that is told,
+    /// and the exit code given.
+    fn with(&self, directory: &Path) -> Result<RuleSet, ExitCode> {
+        let overlay = read(directory)?;
         let rules = RuleSet::with_overlay(&self.chosen, &overlay, &self.catalogue);
-        rules.map_err(refuse).ok()
+        rules.map_err(|errors| refuse(errors, REFUSED))
     }
 }
 
-fn refuse(errors: Vec<RuleError>) {
+/// The files of an overlay.
+fn read(directory: &Path) -> Result<Vec<(String, String)>, ExitCode> {
+    read_overlay(directory).map_err(|errors| refuse(errors, TROUBLE))
+}
+
+fn refuse(errors: Vec<RuleError>, code: u8) -> ExitCode {
     errors.iter().for_each(|error| tell(&error.to_string()));
+    ExitCode::from(code)
 }
 
 fn every_profile() -> config::Rules {
@@ -153,19 +164,21 @@ fn every_profile() -> config::Rules {
     config::Rules { profiles, directory: PathBuf::new() }
 }
 
-fn test(directory: &Path, chosen: &config::Rules, format: Format) -> ExitCode {
+fn test(directory: &Path, chosen: &config::Rules, format: Format) -> anyhow::Result<ExitCode> {
     // Rules of every profile are checked, whichever judge.
     let chosen = config::Rules { directory: chosen.directory.clone(), ..every_profile() };
-    let checked =
-        Catalogue::builtin().map_err(|error| tell(&error.to_string())).ok().and_then(|c| {
-            let overlay = read_overlay(directory).map_err(refuse).ok()?;
-            RuleSet::with_overlay(&chosen, &overlay, &c).map_err(refuse).ok()
-        });
-    let Some(rules) = checked else { return ExitCode::from(REFUSED) };
+    let standard = Catalogue::builtin()?;
+    let checked = read(directory).and_then(|overlay| {
+        let rules = RuleSet::with_overlay(&chosen, &overlay, &standard);
+        rules.map_err(|errors| refuse(errors, REFUSED))
+    });
+    let rules = match checked {
+        Ok(rules) => rules,
+        Err(code) => return Ok(code),
+    };
     let own: Vec<_> = rules.rules().iter().filter(|rule| rule.own).collect();
     let examples: usize = own.iter().map(|rule| rule.examples).sum();
-    let standard = Catalogue::builtin().map_or(0, |catalogue| catalogue.controls().len());
-    let controls = rules.catalogue().controls().len() - standard;
+    let controls = rules.catalogue().controls().len() - standard.controls().len();
     let policies = policies(&rules);
     match format {
         Format::Json => say(&json!({
@@ -181,7 +194,7 @@ fn test(directory: &Path, chosen: &config::Rules, format: Format) -> ExitCode {
             rules.groups().count(),
         )),
     }
-    ExitCode::SUCCESS
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Parameters of any rule that follow a policy, each once.
@@ -198,21 +211,18 @@ async fn activate(at: &At, directory: Option<&Path>, actor: &str) -> anyhow::Res
         bail!("--actor: who it is, in one line");
     }
     let overlay = match directory {
-        Some(directory) => match read_overlay(directory) {
+        Some(directory) => match read(directory) {
             Ok(overlay) => overlay,
-            Err(errors) => {
-                refuse(errors);
-                return Ok(ExitCode::from(REFUSED));
-            }
+            Err(code) => return Ok(code),
         },
         None => vec![],
     };
     let rules = match RuleSet::with_overlay(&at.chosen, &overlay, &at.catalogue) {
         Ok(rules) => rules,
         Err(errors) => {
-            refuse(errors);
+            let code = refuse(errors, REFUSED);
             tell("Nothing was activated.");
-            return Ok(ExitCode::from(REFUSED));
+            return Ok(code);
         }
     };
     let groups = at.store.host_groups().await?;

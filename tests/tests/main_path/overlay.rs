@@ -210,5 +210,5 @@ async fn rules_are_listed_with_what_is_said_of_them() {
         refused.stderr
     );
     let nowhere = collector.cli(&["rules", "test", "no-such-directory"]).await;
-    assert_eq!(nowhere.code, Some(3));
+    assert_eq!(nowhere.code, Some(1));
 }

@@ -1,7 +1,7 @@
 //! `rules backtest`: what new or changed rules would have said of stored history.
 
 use super::super::hosts::printable;
-use super::{At, Data, Format, REFUSED, say, tell};
+use super::{At, Data, Format, say, tell};
 use crate::backtest::{Stretch, replay};
 use crate::clock;
 use crate::judge::{Change, Judge, RuleSet, differences};
@@ -46,7 +46,10 @@ pub(super) struct Bench {
 impl Backtest {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let at = At::open(&self.data).await?;
-        let Some(rules) = at.with(&self.directory) else { return Ok(ExitCode::from(REFUSED)) };
+        let rules = match at.with(&self.directory) {
+            Ok(rules) => rules,
+            Err(code) => return Ok(code),
+        };
         let now_us = clock::now_us();
         let to_us = self.to.map_or(now_us, |to| to.as_microsecond()).min(now_us);
         let window = (self.from.as_microsecond(), to_us);
