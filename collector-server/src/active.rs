@@ -106,8 +106,9 @@ pub async fn load(
     let refused =
         format!("version {} of the overlay is refused: {}", version.version, lines(&errors));
     tracing::error!(overlay.version = version.version, "{refused}");
-    let before = store.active_rules().await?;
-    let rules = match before.map(|sources| RuleSet::from_sources(&sources, catalogue)) {
+    let (before, catalogue) = (store.active_rules().await?, Arc::clone(catalogue));
+    let again = move || before.map(|sources| RuleSet::from_sources(&sources, &catalogue));
+    let rules = match tokio::task::spawn_blocking(again).await? {
         Some(Ok(rules)) => rules.only(&chosen.profiles),
         _ => product.refused(),
     };

@@ -292,7 +292,7 @@ async fn control_page(
     let ground = Ground::load(&app).await?;
     let page = web::control::page(ground.frame(Room::Controls), &ground.now(), &id);
     let page = page.ok_or_else(|| Trouble::NotFound(format!("control {id}")))?;
-    Ok(render(&page))
+    Ok(render(&page.with_off(&app.judge.rules().off())))
 }
 
 #[derive(Deserialize)]

@@ -273,14 +273,14 @@ impl Loader {
     }
 
     /// The default of the parameter that is set.
-    fn default_of(&mut self, file: SourceFile, setting: &Setting) -> Option<Default> {
+    fn default_of(&mut self, file: SourceFile, setting: &Setting) -> Option<ParamType> {
         let (rule, name) = (setting.rule.get_ref(), setting.name.get_ref());
         if !self.known_rule(file, &setting.rule) {
             return None;
         }
         let params = self.defaults.get(rule)?;
         if let Some(value) = params.get(name) {
-            return Default::of(value);
+            return ParamType::of(value);
         }
         let message = match params.is_empty() {
             true => format!("this rule has no parameter; there is no `{name}`"),
@@ -366,9 +366,9 @@ impl Set {
 }
 
 /// The type of a parameter, as its default has it.
-struct Default(super::shape::Shape);
+struct ParamType(super::shape::Shape);
 
-impl Default {
+impl ParamType {
     fn of(value: &Value) -> Option<Self> {
         super::shape::Shape::of_value(value).map(Self)
     }
@@ -378,7 +378,7 @@ impl Default {
     }
 }
 
-impl std::fmt::Display for Default {
+impl std::fmt::Display for ParamType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }

@@ -5,7 +5,8 @@ use super::controls::CountCells;
 use super::counts::{Counts, Ledger, Standing};
 use super::input::{Control, Now, Rule, Severity};
 use super::marks::{Mark, Outcome};
-use super::page::{Frame, Pair, When, age, control_path, count, host_path, plural};
+use super::page::{Frame, Pair, When, age, control_path, count, host_path, plural, rule_path};
+use crate::judge::Off;
 use crate::store::model::{HostRow, ResultRow};
 use askama::Template;
 use evidence::HostId;
@@ -39,6 +40,30 @@ pub struct ControlPage {
     pub shown: Option<String>,
     pub not_shown: Vec<String>,
     pub mapping: Vec<Pair>,
+    /// Rules of it that are switched off: which, for whom, why.
+    pub off: Vec<OffLine>,
+}
+
+pub struct OffLine {
+    pub id: String,
+    pub path: String,
+    pub hosts: String,
+    pub reason: String,
+}
+
+impl ControlPage {
+    /// With those of the rules switched off that support it.
+    #[must_use]
+    pub fn with_off(self, off: &[&Off]) -> Self {
+        let mine = off.iter().filter(|off| off.controls.contains(&self.id));
+        let line = |off: &&Off| OffLine {
+            id: off.rule.clone(),
+            path: rule_path(&off.rule),
+            hosts: off.group.clone().unwrap_or_else(|| "all hosts".to_owned()),
+            reason: off.reason.clone(),
+        };
+        Self { off: mine.map(line).collect(), ..self }
+    }
 }
 
 pub struct Neighbour {
@@ -137,6 +162,7 @@ pub fn page(frame: Frame, now: &Now<'_>, id: &str) -> Option<ControlPage> {
         shown: control.host_evidence.clone(),
         not_shown: not_shown(control, &rules),
         mapping: mapping(control, &rules, now.rules.len()),
+        off: vec![],
     })
 }
 

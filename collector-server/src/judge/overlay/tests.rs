@@ -332,3 +332,22 @@ fn rules_that_cannot_be_relied_on_say_unknown() {
     }
     assert_ne!(judge.rules().id(), good(OWN).id(), "hosts are judged again");
 }
+
+#[test]
+fn the_example_of_the_manual_is_sound() {
+    let manual = include_str!("../../../../docs/overlay.md");
+    let (_, rest) = manual.split_once("```toml\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    let profiles =
+        vec![Profile::Essential, Profile::Standard, Profile::Hardened, Profile::Optional];
+    let chosen = crate::config::Rules { profiles, directory: Default::default() };
+    let overlay = [("overlay/manual.toml".to_owned(), example.to_owned())];
+    let catalogue = Catalogue::builtin().expect("catalogue");
+    let rules = RuleSet::with_overlay(&chosen, &overlay, &catalogue);
+    let rules = rules.unwrap_or_else(|errors| panic!("{}", errors[0]));
+    assert_eq!(rules.off().len(), 1);
+    assert_eq!(rules.rule_of("payment", "acc-dormant").expect("rule").params["max_idle_days"], 45);
+    assert!(
+        rules.judges("payment", "own-few-accounts") && !rules.judges("web", "own-few-accounts")
+    );
+}
