@@ -199,8 +199,9 @@ fn kind_read(
             Walk { reads: &mut reads, offenders }.walk(&facts.data, &steps, &Here::default());
         }
     }
-    // A stable sort: what offends comes first, else the order of the paths and the facts.
-    reads.sort_by_key(|read| !read.offends);
+    let ranks = ranks(&reads);
+    // A stable sort: what offends comes first, and what is of one record stands together.
+    reads.sort_by_key(|read| (!read.offends, ranks.get(record(&read.at)).copied()));
     let left_out = reads.len().saturating_sub(MAX_READS);
     reads.truncate(MAX_READS);
     KindRead {
@@ -214,6 +215,21 @@ fn kind_read(
         reads,
         left_out,
     }
+}
+
+/// The record that a fact stands in: `users[3]` of `users[3].uid`; nothing on top.
+fn record(at: &str) -> &str {
+    at.rfind(']').and_then(|end| at.get(..=end)).unwrap_or_default()
+}
+
+/// The order of records, by their first fact.
+fn ranks(reads: &[Read]) -> BTreeMap<String, usize> {
+    let mut ranks = BTreeMap::new();
+    for read in reads {
+        let next = ranks.len();
+        ranks.entry(record(&read.at).to_owned()).or_insert(next);
+    }
+    ranks
 }
 
 /// Where in the facts the walk stands.
