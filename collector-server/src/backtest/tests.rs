@@ -3,6 +3,7 @@ use crate::catalogue::Catalogue;
 use crate::judge::RuleSet;
 use crate::store::model::KindRow;
 use evidence::Status;
+use proptest::prelude::*;
 use serde_json::json;
 
 const RULES: &str = r#"[[rule]]
@@ -182,4 +183,62 @@ fn facts_that_never_came_prove_nothing() {
     let found = replay(&judge(RULES), host(), &history, &BTreeMap::new(), (0, 10));
     assert_eq!(found[0].would.outcome, "unknown");
     assert_eq!(found[0].would.reason.as_deref(), Some("not_received"));
+}
+
+/// Spans of a host that follow one another, with gaps: facts and how long they held.
+fn spans() -> impl Strategy<Value = Vec<KindSpan>> {
+    let drawn = (0..4i64, 1..20i64, 0..3i64);
+    prop::collection::vec(drawn, 0..12).prop_map(|spans| {
+        let mut at = 0;
+        let next = |(n, length, gap): (i64, i64, i64)| {
+            let (from, to) = (at + gap, at + gap + length);
+            at = to;
+            span(n, from, Some(to))
+        };
+        spans.into_iter().map(next).collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
+
+    /// At every moment the verdict is that of the state of that moment, and of no other.
+    #[test]
+    fn each_moment_has_the_verdict_of_its_own_state(
+        kinds in spans(),
+        silent in (0..100i64, 0..50i64),
+        moved in 0..200i64,
+        (from, length) in (0..100i64, 1..200i64),
+    ) {
+        let judge = judge(RULES);
+        let history = History {
+            kinds: kinds.clone(),
+            silent: vec![interval(silent.0, Some(silent.0 + silent.1))],
+            groups: vec![
+                (interval(0, Some(moved)), "lax".to_owned()),
+                (interval(moved, None), "strict".to_owned()),
+            ],
+            ..History::default()
+        };
+        let bodies = (0..9).map(facts).map(|facts| (facts.id(), facts)).collect();
+        let found = replay(&judge, host(), &history, &bodies, (from, from + length));
+        for at in from..from + length {
+            let here: Vec<_> = found.iter().filter(|s| s.from_us <= at && at < s.to_us).collect();
+            let held = kinds.iter().find(|k| k.row.since_us <= at && k.to_us.is_none_or(|to| at < to));
+            let expected = held.map(|held| {
+                let few = (0..9).find(|n| Some(facts(*n).id()) == held.row.facts).unwrap_or(9);
+                let limit = if at < moved { 5 } else { 1 };
+                match (silent.0..silent.0 + silent.1).contains(&at) {
+                    true => "unknown",
+                    false if few <= limit => "pass",
+                    false => "fail",
+                }
+            });
+            prop_assert!(here.len() <= 1, "at {}: {:?}", at, here);
+            prop_assert_eq!(here.first().map(|s| s.would.outcome.as_str()), expected, "at {}", at);
+        }
+        for pair in found.windows(2) {
+            prop_assert!(!continues(&pair[0], &pair[1]), "equal neighbours are one");
+        }
+    }
 }

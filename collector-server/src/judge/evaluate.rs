@@ -158,7 +158,7 @@ fn evaluate_missing(
     let is_needed = |kind: &str| needs.contains(kind);
     let strangers = strangers(host, known, is_needed);
     let seen = Seen { host, strangers: &strangers, known };
-    let mut scope = scope(host, today, is_needed);
+    let mut scope = bind(Scope::new(today), host, is_needed);
     for (rule, judged) in rules.iter().zip(judged) {
         judged.get_or_insert_with(|| Arc::new(evaluate(rule, &seen, &mut scope)));
     }
@@ -179,8 +179,11 @@ impl KindKey {
     }
 }
 
-fn scope(host: &HostState, today: i64, is_needed: impl Fn(&str) -> bool) -> Scope<'_> {
-    let mut scope = Scope::new(today);
+fn bind<'v>(
+    mut scope: Scope<'v>,
+    host: &'v HostState,
+    is_needed: impl Fn(&str) -> bool,
+) -> Scope<'v> {
     for (kind, state) in host.kinds.iter().filter(|(kind, _)| is_needed(kind)) {
         if let Some(facts) = &state.facts {
             scope.bind(kind, &facts.data);
@@ -189,21 +192,30 @@ fn scope(host: &HostState, today: i64, is_needed: impl Fn(&str) -> bool) -> Scop
     scope
 }
 
-/// Judges one rule without a memory. Call it on a large stack.
-pub(super) fn judge_rule(rule: &Rule, known: &Known, host: &HostState, today: i64) -> Judged {
-    judge_traced(rule, known, host, today).0
+/// Judges one rule by an example. Call it on a large stack.
+pub(super) fn judge_example(rule: &Rule, known: &Known, host: &HostState, today: i64) -> Judged {
+    judge_within(rule, known, host, Scope::bounded(today, cel::EXAMPLE_STEPS)).0
 }
 
-/// [`judge_rule`], and what decided.
+/// Judges one rule without a memory, and says what decided. Call it on a large stack.
 pub(super) fn judge_traced(
     rule: &Rule,
     known: &Known,
     host: &HostState,
     today: i64,
 ) -> (Judged, Trace) {
+    judge_within(rule, known, host, Scope::new(today))
+}
+
+fn judge_within<'v>(
+    rule: &'v Rule,
+    known: &Known,
+    host: &'v HostState,
+    scope: Scope<'v>,
+) -> (Judged, Trace) {
     let is_needed = |kind: &str| rule.evidence.iter().any(|needed| needed == kind);
     let strangers = strangers(host, known, is_needed);
-    let mut scope = scope(host, today, is_needed);
+    let mut scope = bind(scope, host, is_needed);
     let seen = Seen { host, strangers: &strangers, known };
     let mut trace = Trace::default();
     let judged = evaluate_traced(rule, &seen, &mut scope, &mut trace);

@@ -233,6 +233,7 @@ pub(super) struct Loader {
     pub(super) off: BTreeMap<(String, Option<String>), String>,
     /// Groups that something is said of.
     pub(super) named: BTreeSet<String>,
+    own_examples: usize,
     pub(super) errors: Vec<RuleError>,
 }
 
@@ -255,6 +256,7 @@ impl Loader {
             settings: Vec::new(),
             off: BTreeMap::new(),
             named: BTreeSet::new(),
+            own_examples: 0,
             errors: Vec::new(),
         }
     }
@@ -560,6 +562,15 @@ impl Loader {
     }
 
     fn examples(&mut self, file: SourceFile, written: &Written, rule: &Rule) {
+        if overlay::is_own(file.name) {
+            let more = self.own_examples + written.example.len();
+            if more > overlay::MAX_EXAMPLES {
+                let most = overlay::MAX_EXAMPLES;
+                let message = format!("own rules have at most {most} examples together");
+                return self.refuse(file, Some(&rule.id), written.id.span().start, message);
+            }
+            self.own_examples = more;
+        }
         if let Some(message) = example::missing(written.example.iter().map(Spanned::get_ref)) {
             self.refuse(file, Some(&rule.id), written.id.span().start, message);
         }

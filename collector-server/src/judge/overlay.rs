@@ -38,6 +38,8 @@ pub(super) const MAX_BYTES: u64 = 1 << 20;
 pub(super) const MAX_FILES: usize = 200;
 /// Own rules, own controls, parameters and rules switched off: of each sort.
 pub(super) const MAX_ENTRIES: usize = 1000;
+/// Examples of all own rules together.
+pub(super) const MAX_EXAMPLES: usize = 2000;
 /// Groups that an overlay may name.
 pub(super) const MAX_GROUPS: usize = 500;
 /// Longest reason, policy or name of a group, in characters.

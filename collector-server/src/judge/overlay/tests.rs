@@ -283,6 +283,10 @@ fn an_overlay_has_bounds() {
     );
     let many: String = (0..=MAX_ENTRIES).map(off).collect();
     assert!(refused(&many).contains("at most 1000 rules switched off"));
+    let example = "[[rule.example]]\nname = \"e\"\nexpect = \"pass\"\n\
+                   facts.accounts = { legacy_plus_entries = 1 }\n";
+    let many = OWN.to_owned() + &example.repeat(MAX_EXAMPLES);
+    assert!(refused(&many).contains("at most 2000 examples together"), "{}", refused(&many));
     let long = format!("[[off]]\nrule = \"acc-few\"\nreason = \"{}\"\n", "r".repeat(MAX_WORDS + 1));
     assert!(refused(&long).contains("in at most 500 characters"));
 
