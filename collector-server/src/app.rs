@@ -1,12 +1,12 @@
 //! What every handler and worker shares.
 
+use crate::active::Active;
 use crate::catalogue::Catalogue;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::holders::Holders;
 use crate::http::throttle::Throttle;
 use crate::ingest::Ingest;
-use crate::judge::Judge;
 use crate::keyring::Keys;
 use crate::log_check::LogCheck;
 use crate::metrics::Metrics;
@@ -24,7 +24,8 @@ pub struct App {
     pub ingest: Ingest,
     pub holders: Arc<Holders>,
     pub catalogue: Arc<Catalogue>,
-    pub judge: Arc<Judge>,
+    /// The rules that judge.
+    pub judge: Active,
     pub metrics: Arc<Metrics>,
     pub config: Arc<Config>,
     pub clock: Clock,
@@ -57,6 +58,7 @@ impl App {
     /// What holds at `now_us`.
     pub async fn overview(&self, now_us: i64) -> Result<Overview, StoreError> {
         let limits = overview::limits(&self.config);
-        overview::load(&self.store, self.judge.rules(), &self.catalogue, &limits, now_us).await
+        let rules = self.judge.rules();
+        overview::load(&self.store, &rules, rules.catalogue(), &limits, now_us).await
     }
 }

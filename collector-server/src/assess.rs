@@ -136,7 +136,7 @@ pub fn assess(
 ) -> Result<Vec<RuleResultWithControls>, AssessError> {
     let (host, collected) = read(input)?;
     let results = judge.judge(&host, today.unwrap_or(collected)).into_iter();
-    let with_controls = results.zip(judge.rules().rules()).map(|(result, rule)| {
+    let with_controls = results.zip(judge.rules().rules_of("")).map(|(result, rule)| {
         let (controls, severity) = (rule.controls.clone(), rule.severity);
         RuleResultWithControls {
             rule: result.rule,

@@ -165,6 +165,16 @@ impl Catalogue {
     pub fn get(&self, id: &str) -> Option<&Control> {
         self.controls.iter().find(|control| control.id == id)
     }
+
+    /// Whether a text has the form of a control's id.
+    pub fn is_id(text: &str) -> bool {
+        is_control_id(text)
+    }
+
+    /// Adds a control that an organisation keeps beside those of the standard.
+    pub fn add(&mut self, control: Control) {
+        self.controls.push(control);
+    }
 }
 
 /// `A.`, then dotted numbers; an organisation's own controls have a prefix of their own.

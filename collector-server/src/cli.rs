@@ -13,6 +13,7 @@ mod people;
 mod people_list;
 mod reviews;
 mod rotate;
+mod rules;
 mod summary;
 mod tokens;
 mod verify;
@@ -114,6 +115,9 @@ enum Command {
     /// The log.
     #[command(subcommand)]
     Log(Log),
+    /// The rules that judge, and what an organisation lays over them.
+    #[command(subcommand)]
+    Rules(rules::Rules),
     /// Judge a collection (`evidenced-agent collect --format json`) without a collector.
     Assess(assess::Assess),
 }
@@ -230,6 +234,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::PeopleList(list) => return list.run().await,
         Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
         Command::Summary(summary) => return summary.run().await,
+        Command::Rules(rules) => return rules.run().await,
         Command::Assess(assess) => return assess.run(),
     }
     Ok(ExitCode::SUCCESS)

@@ -63,6 +63,8 @@ pub struct HostView {
     pub rules: Option<evidence::Digest>,
     /// The group of the host and the version of its approved lists that judged.
     pub lists: Option<ListVersion>,
+    /// Those rules are others than before because the host is in another group.
+    pub moved: bool,
 }
 
 /// What a rule says of itself to drift.
@@ -94,6 +96,7 @@ pub fn cause(before: &HostView, after: &HostView, rule: &str, view: &RuleView) -
     if changed.is_empty() {
         let listed = population::of_rule(rule).next().is_some();
         return match list_cause(before, after).filter(|_| listed) {
+            _ if rules_changed && after.moved => Cause::ScopeChanged,
             Some(cause) => cause,
             None if rules_changed => Cause::RuleChanged,
             None => Cause::TimePassed,
@@ -203,6 +206,9 @@ pub fn compare(
             _ => {}
         }
     }
+    // A rule that judges this host no more has no result that could end what it opened.
+    let gone = before.results.keys().filter(|rule| !after.results.contains_key(*rule));
+    drifts.resolved.extend(gone.map(|rule| ("regression".to_owned(), rule.clone())));
     compare_kinds(host, before, after, at_us, &mut drifts);
     drifts
 }

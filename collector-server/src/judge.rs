@@ -10,18 +10,27 @@
 
 mod cel;
 mod check;
+mod difference;
 mod evaluate;
 mod example;
+mod explain;
 mod load;
 mod memo;
 mod outcome;
+mod overlay;
+mod resolve;
 mod rule;
 mod shape;
 
-pub use evaluate::{Judge, Recalled};
+pub use difference::{Change, Difference, differences};
+pub use evaluate::{Judge, Recalled, Step};
+pub use explain::{Explanation, KindRead, ParamShown, Read};
 pub use load::RuleSet;
 pub use outcome::{HostState, KindState, Outcome, Reason, RuleResult, today_day};
-pub use rule::{Profile, Rule, RuleError, Severity};
+pub use overlay::{Off, read_dir as read_overlay};
+pub use rule::{Origin, Profile, Rule, RuleError, Severity};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traps;

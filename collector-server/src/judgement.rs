@@ -4,10 +4,11 @@
 mod members;
 
 use self::members::{Lists, apply};
+use crate::active::{Active, Judging};
 use crate::alert::{self, is_live};
 use crate::clock::{Clock, DAY_US, day_of};
-use crate::drift::{self, Cause, Drifts, HostView, KindView, RuleView};
-use crate::judge::{HostState, Judge, Recalled, RuleResult, today_day};
+use crate::drift::{self, Cause, Drifts, HostView, KindView};
+use crate::judge::{HostState, Recalled, RuleResult, today_day};
 use crate::store::model::ResultRow;
 use crate::store::{Judgement, Notice, Past, Statement, Store, StoreError, Summary};
 use evidence::{Digest, Facts, HostId, KindEntry, Manifest};
@@ -38,13 +39,30 @@ struct State {
 
 pub struct Worker {
     store: Store,
-    judge: Arc<Judge>,
-    rules: BTreeMap<String, RuleView>,
+    active: Active,
     clock: Clock,
     /// Told when there may be alerts to deliver.
     alerts: Arc<Notify>,
     /// Approved lists by group, with their version.
     lists: Mutex<HashMap<String, (i64, Arc<Lists>)>>,
+}
+
+/// The rules that judge one host.
+struct Bench {
+    rules: Arc<Judging>,
+    group: String,
+}
+
+impl Bench {
+    /// Names them: those of another group have another name.
+    fn id(&self) -> Digest {
+        self.rules.judge.rules().id_of(&self.group)
+    }
+
+    /// Whether a host that was judged by rules of this name was in another group.
+    fn moved_from(&self, before: Option<Digest>) -> bool {
+        before.is_some_and(|id| id != self.id() && self.rules.judge.rules().has(id))
+    }
 }
 
 /// One check-in of a host, to be judged.
@@ -64,14 +82,12 @@ struct Step {
 }
 
 impl Worker {
-    pub fn new(store: Store, judge: Arc<Judge>, clock: Clock, alerts: Arc<Notify>) -> Self {
-        let view = |rule: &crate::judge::Rule| RuleView {
-            evidence: rule.evidence.clone(),
-            severity: rule.severity.as_str().to_owned(),
-        };
-        let rules =
-            judge.rules().rules().iter().map(|rule| (rule.id.clone(), view(rule))).collect();
-        Self { store, judge, rules, clock, alerts, lists: Mutex::default() }
+    pub fn new(store: Store, active: impl Into<Active>, clock: Clock, alerts: Arc<Notify>) -> Self {
+        Self { store, active: active.into(), clock, alerts, lists: Mutex::default() }
+    }
+
+    fn bench(&self, group: String) -> Bench {
+        Bench { rules: self.active.now(), group }
     }
 
     /// Judges until `stop`; wakes when told, and looks by itself now and then for what another
@@ -140,7 +156,7 @@ impl Worker {
         let day = day.max(day_of(statement.observed_us));
         let after = pending.judged_index;
         let step = Step { host, after, statement, known, day, past: false, last: true };
-        self.step(step, None).await?;
+        self.step(&self.bench(pending.group), step, None).await?;
         Ok(())
     }
 
@@ -178,8 +194,9 @@ impl Worker {
         let mut before = None;
         while let Some(pending) = self.store.pending(host, STRIDE).await? {
             let (mut after, mut judged_day) = (pending.judged_index, pending.judged_day);
+            let bench = self.bench(pending.group);
             if pending.statements.is_empty() {
-                return self.judge_again(host, after, judged_day).await;
+                return self.judge_again(&bench, host, after, judged_day).await;
             }
             for (position, statement) in pending.statements.iter().enumerate() {
                 let is_last = position + 1 == pending.statements.len();
@@ -191,7 +208,9 @@ impl Worker {
                 let step = self.step_of(host, after, *statement, known, judged_day);
                 judged_day = step.day;
                 let step = Step { last, ..step };
-                let Some(state) = self.step(step, before.take()).await? else { return Ok(false) };
+                let Some(state) = self.step(&bench, step, before.take()).await? else {
+                    return Ok(false);
+                };
                 after = statement.index as i64;
                 before = Some(state);
             }
@@ -223,6 +242,7 @@ impl Worker {
     /// Judges one check-in. None if another collector was quicker.
     async fn step(
         &self,
+        bench: &Bench,
         step: Step,
         before: Option<HostView>,
     ) -> Result<Option<HostView>, StoreError> {
@@ -235,28 +255,29 @@ impl Worker {
         let state = self.state(host, statement).await?;
         let (version, _) = self.store.list_versions(host).await?;
         let lists = self.lists(&version).await?;
-        let mut results = self.results(host, &state, day, (at_us, known)).await?;
+        let mut results = self.results(bench, host, &state, day, (at_us, known)).await?;
         apply(&lists, &mut results);
         let past = match past {
             true => {
                 let then = (statement.observed_us, known);
                 let observed = day_of(statement.observed_us);
-                let mut results = self.results(host, &state, observed, then).await?;
+                let mut results = self.results(bench, host, &state, observed, then).await?;
                 apply(&lists, &mut results);
                 Some(Past { results: results.into_values().collect(), to_us: at_us })
             }
             false => None,
         };
-        let mut view = self.view(&state.manifest, results);
+        let mut view = view(&state.manifest, results, bench.id());
         view.lists = Some(version);
+        view.moved = bench.moved_from(before.rules);
         self.compare_versions(host, &mut before, &mut view).await?;
-        let drifts = drift::compare(host, &before, &mut view, &self.rules, at_us);
+        let drifts = drift::compare(host, &before, &mut view, &bench.rules.views, at_us);
         let now_us = self.clock.now_us();
         // A check-in that comes late is likely not the last to come; a day that turned is no
         // check-in.
         let turned = past.is_none() && at_us > statement.observed_us;
         let settled = last && (turned || now_us - statement.observed_us <= alert::LATE_US);
-        let mut notice = self.notice(&drifts, &view, settled, now_us);
+        let mut notice = notice(bench, &drifts, &view, settled, now_us);
         notice.populations = self.populations(&state, &before, &view).await?;
         notice.watched = self.watched(&state, &before, &view, &drifts).await?;
         let quiet = drifts.opened.is_empty()
@@ -264,8 +285,8 @@ impl Worker {
             && notice.populations.is_empty()
             && notice.watched.is_empty();
         let tell = settled && !quiet;
-        let Drifts { opened, resolved, .. } = drifts;
         let manifest = state.manifest;
+        let Drifts { opened, resolved, .. } = drifts;
         let judgement = Judgement {
             host,
             after,
@@ -273,7 +294,7 @@ impl Worker {
             known,
             at_us,
             day,
-            rules: self.judge.rules().id(),
+            rules: bench.id(),
             kinds: manifest.kinds,
             results: view.results.values().cloned().collect(),
             past,
@@ -288,67 +309,10 @@ impl Worker {
         Ok(recorded.then_some(view))
     }
 
-    fn notice(&self, drifts: &Drifts, after: &HostView, settled: bool, now_us: i64) -> Notice {
-        let live = |rule: &String| {
-            let view = self.rules.get(rule);
-            view.is_some_and(|view| view.evidence.iter().any(|kind| is_live(kind)))
-        };
-        let opened = drifts.opened.iter().filter_map(|drift| drift.rule.clone());
-        let (group, lists) = after.lists.clone().unwrap_or_default();
-        Notice {
-            group,
-            lists,
-            populations: vec![],
-            watched: vec![],
-            now_us,
-            settled,
-            kinds: drifts.kinds.clone(),
-            confirm: opened.filter(live).collect(),
-            summaries: self.summaries(drifts, after),
-        }
-    }
-
-    /// One for each cause that is not of the host.
-    fn summaries(&self, drifts: &Drifts, after: &HostView) -> Vec<Summary> {
-        let mut by_cause: BTreeMap<&str, (Cause, BTreeSet<String>)> = BTreeMap::new();
-        for (cause, rule) in &drifts.announced {
-            let (_, rules) = by_cause.entry(cause.as_str()).or_insert((*cause, BTreeSet::new()));
-            rules.insert(rule.clone());
-        }
-        let summary = |(cause, rules): (Cause, BTreeSet<String>)| {
-            let severity = |rule: &String| self.rules.get(rule).map(|view| view.severity.clone());
-            let worst = rules.iter().filter_map(severity).min_by_key(|text| alert::rank(text));
-            Summary {
-                cause: cause.as_str().to_owned(),
-                what: self.what_changed(cause, &rules, after),
-                severity: worst.unwrap_or_else(|| "medium".to_owned()),
-                rules,
-            }
-        };
-        by_cause.into_values().map(summary).collect()
-    }
-
-    /// A name of the change that is the same for every host: the rule set, or the versions of the
-    /// kinds that the rules read.
-    fn what_changed(&self, cause: Cause, rules: &BTreeSet<String>, after: &HostView) -> String {
-        match cause {
-            Cause::AgentChanged => {}
-            Cause::ListChanged | Cause::ScopeChanged => {
-                let (group, version) = after.lists.clone().unwrap_or_default();
-                return format!("{group} {version}");
-            }
-            _ => return self.judge.rules().id().to_string(),
-        }
-        let views = rules.iter().filter_map(|rule| self.rules.get(rule));
-        let kinds: BTreeSet<_> = views.flat_map(|view| &view.evidence).collect();
-        let version = |kind: &&String| after.kinds.get(*kind).and_then(|view| view.v);
-        let names = kinds.iter().map(|kind| format!("{kind} {}", version(kind).unwrap_or(0)));
-        names.collect::<Vec<_>>().join(", ")
-    }
-
     /// The rules changed and no check-in waits: the last one is judged again.
     async fn judge_again(
         &self,
+        bench: &Bench,
         host: HostId,
         judged_index: i64,
         judged_day: i64,
@@ -357,13 +321,13 @@ impl Worker {
         let before = self.stored_view(host).await?;
         let (lists, judged_by) = self.store.list_versions(host).await?;
         let same_lists = judged_by.is_none_or(|by| by == lists);
-        if before.rules == Some(self.judge.rules().id()) && same_lists {
+        if before.rules == Some(bench.id()) && same_lists {
             return Ok(true);
         }
         // The new verdict is known since the rules changed, and the old one stays on record.
         let known = (self.store.log().await?.size as i64 - 1).max(statement.index as i64 + 1);
         let step = self.step_of(host, judged_index, statement, known, judged_day);
-        let state = self.step(step, Some(before)).await?;
+        let state = self.step(bench, step, Some(before)).await?;
         Ok(state.is_some())
     }
 
@@ -380,6 +344,7 @@ impl Worker {
     /// facts that are new in the fleet are read.
     async fn results(
         &self,
+        bench: &Bench,
         host: HostId,
         state: &State,
         day: i64,
@@ -387,15 +352,15 @@ impl Worker {
     ) -> Result<BTreeMap<String, ResultRow>, StoreError> {
         let State { manifest, held } = state;
         let today = today_day(day * (DAY_US / 1_000_000));
-        let recalled = self.judge.recall(manifest, held, today);
+        let recalled = bench.rules.judge.recall(&bench.group, manifest, held, today);
         let results = if recalled.is_whole() {
-            self.judge.complete(recalled, &HostState::default())
+            bench.rules.judge.complete(recalled, &HostState::default())
         } else {
             let facts = self.facts(state, &recalled).await?;
             let state = HostState::from_manifest(manifest, |id| facts.get(&id).cloned());
-            let judge = Arc::clone(&self.judge);
+            let rules = Arc::clone(&bench.rules);
             let judged =
-                tokio::task::spawn_blocking(move || judge.complete(recalled, &state)).await;
+                tokio::task::spawn_blocking(move || rules.judge.complete(recalled, &state)).await;
             judged.map_err(|error| StoreError::Corrupt(error.to_string()))?
         };
         let row = |result: RuleResult| (result.rule.clone(), row(host, since_us, known, result));
@@ -411,13 +376,6 @@ impl Worker {
             }
         }
         Ok(found)
-    }
-
-    fn view(&self, manifest: &Manifest, results: BTreeMap<String, ResultRow>) -> HostView {
-        let view = |entry: &KindEntry| KindView { entry: entry.clone(), v: None };
-        let kinds = manifest.kinds.iter().map(|(kind, entry)| (kind.clone(), view(entry)));
-        let rules = Some(self.judge.rules().id());
-        HostView { kinds: kinds.collect(), results, rules, lists: None }
     }
 
     /// Fills in the versions of facts where they tell the agent's change from the host's: the facts
@@ -458,8 +416,74 @@ impl Worker {
         let rules = self.store.judged_rules(host).await?;
         let results = results.into_iter().map(|row| (row.rule.clone(), row)).collect();
         let (_, lists) = self.store.list_versions(host).await?;
-        Ok(HostView { kinds, results, rules, lists })
+        Ok(HostView { kinds, results, rules, moved: false, lists })
     }
+}
+
+fn view(manifest: &Manifest, results: BTreeMap<String, ResultRow>, rules: Digest) -> HostView {
+    let view = |entry: &KindEntry| KindView { entry: entry.clone(), v: None };
+    let kinds = manifest.kinds.iter().map(|(kind, entry)| (kind.clone(), view(entry)));
+    HostView { kinds: kinds.collect(), results, rules: Some(rules), moved: false, lists: None }
+}
+
+fn notice(bench: &Bench, drifts: &Drifts, after: &HostView, settled: bool, now_us: i64) -> Notice {
+    let live = |rule: &String| {
+        let view = bench.rules.views.get(rule);
+        view.is_some_and(|view| view.evidence.iter().any(|kind| is_live(kind)))
+    };
+    let opened = drifts.opened.iter().filter_map(|drift| drift.rule.clone());
+    let (group, lists) = after.lists.clone().unwrap_or_default();
+    Notice {
+        group,
+        lists,
+        populations: vec![],
+        watched: vec![],
+        now_us,
+        settled,
+        kinds: drifts.kinds.clone(),
+        confirm: opened.filter(live).collect(),
+        summaries: summaries(bench, drifts, after),
+    }
+}
+
+/// One for each cause that is not of the host.
+fn summaries(bench: &Bench, drifts: &Drifts, after: &HostView) -> Vec<Summary> {
+    let mut by_cause: BTreeMap<&str, (Cause, BTreeSet<String>)> = BTreeMap::new();
+    for (cause, rule) in &drifts.announced {
+        let (_, rules) = by_cause.entry(cause.as_str()).or_insert((*cause, BTreeSet::new()));
+        rules.insert(rule.clone());
+    }
+    let views = &bench.rules.views;
+    let summary = |(cause, rules): (Cause, BTreeSet<String>)| {
+        let severity = |rule: &String| views.get(rule).map(|view| view.severity.clone());
+        let worst = rules.iter().filter_map(severity).min_by_key(|text| alert::rank(text));
+        Summary {
+            cause: cause.as_str().to_owned(),
+            what: what_changed(bench, cause, &rules, after),
+            severity: worst.unwrap_or_else(|| "medium".to_owned()),
+            rules,
+        }
+    };
+    by_cause.into_values().map(summary).collect()
+}
+
+/// A name of the change that is the same for every host: the rule set, the group hosts came into,
+/// or the versions of the kinds that the rules read.
+fn what_changed(bench: &Bench, cause: Cause, rules: &BTreeSet<String>, after: &HostView) -> String {
+    match cause {
+        Cause::AgentChanged => {}
+        Cause::ScopeChanged => return format!("group {}", bench.group),
+        Cause::ListChanged => {
+            let (group, version) = after.lists.clone().unwrap_or_default();
+            return format!("{group} {version}");
+        }
+        _ => return bench.rules.judge.rules().id().to_string(),
+    }
+    let views = rules.iter().filter_map(|rule| bench.rules.views.get(rule));
+    let kinds: BTreeSet<_> = views.flat_map(|view| &view.evidence).collect();
+    let version = |kind: &&String| after.kinds.get(*kind).and_then(|view| view.v);
+    let names = kinds.iter().map(|kind| format!("{kind} {}", version(kind).unwrap_or(0)));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn row(host: HostId, since_us: i64, known: i64, result: RuleResult) -> ResultRow {

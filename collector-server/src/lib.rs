@@ -3,12 +3,14 @@
 //! A check-in flows `http::agents` → `ingest` → `store` (with the log) → receipt; then, as a job
 //! of its own, `judgement` → `judge` → `drift` → `store`; `overview` and `web` read what holds.
 
+pub mod active;
 pub mod alert;
 pub mod app;
 pub mod applicability;
 pub mod approved;
 pub mod assess;
 pub mod authority;
+pub mod backtest;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;
@@ -17,6 +19,7 @@ pub mod data;
 pub mod drift;
 pub mod exception;
 pub mod expected;
+pub mod explained;
 pub mod holders;
 pub mod http;
 pub mod ingest;
@@ -35,9 +38,9 @@ pub mod patch;
 pub mod people_list;
 pub mod period;
 mod place;
-pub mod scope;
 pub mod population;
 pub mod review;
+pub mod scope;
 pub mod seat;
 pub mod secret;
 pub mod serve;

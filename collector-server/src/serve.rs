@@ -1,5 +1,6 @@
 //! The running collector: boot order and shutdown.
 
+use crate::active::{self, Active, Following};
 use crate::app::App;
 use crate::authority::AuthorityError;
 use crate::catalogue::Catalogue;
@@ -9,7 +10,6 @@ use crate::data::DataDir;
 use crate::http::peer::{PeerAcceptor, agents_tls};
 use crate::http::{agents, people};
 use crate::ingest::Ingest;
-use crate::judge::{Judge, RuleSet};
 use crate::judgement::Worker;
 use crate::keyring::{self, Keyring, KeyringError, Keys};
 use crate::life;
@@ -63,8 +63,9 @@ impl Running {
         refuse_plain_pages(&config)?;
         let store = Store::open(&data.store_url(&config)).await.context("cannot open the store")?;
         let catalogue = Arc::new(Catalogue::builtin()?);
-        let rules = rules(&store, &catalogue, &config.rules, clock.now_us()).await?;
-        let judge = Arc::new(Judge::new(rules));
+        let judging = active::load(&store, &config.rules, &catalogue).await?;
+        active::announce(&store, &judging, clock.now_us()).await?;
+        let judge = Active::new(judging);
         let grace = i64::try_from(config.drift.new_host_grace.0.as_micros()).unwrap_or(i64::MAX);
         store.set_new_host_grace(grace).await?;
         store.turn_day(clock::day_of(clock.now_us()), clock.now_us()).await?;
@@ -85,11 +86,19 @@ impl Running {
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let alerts = Arc::new(Notify::new());
-        let worker =
-            Worker::new(store.clone(), Arc::clone(&judge), clock.clone(), Arc::clone(&alerts));
+        let worker = Worker::new(store.clone(), judge.clone(), clock.clone(), Arc::clone(&alerts));
+        let following = Following {
+            store: store.clone(),
+            active: judge.clone(),
+            chosen: config.rules.clone(),
+            catalogue: Arc::clone(&catalogue),
+            clock: clock.clone(),
+            wake: Arc::clone(&wake),
+        };
         let (checked, log_check) = watch::channel(LogCheck::NotYet { read: 0, of: 0 });
         let jobs = vec![
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
+            tokio::spawn(active::follow(following, stopped.clone())),
             tokio::spawn(life::run(store.clone(), clock.clone(), stopped.clone())),
             tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped.clone())),
             tokio::spawn(crate::watch::run(
@@ -240,28 +249,6 @@ fn refuse_plain_pages(config: &Config) -> anyhow::Result<()> {
          proxy in front and set behind_proxy = true, or listen on 127.0.0.1",
         people.listen
     )
-}
-
-/// The rules that judge: those the program brings, made the active set if they are not.
-async fn rules(
-    store: &Store,
-    catalogue: &Catalogue,
-    chosen: &crate::config::Rules,
-    now_us: i64,
-) -> anyhow::Result<Arc<RuleSet>> {
-    let rules = match RuleSet::chosen(chosen, catalogue) {
-        Ok(rules) => rules,
-        Err(errors) => {
-            let lines: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            bail!("the rules are refused:\n{}", lines.join("\n"));
-        }
-    };
-    let changed = store.activate_rules(rules.id(), rules.sources(), "collector", now_us).await?;
-    if changed.is_some() {
-        tracing::info!(rules.id = %rules.id(), rules.count = rules.rules().len(), "rule set activated");
-        store.queue_all(now_us).await?;
-    }
-    Ok(Arc::new(rules))
 }
 
 fn bind(address: SocketAddr, who: &str) -> anyhow::Result<TcpListener> {

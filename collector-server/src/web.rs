@@ -31,7 +31,10 @@ pub mod people;
 pub mod people_list;
 pub mod period;
 pub mod picture;
+pub mod result;
 pub mod reviews;
+pub mod rule;
+pub mod rules;
 #[cfg(test)]
 mod testing;
 pub mod timeline;

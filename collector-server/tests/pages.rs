@@ -12,6 +12,8 @@ mod drifts;
 mod people;
 #[path = "../examples/pages/render.rs"]
 mod render;
+#[path = "../examples/pages/rules.rs"]
+mod rules;
 #[path = "../examples/pages/scope.rs"]
 mod scope;
 
@@ -110,6 +112,7 @@ fn what_a_host_says_is_text_and_never_markup() {
         pages.iter().find(|(name, _)| name == wanted).map(|(_, html)| html.as_str()).expect("page")
     };
     for name in [
+        "result",
         "overview",
         "hosts",
         "host-2",

@@ -200,6 +200,7 @@ fn rules() -> Vec<Rule> {
             .starts_with("ssh")
             .then(|| "Whether a key has a passphrase, or who holds it".into()),
         profile: "essential".into(),
+        coverage: Default::default(),
     };
     RULES.iter().map(rule).collect()
 }

@@ -9,6 +9,7 @@ mod decisions;
 mod drifts;
 mod people;
 mod render;
+mod rules;
 mod scope;
 
 use anyhow::Context;

@@ -47,6 +47,11 @@ impl Assess {
                 return Ok(ExitCode::from(exit::TROUBLE));
             }
         };
+        // What does not judge is said, and never looks like a rule that passes.
+        for off in rules.off() {
+            let hosts = off.group.as_ref().map_or("all hosts".to_owned(), |g| format!("group {g}"));
+            tell(&format!("{} is switched off for {hosts}: {}", off.rule, off.reason));
+        }
         let results = assess::assess(&input, &Judge::new(Arc::new(rules)), None)?;
         say(assess::render(&results, self.format).trim_end());
         Ok(ExitCode::from(assess::exit_code(&results, self.allow_unknown)))

@@ -2,6 +2,7 @@
 
 use super::hosts::printable;
 use super::{Data, Format, create, say, tell};
+use crate::active;
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::data::DataDir;
@@ -20,6 +21,7 @@ use evidence::{leaf, proof};
 use serde_json::json;
 use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, interval};
 
@@ -68,16 +70,13 @@ impl Summary {
         if self.wait > 0 {
             judged(&store, Duration::from_secs(self.wait)).await?;
         }
-        let catalogue = Catalogue::builtin()?;
-        let rules = match RuleSet::chosen(&config.rules, &catalogue) {
-            Ok(rules) => rules,
-            Err(errors) => {
-                errors.iter().for_each(|error| tell(&error.to_string()));
-                return Ok(ExitCode::from(1));
-            }
-        };
+        let catalogue = Arc::new(Catalogue::builtin()?);
+        let judging = active::load(&store, &config.rules, &catalogue).await?;
+        judging.refused.iter().for_each(|refused| tell(refused));
+        let rules = judging.judge.rules();
         let limits = overview::limits(&config);
-        let overview = overview::load(&store, &rules, &catalogue, &limits, clock::now_us()).await?;
+        let now_us = clock::now_us();
+        let overview = overview::load(&store, rules, rules.catalogue(), &limits, now_us).await?;
         let counts = count(&store, &overview).await?;
         let list = store.expected_hosts().await?;
         // Without a list nobody is expected, and nobody is unlisted either.
@@ -88,7 +87,7 @@ impl Summary {
         match self.format {
             Format::Json => say(&as_json(&counts, expected.as_ref(), &proof).to_string()),
             Format::Table => {
-                say(as_text(&overview, &rules, &counts, expected.as_ref(), &proof).trim_end())
+                say(as_text(&overview, rules, &counts, expected.as_ref(), &proof).trim_end())
             }
         }
         let enough = counts.hosts > 0 && counts.kinds_ok > 0 && counts.pass + counts.fail > 0;

@@ -27,6 +27,7 @@ fn state(kind: KindView, results: &[(String, ResultRow)]) -> HostView {
         results: results.iter().cloned().collect(),
         rules: Some(Digest::of(b"rules")),
         lists: Some(("web".to_owned(), 1)),
+        moved: false,
     }
 }
 
@@ -215,6 +216,7 @@ mod laws {
                 kinds: kind.map(|kind| ("accounts".to_owned(), kind)).into_iter().collect(),
                 results: results.into_iter().collect(),
                 rules: Some(Digest::of(&[rules])),
+                moved: false,
                 lists: Some(("web".to_owned(), lists)),
             }
         })

@@ -36,6 +36,7 @@ pub fn router() -> Router<App> {
         .merge(super::lists::router())
         .merge(super::windows::router())
         .merge(super::reviews::router())
+        .merge(super::rules::router())
 }
 
 /// A caller with a bearer token, or a person with a session.
@@ -206,7 +207,7 @@ fn host_json(host: &HostRow, now_us: i64, judged: Option<&(i64, i64)>) -> Value 
     })
 }
 
-fn result_json(row: &ResultRow) -> Value {
+pub(super) fn result_json(row: &ResultRow) -> Value {
     json!({
         "host": row.host, "rule": row.rule, "outcome": row.outcome, "reason": row.reason,
         "offenders": row.offenders, "since_us": row.since_us, "known": row.known,

@@ -1,9 +1,9 @@
 //! `/api/v1/isms/{id}/applicability`: versions of a Statement of Applicability, and their life.
 
-use super::rights::Actor;
 use super::api::{Asked, Reader};
 use super::list::{List, list};
 use super::problem::Problem;
+use super::rights::Actor;
 use crate::app::App;
 use crate::applicability::{Entry, Sum, whole, write};
 use crate::store::{ApplicabilityRefusal, Isms, Version};
@@ -59,7 +59,8 @@ impl Statement {
             Some(version) => app.store.applicability_entries(&isms.id, version.version).await?,
             None => vec![],
         };
-        let controls = app.catalogue.controls().iter().map(|control| control.id.as_str());
+        let rules = app.judge.rules();
+        let controls = rules.catalogue().controls().iter().map(|control| control.id.as_str());
         let entries = whole(&entries, controls);
         Ok(Some(Self { isms, versions, version, entries }))
     }
@@ -74,7 +75,8 @@ pub(super) async fn states(
     let overview = app.overview(now_us).await?;
     let scope = crate::scope::Scope::Isms(isms.id.clone());
     let hosts = scope.hosts(&overview.hosts, &isms.groups);
-    let judged_by = (app.judge.rules(), app.catalogue.as_ref());
+    let rules = app.judge.rules();
+    let judged_by = (rules.as_ref(), rules.catalogue());
     let controls = overview.within(judged_by, (scope.isms(), &hosts), now_us).into_iter();
     Ok(controls.map(|(control, status)| (control.id, status.state.as_str())).collect())
 }
@@ -116,7 +118,7 @@ pub(super) async fn csv(
     let statement = statement.ok_or(Problem::not_found("no such ISMS or version"))?;
     let states = states(&app, &statement.isms).await?;
     let said = |id: &str| {
-        let title = app.catalogue.get(id).map(|control| control.title.clone());
+        let title = app.judge.rules().catalogue().get(id).map(|control| control.title.clone());
         (title.unwrap_or_default(), states.get(id).copied().unwrap_or_default().to_owned())
     };
     let headers = [
@@ -149,7 +151,9 @@ async fn put(
 ) -> Result<Json<Value>, Problem> {
     let Json(Entries { entries }) =
         body.map_err(|error| Problem::bad_request(error.body_text()))?;
-    if let Some(entry) = entries.iter().find(|e| app.catalogue.get(&e.control).is_none()) {
+    if let Some(entry) =
+        entries.iter().find(|e| app.judge.rules().catalogue().get(&e.control).is_none())
+    {
         return Err(Problem::bad_request(format!("there is no control {}", entry.control)));
     }
     let now_us = app.clock.now_us();
@@ -162,8 +166,9 @@ async fn submit(
     Actor(actor): Actor,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
+    let rules = app.judge.rules();
     let controls: Vec<&str> =
-        app.catalogue.controls().iter().map(|control| control.id.as_str()).collect();
+        rules.catalogue().controls().iter().map(|control| control.id.as_str()).collect();
     let now_us = app.clock.now_us();
     let done = app.store.submit_applicability(&id, &controls, &actor, now_us).await?;
     Ok(Json(json!({"version": done.map_err(refused)?, "submitted_us": now_us})))

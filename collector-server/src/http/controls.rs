@@ -4,9 +4,9 @@ use super::people::{Ground, Trouble, render};
 use super::rights::Describer;
 use super::session::LoggedIn;
 use crate::app::App;
-use crate::seat::{Right, may};
 use crate::period;
 use crate::scope::Scope;
+use crate::seat::{Right, may};
 use crate::status::Tolerance;
 use crate::store::{ToleranceRow, Tolerated};
 use crate::web::control::Said;
@@ -132,6 +132,7 @@ async fn shown_period(
         return Ok(None);
     }
     let (rules, terms, now_us) = (app.judge.rules(), &ground.overview.terms, ground.now_us);
+    let rules = rules.as_ref();
     let period =
         period::of_control(&app.store, rules, terms, about, (now_us - SHOWN_US, now_us)).await?;
     Ok(Some(web::period::part(&period, &ground.overview.hosts)))
@@ -182,7 +183,7 @@ async fn tolerate(
     Form(form): Form<ToleranceForm>,
 ) -> Result<Response, Trouble> {
     let missing = || Trouble::NotFound(format!("control {id}"));
-    app.catalogue.get(&id).ok_or_else(missing)?;
+    app.judge.rules().catalogue().get(&id).ok_or_else(missing)?;
     let tolerance =
         Tolerance { max_hosts: number(&form.max_hosts)?, max_percent: number(&form.max_percent)? };
     let tolerance =

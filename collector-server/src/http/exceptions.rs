@@ -220,7 +220,8 @@ async fn renew(
 
 /// The same exception for another while. Rules that judge no more are left out.
 fn renewed(app: &App, row: &ExceptionRow, reason: String, until_us: i64) -> Wanted {
-    let live = row.rules.keys().filter_map(|rule| app.judge.rules().get(rule));
+    let rules = app.judge.rules();
+    let live = row.rules.keys().filter_map(|rule| rules.get(rule));
     Wanted {
         rules: live.map(|rule| (rule.id.clone(), rule.severity.as_str().to_owned())).collect(),
         scope: row.scope.clone(),
@@ -234,8 +235,9 @@ fn renewed(app: &App, row: &ExceptionRow, reason: String, until_us: i64) -> Want
 
 /// The rules with their severities; refused if one does not judge.
 fn severities(app: &App, rules: &[String]) -> Result<BTreeMap<String, String>, Wrong> {
+    let judging = app.judge.rules();
     let one = |id: &String| {
-        let rule = app.judge.rules().get(id).ok_or_else(|| Wrong::UnknownRule(id.clone()))?;
+        let rule = judging.get(id).ok_or_else(|| Wrong::UnknownRule(id.clone()))?;
         Ok((id.clone(), rule.severity.as_str().to_owned()))
     };
     rules.iter().map(one).collect()

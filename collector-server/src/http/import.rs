@@ -1,9 +1,9 @@
 //! Lists that programs hand in as comma-separated text: tried first (`dry_run=true`), then taken
 //! whole or not at all. Every bad line is named with its remedy.
 
-use super::rights::Actor;
 use super::api::Asked;
 use super::problem::Problem;
+use super::rights::Actor;
 use crate::app::App;
 use crate::expected::{BadFile, BadLine, parse_groups, parse_hosts};
 use crate::people_list;

@@ -3,8 +3,8 @@
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
 use super::{
-    account, api, controls, drift, enrolment, exceptions, isms, lists, people_list, reviews, seats, statement,
-    windows,
+    account, api, controls, drift, enrolment, exceptions, isms, lists, people_list, reviews, seats,
+    statement, windows,
 };
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
@@ -13,7 +13,7 @@ use crate::overview::Overview;
 use crate::scope::Scope;
 use crate::status::ControlStatus;
 use crate::store::DriftFilter;
-use crate::web::input::{Control, Now, Rule, Severity, Theme};
+use crate::web::input::{Control, Now, Rule, Theme};
 use crate::web::marks::State as Mark;
 use crate::web::page::{Frame, Room};
 use crate::web::{self, hosts::KindCount, timeline};
@@ -89,6 +89,7 @@ pub fn router(app: App) -> Router {
         .merge(lists::pages::pages())
         .merge(windows::pages::pages())
         .merge(reviews::pages::pages())
+        .merge(super::rules::pages())
         .fallback(not_found);
     let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));
     pages
@@ -261,7 +262,8 @@ impl Ground {
     /// Leaves only what is in the scope; `groups` are those of its ISMS.
     pub(super) fn narrow(&mut self, app: &App, scope: &Scope, groups: &BTreeSet<String>) {
         let hosts = scope.hosts(&self.overview.hosts, groups);
-        let judged_by = (app.judge.rules(), app.catalogue.as_ref());
+        let rules = app.judge.rules();
+        let judged_by = (rules.as_ref(), rules.catalogue());
         self.overview.controls =
             self.overview.within(judged_by, (scope.isms(), &hosts), self.now_us);
         self.controls = as_shown(&self.overview.controls);
@@ -292,19 +294,7 @@ fn as_shown(controls: &[(crate::catalogue::Control, ControlStatus)]) -> Vec<Cont
 
 /// The active rules as pages show them.
 pub(super) fn rules(app: &App) -> Vec<Rule> {
-    let rule = |rule: &crate::judge::Rule| Rule {
-        id: rule.id.clone(),
-        title: rule.title.clone(),
-        controls: rule.controls.clone(),
-        // What is only informative is shown last.
-        severity: Severity::from_word(rule.severity.as_str()).unwrap_or(Severity::Low),
-        evidence: rule.evidence.clone(),
-        rationale: rule.rationale.clone(),
-        remediation: rule.remediation.clone(),
-        not_shown: rule.not_shown.clone(),
-        profile: rule.profile.as_str().to_owned(),
-    };
-    app.judge.rules().rules().iter().map(rule).collect()
+    web::input::rules(&app.judge.rules())
 }
 
 async fn overview_page(State(app): State<App>, me: LoggedIn) -> Result<Response, Trouble> {
@@ -377,6 +367,8 @@ async fn host_page(
     let filter = DriftFilter { host: Some(host.id), open: Some(true), limit: DRIFTS_OF_HOST };
     let drifts = app.store.drifts(filter).await?;
     let page = web::host::page(ground.frame(Room::Hosts), &ground.now(), host, &kinds);
+    let rules = app.judge.rules();
+    let page = page.with_off(rules.off_of(&host.group));
     let page = page.with_past(timeline).with_drifts(&drifts, &ground.now());
     Ok(render(&page.with_exceptions(&ground.overview.excepted)))
 }

@@ -1,9 +1,9 @@
 //! `/api/v1`: management systems, controls in a scope and over a period, tolerances, updates.
 
-use super::rights::Actor;
 use super::api::{Asked, Reader};
 use super::list::{List, list};
 use super::problem::Problem;
+use super::rights::Actor;
 use crate::app::App;
 use crate::overview::limits;
 use crate::scope::Scope;
@@ -66,7 +66,8 @@ async fn controls(
     let now_us = app.clock.now_us();
     let (scope, hosts) = within(&app, query.scope.as_deref()).await?;
     let overview = app.overview(now_us).await?;
-    let judged_by = (app.judge.rules(), app.catalogue.as_ref());
+    let rules = app.judge.rules();
+    let judged_by = (rules.as_ref(), rules.catalogue());
     let controls = overview.within(judged_by, (scope.isms(), &hosts), now_us);
     let items = controls.iter().map(|(control, status)| {
         let mut value = json!(status);
@@ -92,7 +93,7 @@ async fn of_period(
     Path(id): Path<String>,
     Asked(query): Asked<PeriodQuery>,
 ) -> Result<Json<Value>, Problem> {
-    app.catalogue.get(&id).ok_or(Problem::not_found("no such control"))?;
+    app.judge.rules().catalogue().get(&id).ok_or(Problem::not_found("no such control"))?;
     let now_us = app.clock.now_us();
     let to_us = query.to_us.unwrap_or(now_us).min(now_us);
     if query.from_us >= to_us {
@@ -101,6 +102,7 @@ async fn of_period(
     let (scope, _) = within(&app, query.scope.as_deref()).await?;
     let overview = app.overview(now_us).await?;
     let (rules, terms) = (app.judge.rules(), &overview.terms);
+    let rules = rules.as_ref();
     let about = (id.as_str(), &scope);
     let period =
         period::of_control(&app.store, rules, terms, about, (query.from_us, to_us)).await?;
@@ -138,7 +140,7 @@ async fn tolerate(
     Path(id): Path<String>,
     body: Result<Json<ToleranceBody>, JsonRejection>,
 ) -> Result<StatusCode, Problem> {
-    app.catalogue.get(&id).ok_or(Problem::not_found("no such control"))?;
+    app.judge.rules().catalogue().get(&id).ok_or(Problem::not_found("no such control"))?;
     let Json(body) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
     let ToleranceBody { isms, tolerance, owner, reason } = body;
     let said = Tolerated { isms, control: id, tolerance, owner, reason };

@@ -6,8 +6,8 @@ use super::people::{Trouble, frame, render};
 use super::rights::Describer;
 use super::session::LoggedIn;
 use crate::app::App;
-use crate::seat::{Right, may};
 use crate::applicability::{Entry, Ground, Implementation, parse};
+use crate::seat::{Right, may};
 use crate::web::applicability::{self as web, Said};
 use crate::web::isms::isms_path;
 use crate::web::marks::State as Mark;
@@ -47,7 +47,7 @@ async fn controls(
         let state = states.get(&control.id).and_then(|word| Mark::from_word(word));
         (control.id.clone(), (control.title.clone(), state.unwrap_or(Mark::None)))
     };
-    Ok(app.catalogue.controls().iter().map(of).collect())
+    Ok(app.judge.rules().catalogue().controls().iter().map(of).collect())
 }
 
 #[derive(Deserialize)]
@@ -121,8 +121,9 @@ async fn import(
     Path(id): Path<String>,
     Form(form): Form<ImportForm>,
 ) -> Result<Response, Trouble> {
+    let rules = app.judge.rules();
     let known: BTreeSet<&str> =
-        app.catalogue.controls().iter().map(|control| control.id.as_str()).collect();
+        rules.catalogue().controls().iter().map(|control| control.id.as_str()).collect();
     let entries = match parse(form.csv.as_bytes(), &known) {
         Ok(entries) => entries,
         Err(bad) => {
@@ -151,8 +152,9 @@ async fn submit(
     Describer(me): Describer,
     Path(id): Path<String>,
 ) -> Result<Response, Trouble> {
+    let rules = app.judge.rules();
     let controls: Vec<&str> =
-        app.catalogue.controls().iter().map(|control| control.id.as_str()).collect();
+        rules.catalogue().controls().iter().map(|control| control.id.as_str()).collect();
     let now_us = app.clock.now_us();
     match app.store.submit_applicability(&id, &controls, &me.id, now_us).await? {
         Ok(_) => Ok(done(&id, "submitted")),
@@ -279,7 +281,7 @@ async fn write(
 ) -> Result<Response, Trouble> {
     let entry = form.entry(&control);
     let statement = Statement::load(&app, &id, None).await?.ok_or_else(|| unknown(&id))?;
-    if app.catalogue.get(&control).is_none() {
+    if app.judge.rules().catalogue().get(&control).is_none() {
         return Err(Trouble::NotFound(format!("control {control}")));
     }
     let (written, now_us) = (std::slice::from_ref(&entry), app.clock.now_us());

@@ -35,6 +35,8 @@ pub(super) const MAX_DEPTH: usize = 64;
 pub(super) const MAX_NESTING: usize = 2;
 /// Steps of comprehensions that one expression may take.
 pub(super) const MAX_STEPS: i64 = 200_000;
+/// Steps that it may take over an example: they are small, and there can be many of them.
+pub(super) const EXAMPLE_STEPS: i64 = 20_000;
 /// Stack of the threads that parse and evaluate.
 const STACK_BYTES: usize = 16 << 20;
 
@@ -226,11 +228,16 @@ pub(super) struct Scope<'v> {
 
 impl<'v> Scope<'v> {
     pub(super) fn new(today: i64) -> Self {
+        Self::bounded(today, MAX_STEPS)
+    }
+
+    /// A scope in which an expression may take so many steps.
+    pub(super) fn bounded(today: i64, max_steps: i64) -> Self {
         static ENV: OnceLock<Arc<Env>> = OnceLock::new();
         let mut context = Context::with_env(ENV.get_or_init(|| Arc::new(Env::stdlib())).clone());
         let steps = Arc::new(AtomicI64::new(0));
         let counter = steps.clone();
-        let step = move || match counter.fetch_add(1, Ordering::Relaxed) < MAX_STEPS {
+        let step = move || match counter.fetch_add(1, Ordering::Relaxed) < max_steps {
             true => Ok(true),
             false => Err(ExecutionError::function_error(STEP, "too many steps")),
         };

@@ -125,11 +125,18 @@ struct Typed {
     path: Option<String>,
     /// Its texts, if they are written in the rule.
     texts: Option<Vec<String>>,
+    /// How many texts or lists were put together to make it, at most.
+    pieces: usize,
+    /// It is or holds texts that were made, and are no facts.
+    made: bool,
 }
+
+/// Texts or lists that may be put together: what facts hold grows by no more than this.
+const MAX_PIECES: usize = 32;
 
 impl Typed {
     fn of(shape: Shape) -> Self {
-        Self { shape, path: None, texts: None }
+        Self { shape, path: None, texts: None, pieces: 1, made: false }
     }
 
     fn name(&self) -> &str {
@@ -189,7 +196,7 @@ impl Checker<'_> {
         }
         let unknown = || Fault::at(name, format!("unknown kind `{name}`"));
         let shape = self.names.known.shape(name).ok_or_else(unknown)?.clone();
-        Ok(Typed { shape, path: Some(name.to_owned()), texts: None })
+        Ok(Typed { path: Some(name.to_owned()), ..Typed::of(shape) })
     }
 
     fn select(&mut self, operand: &IdedExpr, field: &str) -> Checked {
@@ -200,12 +207,12 @@ impl Checker<'_> {
         let path = on.path.as_ref().map(|path| format!("{path}.{field}"));
         match (&on.shape, path) {
             (Shape::Record(fields), Some(path)) => match fields.get(field) {
-                Some(shape) => Ok(Typed { shape: shape.clone(), path: Some(path), texts: None }),
+                Some(shape) => Ok(Typed { path: Some(path), ..Typed::of(shape.clone()) }),
                 None => Err(Fault::at(field, format!("there is no fact `{path}`"))
                     .suggest(fields.keys().map(String::as_str))),
             },
             (Shape::Map(item), Some(path)) => {
-                Ok(Typed { shape: (**item).clone(), path: Some(path), texts: None })
+                Ok(Typed { path: Some(path), ..Typed::of((**item).clone()) })
             }
             _ => Err(Fault::at(
                 field,
@@ -228,21 +235,24 @@ impl Checker<'_> {
             Value::Array(items) => items.iter().map(text).collect(),
             other => text(other).map(|text| vec![text]),
         };
-        Ok(Typed { shape, path: None, texts })
+        Ok(Typed { texts, ..Typed::of(shape) })
     }
 
     fn list(&mut self, elements: &[IdedExpr]) -> Checked {
         let mut item = Shape::Nothing;
         let mut texts = Some(Vec::new());
+        let (mut pieces, mut made) = (1, false);
         for element in elements {
             let typed = self.infer(element, Sense::Lost)?;
+            pieces = pieces.max(typed.pieces);
+            made |= typed.made;
             if !typed.shape.is_scalar() || !item.agrees(&typed.shape) {
                 return Err(Fault::new(format!("a list cannot hold {} here", typed.shape)));
             }
             texts = texts.zip(typed.texts).map(|(texts, more)| [texts, more].concat());
             item = typed.shape;
         }
-        Ok(Typed { shape: Shape::List(Box::new(item)), path: None, texts })
+        Ok(Typed { texts, pieces, made, ..Typed::of(Shape::List(Box::new(item))) })
     }
 
     fn comprehension(&mut self, c: &ComprehensionExpr, sense: Sense) -> Checked {
@@ -253,7 +263,14 @@ impl Checker<'_> {
         let Shape::List(item) = &range.shape else {
             return Err(Fault::new(format!("`{}` is {}, not a list", range.name(), range.shape)));
         };
-        let item = Typed { shape: (**item).clone(), ..range.clone() };
+        let mut item = Typed { shape: (**item).clone(), ..range.clone() };
+        if item.made {
+            // Each time round it could grow again, and a copy of it is no borrowed fact.
+            return Err(Fault::at("+", "a list of texts put together is not gone through again"));
+        }
+        if item.shape.is_scalar() {
+            item.pieces = 1; // The list was put together, and not what it holds.
+        }
         let is_kind = self.names.known.shape(&c.iter_var).is_some();
         if is_kind || ["p", "today"].contains(&c.iter_var.as_str()) {
             return Err(Fault::at(&c.iter_var, format!("variable `{}` is taken", c.iter_var)));
@@ -275,6 +292,10 @@ impl Checker<'_> {
             self.bool(test, sense)?;
         }
         let member = self.infer(member, Sense::Lost)?;
+        if (member.made || member.pieces > 1) && self.variables.len() > 1 {
+            let message = "a map within another gives facts as they are, not put together";
+            return Err(Fault::at("map", message));
+        }
         Ok(Typed { shape: Shape::List(Box::new(member.shape)), ..member })
     }
 

@@ -1,6 +1,6 @@
 //! Runs the examples of a rule: a rule that does not do what it shows is refused.
 
-use super::evaluate::judge_rule;
+use super::evaluate::judge_example;
 use super::outcome::{HostState, KindState, Outcome, today_day};
 use super::rule::{Example, Rule};
 use super::shape::Known;
@@ -19,7 +19,7 @@ pub(super) fn missing<'a>(examples: impl Iterator<Item = &'a Example> + Clone) -
 
 /// Runs one example; the error says how it does not behave.
 pub(super) fn run(rule: &Rule, known: &Known, example: &Example) -> Result<(), String> {
-    let judged = judge_rule(rule, known, &host(rule, known, example)?, today(rule, example)?);
+    let judged = judge_example(rule, known, &host(rule, known, example)?, today(rule, example)?);
     let described = |outcome: Outcome, detail: String| match detail.is_empty() {
         true => outcome.as_str().to_owned(),
         false => format!("{} ({detail})", outcome.as_str()),

@@ -3,15 +3,19 @@
 use super::cel::{self, Program};
 use super::check::{self, Names, Purpose, Reads};
 use super::example;
-use super::rule::{Compiled, Expression, Profile, Rule, RuleError, SourceFile, Written};
+use super::overlay::{self, Set};
+use super::resolve::Resolved;
+use super::rule::{Compiled, Document, Expression, Profile, Rule, RuleError, SourceFile, Written};
 use super::shape::Known;
 use crate::catalogue::Catalogue;
 use crate::place;
+use ::cel::common::ast::IdedExpr;
 use evidence::declared::{Declaration, PREFIX};
 use evidence::{Digest, canonical};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use toml::Spanned;
 
 /// The rules that are compiled in: `config/rules`.
@@ -51,17 +55,18 @@ const BUILTIN: &[(&str, &str)] = &[
 /// Rules that have been checked, with the files they came from.
 #[derive(Debug, Clone)]
 pub struct RuleSet {
-    rules: Vec<Rule>,
+    pub(super) resolved: Resolved,
     known: Known,
+    catalogue: Catalogue,
     sources: Vec<(String, String)>,
     id: Digest,
+    refused: bool,
 }
 
 impl RuleSet {
     /// The rules that are compiled in.
     pub fn builtin(catalogue: &Catalogue) -> Result<Self, Vec<RuleError>> {
-        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-        Self::from_sources(&BUILTIN.iter().map(own).collect::<Vec<_>>(), catalogue)
+        Self::from_sources(&product(), catalogue)
     }
 
     /// The rules that a configuration chose.
@@ -69,21 +74,26 @@ impl RuleSet {
         chosen: &crate::config::Rules,
         catalogue: &Catalogue,
     ) -> Result<Self, Vec<RuleError>> {
-        let rules = match chosen.directory.as_os_str().is_empty() {
-            true => Self::builtin(catalogue),
-            false => Self::with_own(&chosen.directory, catalogue),
+        Self::with_overlay(chosen, &[], catalogue)
+    }
+
+    /// The rules that a configuration chose, under what the organisation lays over them.
+    pub fn with_overlay(
+        chosen: &crate::config::Rules,
+        overlay: &[(String, String)],
+        catalogue: &Catalogue,
+    ) -> Result<Self, Vec<RuleError>> {
+        let mut sources = match chosen.directory.as_os_str().is_empty() {
+            true => product(),
+            false => with_files(&chosen.directory)?,
         };
-        Ok(rules?.only(&chosen.profiles))
+        sources.extend_from_slice(overlay);
+        Ok(Self::from_sources(&sources, catalogue)?.only(&chosen.profiles))
     }
 
     /// The rules that are compiled in, and those of a directory beside them.
     pub fn with_own(dir: &Path, catalogue: &Catalogue) -> Result<Self, Vec<RuleError>> {
-        let own = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
-        let mut sources: Vec<_> = BUILTIN.iter().map(own).collect();
-        sources.extend(
-            files(dir)?.into_iter().map(|(name, text)| (format!("{}/{name}", dir.display()), text)),
-        );
-        Self::from_sources(&sources, catalogue)
+        Self::from_sources(&with_files(dir)?, catalogue)
     }
 
     /// Reads every `*.toml` of a directory: rules, and kinds that are declared (`own_NAME.toml`).
@@ -101,20 +111,42 @@ impl RuleSet {
         let nowhere = |message: &str| {
             vec![SourceFile { name: "rules", text: "" }.error(0, None, message.to_owned())]
         };
-        let (rules, known) = cel::on_large_stack(|| Loader::new(catalogue).load(&sources))
-            .ok_or_else(|| nowhere("no thread could load them"))??;
+        let loaded = cel::on_large_stack(|| Loader::new(catalogue.clone()).load(&sources));
+        let loaded = loaded.ok_or_else(|| nowhere("no thread could load them"))??;
         let bytes = canonical::to_vec(&sources).map_err(|error| nowhere(&error.to_string()))?;
-        Ok(Self { rules, known, sources, id: Digest::of(&bytes) })
+        let Loaded { resolved, known, catalogue } = loaded;
+        Ok(Self { resolved, known, catalogue, sources, id: Digest::of(&bytes), refused: false })
     }
 
     /// The rules of some profiles. Another choice is another rule set, with an id of its own.
     pub fn only(mut self, profiles: &[Profile]) -> Self {
-        self.rules.retain(|rule| profiles.contains(&rule.profile));
+        self.resolved.retain(profiles);
         let mut names: Vec<_> = profiles.iter().map(|profile| profile.as_str()).collect();
         names.sort_unstable();
         names.dedup();
         self.id = Digest::of_parts(&[self.id.as_bytes(), names.join(" ").as_bytes()]);
         self
+    }
+
+    /// Some of the rules, for a backtest of them.
+    #[must_use]
+    pub fn with_only(mut self, ids: &std::collections::BTreeSet<String>) -> Self {
+        self.resolved.keep(|rule| ids.contains(&rule.id));
+        let names: Vec<_> = ids.iter().map(String::as_str).collect();
+        self.id = Digest::of_parts(&[self.id.as_bytes(), names.join(" ").as_bytes()]);
+        self
+    }
+
+    /// The same rules, and not one of them to be relied on: each result is unknown. What an
+    /// organisation says of them cannot be read, and without it they might pass.
+    pub fn refused(mut self) -> Self {
+        self.refused = true;
+        self.id = Digest::of_parts(&[self.id.as_bytes(), b"refused"]);
+        self
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// The files as they were read, by name.
@@ -127,17 +159,36 @@ impl RuleSet {
         self.id
     }
 
+    /// Controls of the standard, and those of the organisation.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
     pub(super) fn known(&self) -> &Known {
         &self.known
     }
 
+    /// Every rule that judges any host, each once: as it is for hosts of groups that nothing is
+    /// said of, where it judges them.
     pub fn rules(&self) -> &[Rule] {
-        &self.rules
+        &self.resolved.all
     }
 
+    /// One of [`RuleSet::rules`].
     pub fn get(&self, id: &str) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.id == id)
+        self.resolved.all.iter().find(|rule| rule.id == id)
     }
+}
+
+/// The files that are compiled in.
+fn product() -> Vec<(String, String)> {
+    BUILTIN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+/// The files that are compiled in, and those of a directory.
+fn with_files(dir: &Path) -> Result<Vec<(String, String)>, Vec<RuleError>> {
+    let named = |(name, text): (String, String)| (format!("{}/{name}", dir.display()), text);
+    Ok(product().into_iter().chain(files(dir)?.into_iter().map(named)).collect())
 }
 
 /// Every `*.toml` of a directory, by name.
@@ -161,38 +212,62 @@ fn files(dir: &Path) -> Result<Vec<(String, String)>, Vec<RuleError>> {
     Ok(sources)
 }
 
-struct Loader<'a> {
-    catalogue: &'a Catalogue,
+/// What came of loading.
+struct Loaded {
+    resolved: Resolved,
     known: Known,
-    /// What must hold of each kind.
-    guards: BTreeMap<String, Expression>,
-    seen: BTreeSet<String>,
-    errors: Vec<RuleError>,
+    catalogue: Catalogue,
+}
+
+pub(super) struct Loader {
+    pub(super) catalogue: Catalogue,
+    known: Known,
+    /// What must hold of each kind, and how that is written.
+    guards: BTreeMap<String, (Expression, String)>,
+    /// Ids of rules that were met, sound or not.
+    pub(super) seen: BTreeSet<String>,
+    /// Parameters with their defaults, by rule.
+    pub(super) defaults: BTreeMap<String, BTreeMap<String, Value>>,
+    pub(super) settings: Vec<Set>,
+    /// Reasons, by rule and group.
+    pub(super) off: BTreeMap<(String, Option<String>), String>,
+    /// Groups that something is said of.
+    pub(super) named: BTreeSet<String>,
+    own_examples: usize,
+    pub(super) errors: Vec<RuleError>,
 }
 
 /// The rule that is being loaded.
-struct Draft<'a> {
-    file: SourceFile<'a>,
-    id: &'a str,
-    evidence: &'a [String],
-    params: &'a BTreeMap<String, Value>,
+pub(super) struct Draft<'a> {
+    pub(super) file: SourceFile<'a>,
+    pub(super) id: &'a str,
+    pub(super) evidence: &'a [String],
+    pub(super) params: &'a BTreeMap<String, Value>,
 }
 
-impl<'a> Loader<'a> {
-    fn new(catalogue: &'a Catalogue) -> Self {
+impl Loader {
+    fn new(catalogue: Catalogue) -> Self {
         Self {
             catalogue,
             known: Known::default(),
             guards: BTreeMap::new(),
             seen: BTreeSet::new(),
+            defaults: BTreeMap::new(),
+            settings: Vec::new(),
+            off: BTreeMap::new(),
+            named: BTreeSet::new(),
+            own_examples: 0,
             errors: Vec::new(),
         }
     }
 
-    fn load(mut self, sources: &[(String, String)]) -> Result<(Vec<Rule>, Known), Vec<RuleError>> {
-        let mut documents = Vec::new();
+    fn load(mut self, sources: &[(String, String)]) -> Result<Loaded, Vec<RuleError>> {
+        let mut documents: Vec<(SourceFile, Document)> = Vec::new();
+        // The product's first: what meets it is at fault.
+        let mut ordered: Vec<_> = sources.iter().collect();
+        ordered.sort_by_key(|(name, _)| overlay::is_own(name));
         let (declarations, rules): (Vec<_>, Vec<_>) =
-            sources.iter().partition(|(name, _)| declares(name));
+            ordered.into_iter().partition(|(name, _)| declares(name));
         for (name, text) in declarations {
             self.declare(SourceFile { name, text });
         }
@@ -204,20 +279,40 @@ impl<'a> Loader<'a> {
             }
         }
         for (file, document) in &documents {
+            self.own_controls(*file, document);
             for (kind, source) in &document.guard {
                 self.kind_guard(*file, kind, source);
             }
         }
-        let mut rules = Vec::new();
+        let mut bases = Vec::new();
         for (file, document) in &documents {
+            if overlay::is_own(file.name) {
+                self.few(*file, &document.rule, "rules");
+            }
             for written in &document.rule {
-                rules.extend(self.rule(*file, written));
+                let rule = self.rule(*file, written);
+                bases.extend(rule.map(|rule| (rule, written.get_ref())));
             }
         }
-        if self.errors.is_empty() { Ok((rules, self.known)) } else { Err(self.errors) }
+        for (number, (file, document)) in documents.iter().enumerate() {
+            self.settings(number, *file, document);
+            self.switched_off(*file, document);
+        }
+        let files: Vec<_> = documents.iter().map(|(file, _)| *file).collect();
+        let resolved = self.resolve(&files, &bases);
+        match self.errors.is_empty() {
+            true => Ok(Loaded { resolved, known: self.known, catalogue: self.catalogue }),
+            false => Err(self.errors),
+        }
     }
 
-    fn refuse(&mut self, file: SourceFile, rule: Option<&str>, at: usize, message: String) {
+    pub(super) fn refuse(
+        &mut self,
+        file: SourceFile,
+        rule: Option<&str>,
+        at: usize,
+        message: String,
+    ) {
         self.errors.push(file.error(at, rule, message));
     }
 
@@ -246,7 +341,8 @@ impl<'a> Loader<'a> {
             if reads.today {
                 self.refuse(file, None, source.span().start, "a guard of a kind has no day".into());
             }
-            if self.guards.insert(name.clone(), expression).is_some() {
+            let guard = (expression, source.get_ref().clone());
+            if self.guards.insert(name.clone(), guard).is_some() {
                 let message = format!("`{name}` has a guard already");
                 self.refuse(file, None, kind.span().start, message);
             }
@@ -270,6 +366,7 @@ impl<'a> Loader<'a> {
         let written = written.get_ref();
         self.head(file, written);
         let params = self.params(file, written);
+        self.defaults.insert(written.id.get_ref().clone(), params.clone());
         let evidence = sorted(written.evidence.get_ref());
         let draft = Draft { file, id: written.id.get_ref(), evidence: &evidence, params: &params };
         let parts = self.parts(&draft, written, span.start)?;
@@ -346,17 +443,7 @@ impl<'a> Loader<'a> {
         source: &Spanned<String>,
         purpose: Purpose,
     ) -> Option<(Expression, Reads)> {
-        let checked = cel::parse(source.get_ref())
-            .map_err(|error| (error.to_string(), None, None))
-            .and_then(|expr| {
-                let names =
-                    Names { known: &self.known, kinds: draft.evidence, params: draft.params };
-                match check::check(&expr, &names, purpose) {
-                    Ok(reads) => Ok((expr, reads)),
-                    Err(fault) => Err((fault.message, fault.word, fault.suggestion)),
-                }
-            });
-        match checked {
+        match self.checked(draft, source.get_ref(), purpose) {
             Ok((expr, reads)) => {
                 let program = Program::new(expr);
                 Some((Expression { program, reads: reads.paths.clone() }, reads))
@@ -367,6 +454,25 @@ impl<'a> Loader<'a> {
                 self.errors.push(RuleError { suggestion, ..error });
                 None
             }
+        }
+    }
+
+    /// Whether an expression is sound with other parameters than it was written with.
+    pub(super) fn recheck(
+        &self,
+        draft: &Draft,
+        source: &str,
+        purpose: Purpose,
+    ) -> Result<(), String> {
+        self.checked(draft, source, purpose).map(drop).map_err(|(message, ..)| message)
+    }
+
+    fn checked(&self, draft: &Draft, source: &str, purpose: Purpose) -> Checked {
+        let expr = cel::parse(source).map_err(|error| (error.to_string(), None, None))?;
+        let names = Names { known: &self.known, kinds: draft.evidence, params: draft.params };
+        match check::check(&expr, &names, purpose) {
+            Ok(reads) => Ok((expr, reads)),
+            Err(fault) => Err((fault.message, fault.word, fault.suggestion)),
         }
     }
 
@@ -416,12 +522,14 @@ impl<'a> Loader<'a> {
                 self.refuse(draft.file, Some(draft.id), value.span().start, message);
             }
         }
-        let guards = draft.evidence.iter().filter_map(|kind| self.guards.get(kind).cloned());
-        let guards: Vec<_> = guards.chain(parts.guard).collect();
+        let of_kinds = draft.evidence.iter().filter_map(|kind| self.guards.get(kind).cloned());
+        let own = parts.guard.zip(written.guard.as_ref().map(|text| text.get_ref().clone()));
+        let (guards, written_guards): (Vec<_>, Vec<_>) = of_kinds.chain(own).unzip();
         reads.extend(guards.iter().flat_map(|guard| guard.reads.iter().cloned()));
         let params = Value::Object(draft.params.clone().into_iter().collect());
         let verdict = written.offenders.as_ref().or(written.passes.as_ref());
-        Rule {
+        let groups = self.groups(draft.file, written.groups.as_ref()).unwrap_or_default();
+        let rule = Rule {
             id: draft.id.to_owned(),
             title: written.title.clone(),
             controls: written.controls.get_ref().iter().map(|c| c.get_ref().clone()).collect(),
@@ -435,12 +543,34 @@ impl<'a> Loader<'a> {
             reads_today: parts.reads.today,
             since: written.since.clone(),
             params: draft.params.clone(),
+            policies: BTreeMap::new(),
+            own: overlay::is_own(draft.file.name),
+            groups,
+            applies: written.applies.as_ref().map(|source| source.get_ref().clone()),
+            guards: written_guards,
+            examples: written.example.len(),
             expression: verdict.map(|source| source.get_ref().clone()).unwrap_or_default(),
-            compiled: Compiled { applies: parts.applies, guards, verdict: parts.verdict, params },
-        }
+            digest: Digest::of(b""),
+            compiled: Arc::new(Compiled {
+                applies: parts.applies,
+                guards,
+                verdict: parts.verdict,
+                params,
+            }),
+        };
+        Rule { digest: digest(&rule), ..rule }
     }
 
     fn examples(&mut self, file: SourceFile, written: &Written, rule: &Rule) {
+        if overlay::is_own(file.name) {
+            let more = self.own_examples + written.example.len();
+            if more > overlay::MAX_EXAMPLES {
+                let most = overlay::MAX_EXAMPLES;
+                let message = format!("own rules have at most {most} examples together");
+                return self.refuse(file, Some(&rule.id), written.id.span().start, message);
+            }
+            self.own_examples = more;
+        }
         if let Some(message) = example::missing(written.example.iter().map(Spanned::get_ref)) {
             self.refuse(file, Some(&rule.id), written.id.span().start, message);
         }
@@ -451,6 +581,20 @@ impl<'a> Loader<'a> {
             }
         }
     }
+}
+
+/// An expression and what it reads; or a message, the word it is about, and what was meant.
+type Checked = Result<(IdedExpr, Reads), (String, Option<String>, Option<String>)>;
+
+/// What a verdict depends on beside facts and day, in one name.
+pub(super) fn digest(rule: &Rule) -> Digest {
+    let whole = json!({
+        "id": rule.id, "controls": rule.controls, "severity": rule.severity,
+        "evidence": rule.evidence, "since": rule.since, "params": rule.params,
+        "applies": rule.applies, "guards": rule.guards, "expression": rule.expression,
+    });
+    // Of texts, ints, bools and lists of them: there is nothing in it that has no canonical form.
+    Digest::of(&canonical::to_vec(&whole).unwrap_or_else(|_| whole.to_string().into_bytes()))
 }
 
 struct Parts {

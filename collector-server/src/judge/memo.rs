@@ -14,7 +14,7 @@ const GENERATION: usize = 65_536;
 /// All that a result depends on, within one rule set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    /// Place of the rule in the set.
+    /// Place of the rule's form in the set.
     pub(super) rule: u32,
     /// For each kind of the rule's evidence; `None` where the manifest does not name it.
     pub(super) kinds: Box<[Option<KindKey>]>,

@@ -1,9 +1,13 @@
 //! A rule as it is written in TOML, and as the rest of the product sees it.
 
 use super::cel::Program;
+use super::overlay::{OwnControl, Setting, SwitchOff};
 use crate::place;
+use evidence::Digest;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
 use toml::Spanned;
 
 /// How much a failure matters.
@@ -89,9 +93,56 @@ pub struct Rule {
     pub since: BTreeMap<String, i64>,
     /// Parameters as JSON, by name.
     pub params: BTreeMap<String, serde_json::Value>,
+    /// The organisation's policy that a parameter follows, by name of the parameter.
+    pub policies: BTreeMap<String, String>,
+    /// Whether the organisation wrote it; the others came with the product.
+    pub own: bool,
+    /// Groups whose hosts it judges; empty: all hosts.
+    pub groups: Vec<String>,
+    /// When it applies, as written.
+    pub applies: Option<String>,
+    /// What must hold of the facts before it judges, as written: of its kinds, then its own.
+    pub guards: Vec<String>,
+    /// How many examples it has; all behave.
+    pub examples: usize,
     /// The expression as written.
     pub expression: String,
-    pub(super) compiled: Compiled,
+    /// Names all that its verdict depends on beside facts and day: expressions, parameters, kinds,
+    /// versions; severity and controls too, as they give the verdict its weight.
+    pub digest: Digest,
+    pub(super) compiled: Arc<Compiled>,
+}
+
+impl Rule {
+    /// Where the value of a parameter comes from, in words.
+    pub fn origin(&self, param: &str) -> Origin<'_> {
+        match self.policies.get(param) {
+            Some(policy) => Origin::Policy(policy),
+            None if self.own => Origin::OwnRule,
+            None => Origin::Vendor,
+        }
+    }
+}
+
+/// Where the value of a parameter comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin<'a> {
+    /// The organisation said so, and names where it decided it.
+    Policy(&'a str),
+    /// The organisation's own rule has it and names no policy.
+    OwnRule,
+    /// The product's, and nobody has adopted it.
+    Vendor,
+}
+
+impl fmt::Display for Origin<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(policy) => f.write_str(policy),
+            Self::OwnRule => f.write_str("own rule, no policy named"),
+            Self::Vendor => f.write_str("vendor default, not adopted"),
+        }
+    }
 }
 
 /// An expression that has been checked.
@@ -140,6 +191,13 @@ pub(super) struct Document {
     pub(super) guard: BTreeMap<Spanned<String>, Spanned<String>>,
     #[serde(default)]
     pub(super) rule: Vec<Spanned<Written>>,
+    /// The rest is the organisation's to say.
+    #[serde(default)]
+    pub(super) control: Vec<Spanned<OwnControl>>,
+    #[serde(default)]
+    pub(super) param: Vec<Spanned<Setting>>,
+    #[serde(default)]
+    pub(super) off: Vec<Spanned<SwitchOff>>,
 }
 
 /// A rule as written.
@@ -163,6 +221,8 @@ pub(super) struct Written {
     pub(super) remediation: String,
     pub(super) not_shown: Option<String>,
     pub(super) profile: Profile,
+    /// Groups whose hosts it judges; left out: all hosts.
+    pub(super) groups: Option<Spanned<Vec<String>>>,
     #[serde(default)]
     pub(super) example: Vec<Spanned<Example>>,
 }

@@ -669,7 +669,7 @@ proptest! {
         }
         let facts = || state.kinds.values().filter_map(|kind| kind.facts.clone());
         let held = facts().map(|facts| facts.id()).collect();
-        let recalled = warm().recall(&manifest, &held, TODAY);
+        let recalled = warm().recall("", &manifest, &held, TODAY);
         let read = HostState::from_manifest(&manifest, |id| {
             facts().find(|facts| facts.id() == id && recalled.needs(&facts.kind))
         });

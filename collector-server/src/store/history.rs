@@ -103,7 +103,7 @@ impl Store {
     }
 }
 
-fn spans(
+pub(super) fn spans(
     host: HostId,
     rows: Vec<(String, String, i64, Option<i64>)>,
 ) -> Result<Vec<KindSpan>, StoreError> {

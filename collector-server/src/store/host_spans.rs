@@ -58,8 +58,8 @@ struct Columns {
 }
 
 impl Store {
-    /// Writes what a person says of a host's group or tags, and logs it. No result changes by
-    /// this, and no drift of the host opens. None for an unknown host.
+    /// Writes what a person says of a host's group or tags, and logs it. No drift of the host opens
+    /// by this; if other rules judge the new group, it is judged by them. None for an unknown host.
     pub async fn say(&self, saying: &Saying) -> Result<Option<LogState>, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
@@ -87,6 +87,10 @@ impl Store {
         if is_group {
             let sql = "UPDATE host SET host_group = $2 WHERE id = $1";
             execute!(&mut tx, sql, host.clone(), value.to_owned())?;
+            let sql = "INSERT INTO judge_job (host, queued_us, generation)
+                       SELECT id, $2, 0 FROM host WHERE id = $1 AND last_index IS NOT NULL
+                       ON CONFLICT (host) DO UPDATE SET generation = judge_job.generation + 1";
+            execute!(&mut tx, sql, host.clone(), saying.now_us)?;
         }
         let state = log.finish(&mut tx).await?;
         tx.commit().await?;

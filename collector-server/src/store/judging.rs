@@ -22,6 +22,8 @@ pub struct Pending {
     pub judged_index: i64,
     /// The day (since the epoch, UTC) its results were judged for; 0 before the first.
     pub judged_day: i64,
+    /// The group it is in now: its rules judge.
+    pub group: String,
     pub statements: Vec<Statement>,
 }
 
@@ -134,9 +136,9 @@ impl Store {
 
     /// At most `limit` check-ins of a host that were not judged; none for an unknown host.
     pub async fn pending(&self, host: HostId, limit: i64) -> Result<Option<Pending>, StoreError> {
-        let sql = "SELECT judged_index, judged_day FROM host WHERE id = $1";
-        let row = read!(&self.db, optional, (i64, i64), sql, host.to_string())?;
-        let Some((judged_index, judged_day)) = row else { return Ok(None) };
+        let sql = "SELECT judged_index, judged_day, host_group FROM host WHERE id = $1";
+        let row = read!(&self.db, optional, (i64, i64, String), sql, host.to_string())?;
+        let Some((judged_index, judged_day, group)) = row else { return Ok(None) };
         let sql = "SELECT c.log_index, c.observed_us, c.packed
                    FROM check_in c JOIN chain ON chain.first_index = c.first_index
                    WHERE chain.host = $1 AND c.log_index > $2 ORDER BY c.log_index LIMIT $3";
@@ -149,7 +151,7 @@ impl Store {
             let index = index.unsigned_abs();
             statements.push(Statement { index, observed_us, manifest, complete });
         }
-        Ok(Some(Pending { host, judged_index, judged_day, statements }))
+        Ok(Some(Pending { host, judged_index, judged_day, group, statements }))
     }
 
     async fn is_complete(&self, host: HostId, manifest: Digest) -> Result<bool, StoreError> {

@@ -7,8 +7,9 @@ use super::counts::{Counts, Ledger, Standing};
 use super::exceptions::ExceptionLink;
 use super::input::{Control, Now, Rule, Severity};
 use super::marks::{Mark, Outcome};
-use super::page::{Frame, Pair, When, age, control_path, count, host_path, plural};
+use super::page::{Frame, Pair, When, age, control_path, count, host_path, plural, rule_path};
 use super::period::{PeriodPart, Tolerance};
+use crate::judge::Off;
 use crate::overview::ExceptedResults;
 use crate::store::model::{HostRow, ResultRow};
 use askama::Template;
@@ -50,6 +51,25 @@ pub struct ControlPage {
     pub tolerance: Option<Tolerance>,
     pub period: Option<PeriodPart>,
     pub may_change: bool,
+    /// Rules of it that are switched off: which, for whom, why.
+    pub off: Vec<OffLine>,
+}
+
+pub struct OffLine {
+    pub id: String,
+    pub path: String,
+    pub hosts: String,
+    pub reason: String,
+}
+
+/// What people say of a control, and what became of it over a period.
+#[derive(Default)]
+pub struct Said {
+    pub scope: Option<String>,
+    pub stands: Vec<Stand>,
+    pub tolerance: Option<Tolerance>,
+    pub period: Option<PeriodPart>,
+    pub may_change: bool,
 }
 
 impl ControlPage {
@@ -63,16 +83,19 @@ impl ControlPage {
         self.may_change = said.may_change;
         self
     }
-}
 
-/// What people say of a control, and what became of it over a period.
-#[derive(Default)]
-pub struct Said {
-    pub scope: Option<String>,
-    pub stands: Vec<Stand>,
-    pub tolerance: Option<Tolerance>,
-    pub period: Option<PeriodPart>,
-    pub may_change: bool,
+    /// With those of the rules switched off that support it.
+    #[must_use]
+    pub fn with_off(self, off: &[&Off]) -> Self {
+        let mine = off.iter().filter(|off| off.controls.contains(&self.id));
+        let line = |off: &&Off| OffLine {
+            id: off.rule.clone(),
+            path: rule_path(&off.rule),
+            hosts: off.group.clone().unwrap_or_else(|| "all hosts".to_owned()),
+            reason: off.reason.clone(),
+        };
+        Self { off: mine.map(line).collect(), ..self }
+    }
 }
 
 pub struct Neighbour {
@@ -192,6 +215,7 @@ pub fn page(frame: Frame, now: &Now<'_>, id: &str) -> Option<ControlPage> {
         tolerance: None,
         period: None,
         may_change: false,
+        off: vec![],
     })
 }
 
@@ -296,7 +320,8 @@ fn unknown(
     let mut found: BTreeMap<(HostId, String), UnknownLine<'_>> = BTreeMap::new();
     for host in now.hosts {
         let standing = Standing::of(host, now.at_us);
-        for (rule, _) in rules.iter().filter(|_| standing.is_enrolled()) {
+        let judging = rules.iter().filter(|(rule, _)| rule.coverage.has(&host.group));
+        for (rule, _) in judging.filter(|_| standing.is_enrolled()) {
             let result = held.get(&(host.id, rule.id.as_str())).copied();
             let Some((reason, since)) = why_unknown(host, result, ledger, standing) else {
                 continue;

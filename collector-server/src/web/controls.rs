@@ -14,6 +14,8 @@ pub struct ControlsPage {
     /// What is looked at, if it is not the organisation.
     pub scope: Option<String>,
     pub total: usize,
+    /// Controls that the organisation keeps beside them.
+    pub own: usize,
     /// Denominator of every count on the page.
     pub enrolled: String,
     pub tally: Vec<Tally>,
@@ -86,10 +88,12 @@ pub fn page(frame: Frame, now: &Now<'_>) -> ControlsPage {
     let mut urgent: Vec<_> = rows.iter().filter(|(c, ..)| c.state <= State::Stale).collect();
     // A stable sort: equals stay in the order of the catalogue.
     urgent.sort_by_key(|(control, _, oldest)| (control.state, oldest.unwrap_or(i64::MAX)));
+    let own = now.controls.iter().filter(|control| !control.id.starts_with("A.")).count();
     ControlsPage {
         frame,
         scope: None,
-        total: rows.len(),
+        total: rows.len() - own,
+        own,
         enrolled: count(ledger.population.enrolled() as u64),
         tally: picture::tally(now.controls),
         urgent: urgent.into_iter().map(|(_, row, _)| row.clone()).collect(),

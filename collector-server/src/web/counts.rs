@@ -4,7 +4,7 @@
 //! silent or that is still enrolling counts as `unknown`, whatever was last said of it. A failure
 //! stays a failure until evidence ends it.
 
-use super::input::Now;
+use super::input::{Coverage, Now};
 use super::marks::Outcome;
 use crate::store::model::{HostRow, HostState, ResultRow};
 use evidence::HostId;
@@ -136,6 +136,8 @@ pub struct Ledger<'a> {
     pub population: Population,
     /// Per rule and host: what counts, and the failure it stands on.
     outcomes: BTreeMap<&'a str, BTreeMap<HostId, (Outcome, i64)>>,
+    /// Per rule that does not judge all hosts: those it does not judge. They are not counted.
+    spared: BTreeMap<&'a str, BTreeSet<HostId>>,
 }
 
 impl<'a> Ledger<'a> {
@@ -149,7 +151,12 @@ impl<'a> Ledger<'a> {
             // Two rows of one host and rule: the worse and older one counts.
             hosts.entry(result.host).and_modify(|held| *held = found.min(*held)).or_insert(found);
         }
-        Self { population, outcomes }
+        let partial = now.rules.iter().filter(|rule| rule.coverage != Coverage::default());
+        let spared = partial.map(|rule| {
+            let hosts = now.hosts.iter().filter(|host| !rule.coverage.has(&host.group));
+            (rule.id.as_str(), hosts.map(|host| host.id).collect())
+        });
+        Self { population, outcomes, spared: spared.collect() }
     }
 
     /// Hosts by outcome of one rule.
@@ -157,12 +164,17 @@ impl<'a> Ledger<'a> {
         self.worst(&[id])
     }
 
-    /// Hosts by the worst outcome over several rules.
+    /// Hosts by the worst outcome over several rules. A host that none of them judges is not
+    /// counted.
     pub fn worst(&self, rules: &[&str]) -> Counts {
         let mut counts = Counts::default();
         for host in self.population.ids() {
+            let spares = |rule: &&&str| self.spared.get(**rule).is_some_and(|s| s.contains(&host));
+            if !rules.is_empty() && rules.iter().all(|rule| spares(&rule)) {
+                continue;
+            }
             let mut worst = Outcome::NotApplicable;
-            for rule in rules {
+            for rule in rules.iter().filter(|rule| !spares(rule)) {
                 let held = self.outcomes.get(rule).and_then(|hosts| hosts.get(&host));
                 let (outcome, since_us) = held.copied().unwrap_or((Outcome::Unknown, 0));
                 worst = worst.min(outcome);

@@ -7,8 +7,11 @@ use super::hosts;
 use super::input::{Now, Rule};
 use super::isms::scope_path;
 use super::marks::{self, Mark, Outcome};
-use super::page::{Frame, Pair, When, age, control_path, count, drift_path, facts_path, plural};
+use super::page::{
+    Frame, Pair, When, age, control_path, count, drift_path, facts_path, plural, result_path,
+};
 use super::timeline::Timeline;
+use crate::judge::Off;
 use crate::overview::ExceptedResults;
 use crate::store::model::{DriftRow, HostRow, KindRow, ResultRow};
 use askama::Template;
@@ -34,6 +37,8 @@ pub struct HostPage {
     pub unknown: Vec<UnknownLine>,
     pub pass: Vec<QuietLine>,
     pub not_applicable: Vec<QuietLine>,
+    /// Rules that are switched off for it, with the reason.
+    pub off: Vec<(String, String)>,
     /// Denominator of the results.
     pub rules: usize,
     pub timeline: Option<Timeline>,
@@ -62,6 +67,8 @@ pub struct KindLine {
 
 pub struct RuleName {
     pub id: String,
+    /// Where its result is explained.
+    pub why: String,
     pub title: String,
     pub severity: &'static str,
     pub controls: Vec<ControlLink>,
@@ -109,6 +116,13 @@ impl HostPage {
         self
     }
 
+    /// With what is switched off for it.
+    #[must_use]
+    pub fn with_off(self, off: &[Off]) -> Self {
+        let line = |off: &Off| (off.rule.clone(), off.reason.clone());
+        Self { off: off.iter().map(line).collect(), ..self }
+    }
+
     /// With its open drifts.
     #[must_use]
     pub fn with_drifts(self, drifts: &[DriftRow], now: &Now<'_>) -> Self {
@@ -145,7 +159,8 @@ pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> H
         unknown: vec![],
         pass: vec![],
         not_applicable: vec![],
-        rules: now.rules.len(),
+        off: vec![],
+        rules: now.rules.iter().filter(|rule| rule.coverage.has(&host.group)).count(),
         timeline: None,
         drifts: vec![],
     };
@@ -159,20 +174,21 @@ pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> H
 /// Puts every rule in exactly one of the four lists, the most urgent and the oldest first.
 fn judge(page: &mut HostPage, now: &Now<'_>, host: &HostRow, standing: Standing) {
     let ledger = Ledger::of(now);
+    let judging = now.rules.iter().filter(|rule| rule.coverage.has(&host.group));
     let mut rules: Vec<(&Rule, Option<&ResultRow>)> =
-        now.rules.iter().map(|rule| (rule, worst(now, &ledger, host, &rule.id))).collect();
+        judging.map(|rule| (rule, worst(now, &ledger, host, &rule.id))).collect();
     rules.sort_by_key(|(rule, result)| (rule.severity, result.map(|r| r.since_us), &rule.id));
     for (rule, result) in rules {
         if let Some((reason, since)) = why_unknown(host, result, &ledger, standing) {
             let since = since.map(When::cell);
-            page.unknown.push(UnknownLine { rule: name(rule), reason, since });
+            page.unknown.push(UnknownLine { rule: name(host, rule), reason, since });
             continue;
         }
         let Some(result) = result else { continue };
         let since = When::cell(result.since_us);
         match Outcome::from_word(&result.outcome) {
             Outcome::Fail => page.failing.push(FailLine {
-                rule: name(rule),
+                rule: name(host, rule),
                 offenders: Offenders::of(&result.offenders),
                 remediation: rule.remediation.clone(),
                 since,
@@ -180,9 +196,9 @@ fn judge(page: &mut HostPage, now: &Now<'_>, host: &HostRow, standing: Standing)
                 exception: None,
             }),
             Outcome::NotApplicable => {
-                page.not_applicable.push(QuietLine { rule: name(rule), since });
+                page.not_applicable.push(QuietLine { rule: name(host, rule), since });
             }
-            Outcome::Pass => page.pass.push(QuietLine { rule: name(rule), since }),
+            Outcome::Pass => page.pass.push(QuietLine { rule: name(host, rule), since }),
             // Was dealt with above: an unknown has a reason.
             Outcome::Unknown => {}
         }
@@ -199,10 +215,11 @@ fn worst<'a>(
     of_rule.min_by_key(|result| (ledger.population.judged(result), result.since_us))
 }
 
-fn name(rule: &Rule) -> RuleName {
+fn name(host: &HostRow, rule: &Rule) -> RuleName {
     let link = |id: &String| ControlLink { id: id.clone(), path: control_path(id) };
     RuleName {
         id: rule.id.clone(),
+        why: result_path(host.id, &rule.id),
         title: rule.title.clone(),
         severity: rule.severity.word(),
         controls: rule.controls.iter().map(link).collect(),

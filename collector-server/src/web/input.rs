@@ -1,7 +1,9 @@
 //! What the pages are given besides the rows of the store: controls and rules as they show them.
 
 use super::marks::State;
+use crate::judge::{self, RuleSet};
 use crate::store::model::{HostRow, ResultRow};
+use std::collections::BTreeSet;
 
 /// What holds now: the ground all pages draw from.
 #[derive(Clone, Copy)]
@@ -97,6 +99,60 @@ pub struct Rule {
     pub remediation: String,
     pub not_shown: Option<String>,
     pub profile: String,
+    pub coverage: Coverage,
+}
+
+/// Of which groups a rule judges the hosts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Coverage {
+    /// None: of all, but those in `not`.
+    pub only: Option<BTreeSet<String>>,
+    pub not: BTreeSet<String>,
+}
+
+impl Coverage {
+    pub fn has(&self, group: &str) -> bool {
+        !self.not.contains(group) && self.only.as_ref().is_none_or(|only| only.contains(group))
+    }
+
+    /// In words; nothing for all hosts.
+    pub fn says(&self) -> String {
+        let list = |groups: &BTreeSet<String>| {
+            groups.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+        };
+        match &self.only {
+            Some(only) => format!("only {}", list(only)),
+            None if self.not.is_empty() => String::new(),
+            None => format!("not {}", list(&self.not)),
+        }
+    }
+}
+
+/// Rules as pages show them.
+pub fn rules(active: &RuleSet) -> Vec<Rule> {
+    let rule = |rule: &judge::Rule| Rule {
+        id: rule.id.clone(),
+        title: rule.title.clone(),
+        controls: rule.controls.clone(),
+        // What is only informative is shown last.
+        severity: Severity::from_word(rule.severity.as_str()).unwrap_or(Severity::Low),
+        evidence: rule.evidence.clone(),
+        rationale: rule.rationale.clone(),
+        remediation: rule.remediation.clone(),
+        not_shown: rule.not_shown.clone(),
+        profile: rule.profile.as_str().to_owned(),
+        coverage: coverage(active, &rule.id),
+    };
+    active.rules().iter().map(rule).collect()
+}
+
+fn coverage(active: &RuleSet, id: &str) -> Coverage {
+    let groups = active.groups().map(str::to_owned);
+    let (here, not) = groups.partition(|group| active.judges(group, id));
+    match active.judges("", id) {
+        true => Coverage { only: None, not },
+        false => Coverage { only: Some(here), not: BTreeSet::new() },
+    }
 }
 
 /// Most urgent first.

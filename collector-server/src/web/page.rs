@@ -14,6 +14,7 @@ pub enum Room {
     Drift,
     Decisions,
     Controls,
+    Rules,
     Hosts,
     Isms,
     Enrolment,
@@ -21,11 +22,12 @@ pub enum Room {
 }
 
 impl Room {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overview,
         Self::Drift,
         Self::Decisions,
         Self::Controls,
+        Self::Rules,
         Self::Hosts,
         Self::Isms,
         Self::Enrolment,
@@ -38,6 +40,7 @@ impl Room {
             Self::Drift => "Drift",
             Self::Decisions => "Decisions",
             Self::Controls => "Controls",
+            Self::Rules => "Rules",
             Self::Hosts => "Hosts",
             Self::Isms => "ISMS",
             Self::Enrolment => "Enrolment",
@@ -51,6 +54,7 @@ impl Room {
             Self::Drift => "/drift",
             Self::Decisions => "/exceptions",
             Self::Controls => "/controls",
+            Self::Rules => "/rules",
             Self::Hosts => "/hosts",
             Self::Isms => "/isms",
             Self::Enrolment => "/enrolment",
@@ -225,6 +229,14 @@ pub fn segment(text: &str) -> String {
 
 pub fn control_path(id: &str) -> String {
     format!("/controls/{}", segment(id))
+}
+
+pub fn rule_path(id: &str) -> String {
+    format!("/rules/{}", segment(id))
+}
+
+pub fn result_path(host: evidence::HostId, rule: &str) -> String {
+    format!("/hosts/{host}/results/{}", segment(rule))
 }
 
 pub fn drift_path(id: &str) -> String {

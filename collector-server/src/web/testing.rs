@@ -63,6 +63,7 @@ pub(super) fn rule(id: &str, severity: Severity, control: &str) -> Rule {
         remediation: format!("Mend {id}."),
         not_shown: Some("Who holds the key".into()),
         profile: "essential".into(),
+        coverage: Default::default(),
     }
 }
 

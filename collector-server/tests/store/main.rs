@@ -8,8 +8,9 @@ mod identity;
 mod laws;
 mod lists;
 mod lives;
-mod scope;
 mod reviews;
+mod rules;
+mod scope;
 mod windows;
 
 use evidenced_collector::store::Store;
@@ -180,6 +181,16 @@ conformance!(
     a_scope_has_its_own_state_and_a_period_follows_its_members,
     updates_are_measured_from_publication_and_decide_their_rule,
     people_are_found_by_their_accounts_and_the_log_names_nobody,
+);
+
+conformance!(
+    rules, rules_sqlite, rules_postgres_15:
+    an_overlay_has_versions_and_each_is_an_act_of_the_log,
+    a_rule_that_is_switched_off_for_a_group_ends_its_result_and_its_drift,
+    a_host_is_judged_by_the_rules_of_the_group_it_comes_into,
+    a_result_that_changes_by_a_move_says_so,
+    stored_history_is_judged_again_and_nothing_is_written,
+    a_result_is_explained_by_what_the_host_sent,
 );
 
 #[tokio::test]

@@ -12,6 +12,7 @@ mod interface;
 mod judging;
 mod modest;
 mod outages;
+mod overlay;
 mod own_evidence;
 mod scope;
 mod view;

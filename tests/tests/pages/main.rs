@@ -6,8 +6,8 @@
 
 mod accounts;
 mod browser;
-mod scope;
 mod decisions;
+mod scope;
 mod walk;
 
 use browser::{Browser, NARROW, WIDE};

@@ -10,7 +10,7 @@ pub(super) fn literal_shape(literal: &LiteralValue) -> Checked {
         LiteralValue::Int(_) => Ok(Typed::of(Shape::Int)),
         LiteralValue::String(text) => {
             let texts = Some(vec![text.inner().to_owned()]);
-            Ok(Typed { shape: Shape::Text, path: None, texts })
+            Ok(Typed { texts, ..Typed::of(Shape::Text) })
         }
         LiteralValue::Null => Err(Fault::at(
             "null",

@@ -1,7 +1,7 @@
 //! Types of operators and functions.
 
 use super::compare::{can_be_unknown, enum_test, mismatch, refused_unknown, short_pattern};
-use super::{Checked, Checker, Fault, Sense, Typed};
+use super::{Checked, Checker, Fault, MAX_PIECES, Sense, Typed};
 use crate::judge::shape::Shape;
 use ::cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 
@@ -60,7 +60,8 @@ impl Checker<'_> {
         if !yes.shape.agrees(&no.shape) {
             return Err(Fault::new(format!("one branch is {}, the other {}", yes.shape, no.shape)));
         }
-        Ok(Typed::of(either(&yes.shape, &no.shape)))
+        let (pieces, made) = (yes.pieces.max(no.pieces), yes.made || no.made);
+        Ok(Typed { pieces, made, ..Typed::of(either(&yes.shape, &no.shape)) })
     }
 
     fn equality(&mut self, a: &IdedExpr, b: &IdedExpr, equal: bool, sense: Sense) -> Checked {
@@ -93,15 +94,20 @@ impl Checker<'_> {
     fn sum(&mut self, a: &IdedExpr, b: &IdedExpr, sense: Sense) -> Checked {
         let a = self.infer(a, sense)?;
         let b = self.infer(b, sense)?;
-        match (&a.shape, &b.shape) {
-            (Shape::Int, Shape::Int) => Ok(Typed::of(Shape::Int)),
-            (a, b) if a.is_text() && b.is_text() => Ok(Typed::of(Shape::Text)),
+        let shape = match (&a.shape, &b.shape) {
+            (Shape::Int, Shape::Int) => return Ok(Typed::of(Shape::Int)),
+            (a, b) if a.is_text() && b.is_text() => Shape::Text,
             (Shape::List(one), Shape::List(other))
                 if one.agrees(other) && (one.is_scalar() || other.is_scalar()) =>
             {
-                Ok(Typed::of(either(&a.shape, &b.shape)))
+                either(&a.shape, &b.shape)
             }
-            _ => Err(mismatch(&a, &b)),
+            _ => return Err(mismatch(&a, &b)),
+        };
+        let (pieces, made) = (a.pieces + b.pieces, a.made || b.made || shape.is_text());
+        match pieces > MAX_PIECES {
+            true => Err(Fault::at("+", format!("more than {MAX_PIECES} pieces are put together"))),
+            false => Ok(Typed { pieces, made, ..Typed::of(shape) }),
         }
     }
 
@@ -125,7 +131,8 @@ impl Checker<'_> {
     fn string(&mut self, of: &IdedExpr) -> Checked {
         let typed = self.infer(of, Sense::Lost)?;
         match typed.shape.is_scalar() {
-            true => Ok(Typed::of(Shape::Text)),
+            // A copy, as what is put together is.
+            true => Ok(Typed { pieces: typed.pieces, made: true, ..Typed::of(Shape::Text) }),
             false => Err(Fault::at("string", format!("{} is not written as text", typed.shape))),
         }
     }

@@ -1,0 +1,79 @@
+//! Reads what a result stands on, and has it explained: the last check-in that was judged, its
+//! facts, the day. The explanation itself is pure (`judge`).
+
+use crate::judge::{Explanation, HostState, Off, RuleSet};
+use crate::store::model::{HostRow, ResultRow};
+use crate::store::{Statement, Store, StoreError};
+use evidence::{Digest, HostId};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A result, and what it stands on.
+pub struct Explained {
+    pub host: HostRow,
+    /// As the rules that are active now judge what the host said last.
+    pub explanation: Explanation,
+    /// What is on record since the rule judged last.
+    pub recorded: Option<ResultRow>,
+    /// The check-in.
+    pub statement: Statement,
+    /// The set of rules that judged the host last.
+    pub judged_rules: Option<Digest>,
+}
+
+impl Explained {
+    /// Whether the record says the same. It may not for moments: new rules reach host by host.
+    pub fn agrees(&self) -> bool {
+        let now = &self.explanation;
+        self.recorded.as_ref().is_some_and(|row| {
+            row.outcome == now.outcome.as_str()
+                && row.reason.as_deref() == now.reason.map(|reason| reason.as_str())
+                && row.offenders == now.offenders
+        })
+    }
+}
+
+/// Why there is nothing to explain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Nothing {
+    NoHost,
+    NoRule,
+    /// The rule does not judge this host.
+    SwitchedOff(Off),
+    /// Nothing of the host was judged yet.
+    NotJudged,
+}
+
+pub async fn load(
+    store: &Store,
+    rules: &RuleSet,
+    host: HostId,
+    id: &str,
+) -> Result<Result<Explained, Nothing>, StoreError> {
+    let Some(host) = store.host(host).await? else { return Ok(Err(Nothing::NoHost)) };
+    let Some(rule) = rules.rule_of(&host.group, id) else {
+        let off = rules.off_of(&host.group).iter().find(|off| off.rule == id);
+        return Ok(Err(off.map_or(Nothing::NoRule, |off| Nothing::SwitchedOff(off.clone()))));
+    };
+    let judged = store.judged_up_to(Some(host.id)).await?.remove(&host.id);
+    let statement = store.last_judged(host.id).await?;
+    let (Some((_, day)), Some(statement)) = (judged, statement) else {
+        return Ok(Err(Nothing::NotJudged));
+    };
+    let manifest = store.manifest_of_host(host.id, statement.manifest).await?.unwrap_or_default();
+    let entries = manifest.kinds.iter().filter(|(kind, _)| rule.evidence.contains(kind));
+    let named: Vec<Digest> = entries.clone().filter_map(|(_, entry)| entry.facts).collect();
+    let mut facts = HashMap::new();
+    for id in store.held(host.id, named.into_iter()).await? {
+        if let Some(body) = store.facts(id).await? {
+            facts.insert(id, Arc::new(body));
+        }
+    }
+    let sources = entries.map(|(kind, entry)| (kind.clone(), entry.sources.clone())).collect();
+    let state = HostState::from_manifest(&manifest, |id| facts.get(&id).cloned());
+    let explanation = rules.explain(rule, &state, &sources, day);
+    let only = [id.to_owned()];
+    let recorded = store.open_results(Some(host.id), Some(&only)).await?.into_iter().next();
+    let judged_rules = store.judged_rules(host.id).await?;
+    Ok(Ok(Explained { host, explanation, recorded, statement, judged_rules }))
+}

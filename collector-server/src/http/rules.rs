@@ -1,0 +1,151 @@
+//! The rules that judge, what an organisation lays over them, and why a result is what it is: for
+//! people and for programs.
+
+use super::api::{Reader, host_id, result_json};
+use super::list::{List, list};
+use super::people::{Ground, Trouble, render};
+use super::problem::Problem;
+use super::session::LoggedIn;
+use crate::app::App;
+use crate::explained::{self, Nothing};
+use crate::judge::Rule;
+use crate::web::page::Room;
+use crate::web::{result, rule, rules};
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
+use evidence::HostId;
+use serde_json::{Value, json};
+
+/// Versions of the overlay on the page and in the answer.
+const VERSIONS: i64 = 50;
+
+/// What programs read.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/api/v1/rules", get(all))
+        .route("/api/v1/rules/off", get(off))
+        .route("/api/v1/rules/overlay", get(overlay))
+        .route("/api/v1/rules/{id}", get(one))
+        .route("/api/v1/hosts/{id}/results/{rule}", get(explain))
+}
+
+/// What people read.
+pub(super) fn pages() -> Router<App> {
+    Router::new()
+        .route("/rules", get(rules_page))
+        .route("/rules/{id}", get(rule_page))
+        .route("/hosts/{id}/results/{rule}", get(result_page))
+}
+
+async fn all(State(app): State<App>, _: Reader) -> Json<List<Value>> {
+    list(app.judge.rules().rules().iter().map(Rule::described).collect())
+}
+
+/// Rules that are switched off, with the reason.
+async fn off(State(app): State<App>, _: Reader) -> Json<List<Value>> {
+    list(app.judge.rules().off().into_iter().map(|off| json!(off)).collect())
+}
+
+async fn overlay(State(app): State<App>, _: Reader) -> Result<Json<Value>, Problem> {
+    let now = app.judge.now();
+    let versions = app.store.overlay_versions(VERSIONS).await?;
+    Ok(Json(json!({
+        "set": now.judge.rules().id(), "active": now.overlay, "refused": now.refused,
+        "versions": versions, "groups": now.judge.rules().groups().collect::<Vec<_>>(),
+    })))
+}
+
+/// A rule, as it judges hosts of groups that nothing is said of, and in which groups it is another.
+async fn one(
+    State(app): State<App>,
+    _: Reader,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let rules = app.judge.rules();
+    let rule = rules.get(&id).ok_or(Problem::not_found("no such rule judges"))?;
+    let mut value = rule.described();
+    let other = rules.groups().filter_map(|group| match rules.rule_of(group, &id) {
+        Some(here) if here.digest != rule.digest || here.policies != rule.policies => {
+            Some((group.to_owned(), here.described()))
+        }
+        _ => None,
+    });
+    value["in_groups"] = Value::Object(other.collect());
+    value["off"] =
+        rules.off().into_iter().filter(|off| off.rule == id).map(|off| json!(off)).collect();
+    Ok(Json(value))
+}
+
+async fn explain(
+    State(app): State<App>,
+    _: Reader,
+    Path((host, rule)): Path<(String, String)>,
+) -> Result<Json<Value>, Problem> {
+    let found = explained::load(&app.store, &app.judge.rules(), host_id(&host)?, &rule).await?;
+    let found = match found {
+        Ok(found) => found,
+        Err(Nothing::NoHost) => return Err(Problem::not_found("no such host")),
+        Err(Nothing::NoRule) => return Err(Problem::not_found("no such rule judges this host")),
+        Err(Nothing::NotJudged) => return Err(Problem::not_found("nothing of it was judged yet")),
+        Err(Nothing::SwitchedOff(off)) => {
+            return Ok(Json(json!({"host": host, "rule": rule, "switched_off": off})));
+        }
+    };
+    Ok(Json(json!({
+        "host": found.host.id, "group": found.host.group, "rule": rule,
+        "explanation": found.explanation, "recorded": found.recorded.as_ref().map(result_json),
+        "agrees": found.agrees(), "silent": found.host.is_silent(app.clock.now_us()),
+        "log_index": found.statement.index, "observed_us": found.statement.observed_us,
+        "judged_rules": found.judged_rules,
+    })))
+}
+
+async fn rules_page(State(app): State<App>, _: LoggedIn) -> Result<Response, Trouble> {
+    let ground = Ground::load(&app).await?;
+    let versions = app.store.overlay_versions(VERSIONS).await?;
+    let judging = app.judge.now();
+    let input = rules::Input {
+        now: ground.now(),
+        rules: judging.judge.rules(),
+        overlay: judging.overlay.as_ref(),
+        refused: judging.refused.as_deref(),
+        versions: &versions,
+    };
+    Ok(render(&rules::page(ground.frame(Room::Rules), &input)))
+}
+
+async fn rule_page(
+    State(app): State<App>,
+    _: LoggedIn,
+    Path(id): Path<String>,
+) -> Result<Response, Trouble> {
+    let ground = Ground::load(&app).await?;
+    let rules = app.judge.rules();
+    let last = match rules.off().iter().any(|off| off.rule == id) {
+        true => app.store.last_verdicts(&id).await?,
+        false => vec![],
+    };
+    let page = rule::page(ground.frame(Room::Rules), &ground.now(), &rules, &id, &last);
+    Ok(render(&page.ok_or_else(|| Trouble::NotFound(format!("rule {id}")))?))
+}
+
+async fn result_page(
+    State(app): State<App>,
+    _: LoggedIn,
+    Path((host, id)): Path<(String, String)>,
+) -> Result<Response, Trouble> {
+    let missing = || Trouble::NotFound(format!("result of rule {id} on host {host}"));
+    let host = host.parse::<HostId>().map_err(|_| missing())?;
+    let found = explained::load(&app.store, &app.judge.rules(), host, &id).await?;
+    let frame = super::people::frame(&app, Some(Room::Hosts)).await?;
+    match found {
+        Ok(found) => Ok(render(&result::page(frame, &found, app.clock.now_us()))),
+        Err(Nothing::SwitchedOff(off)) => Err(Trouble::NotFound(format!(
+            "result: rule {id} is switched off for this host, for the reason: {}",
+            off.reason
+        ))),
+        Err(_) => Err(missing()),
+    }
+}
