@@ -10,8 +10,9 @@ const MINUTE_US: i64 = 60_000_000;
 const HOUR_US: i64 = 60 * MINUTE_US;
 /// The same change on this many hosts is one alert …
 const GATHER: i64 = 3;
-/// … if it came to each within this time of the one before.
-pub const GATHER_WITHIN_US: i64 = 30 * MINUTE_US;
+/// … if it came to each within this time of the one before: longer than the hour between two
+/// check-ins, or a rollout in waves is told once a wave.
+pub const GATHER_WITHIN_US: i64 = 90 * MINUTE_US;
 /// What comes back within this time is the same alert again.
 pub const REOPEN_WITHIN_US: i64 = 24 * HOUR_US;
 /// More than this many transitions within a day are flapping …

@@ -1,11 +1,13 @@
 //! Reads what a result stands on, and has it explained: the last check-in that was judged, its
 //! facts, the day. The explanation itself is pure (`judge`).
 
-use crate::judge::{Explanation, HostState, Off, RuleSet};
+use crate::approved::{List, without_accepted};
+use crate::judge::{Explanation, HostState, Off, Outcome, RuleSet};
+use crate::population;
 use crate::store::model::{HostRow, ResultRow};
 use crate::store::{Statement, Store, StoreError};
 use evidence::{Digest, HostId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A result, and what it stands on.
@@ -13,6 +15,8 @@ pub struct Explained {
     pub host: HostRow,
     /// As the rules that are active now judge what the host said last.
     pub explanation: Explanation,
+    /// Offenders that the approved lists of the host's group accept; the explanation is without them.
+    pub accepted: Vec<String>,
     /// What is on record since the rule judged last.
     pub recorded: Option<ResultRow>,
     /// The check-in.
@@ -71,9 +75,30 @@ pub async fn load(
     }
     let sources = entries.map(|(kind, entry)| (kind.clone(), entry.sources.clone())).collect();
     let state = HostState::from_manifest(&manifest, |id| facts.get(&id).cloned());
-    let explanation = rules.explain(rule, &state, &sources, day);
+    let mut explanation = rules.explain(rule, &state, &sources, day);
+    let lists = store.lists_of_group(&host.group).await?;
+    let accepted = accept(&mut explanation, &lists);
     let only = [id.to_owned()];
     let recorded = store.open_results(Some(host.id), Some(&only)).await?.into_iter().next();
     let judged_rules = store.judged_rules(host.id).await?;
-    Ok(Ok(Explained { host, explanation, recorded, statement, judged_rules }))
+    Ok(Ok(Explained { host, explanation, accepted, recorded, statement, judged_rules }))
+}
+
+/// Takes from the offenders what lists accept, as judgement does, and returns it.
+fn accept(explanation: &mut Explanation, lists: &BTreeMap<String, List>) -> Vec<String> {
+    let mut accepted = vec![];
+    if explanation.outcome != Outcome::Fail {
+        return accepted;
+    }
+    for population in population::of_rule(&explanation.rule) {
+        let Some(list) = lists.get(&population.id) else { continue };
+        let left = without_accepted(&explanation.offenders, list);
+        let gone = explanation.offenders.iter().filter(|member| !left.contains(member));
+        accepted.extend(gone.cloned());
+        explanation.offenders = left;
+    }
+    if explanation.offenders.is_empty() && !accepted.is_empty() {
+        explanation.outcome = Outcome::Pass;
+    }
+    accepted
 }

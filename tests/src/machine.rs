@@ -88,6 +88,11 @@ impl Sound {
         sound
     }
 
+    /// The sound state of every kind.
+    pub fn state(&self) -> &HostState {
+        &self.state
+    }
+
     /// What the rules that need the kind say of a machine that is sound otherwise.
     pub fn results(&self, kind: &str, state: KindState) -> Vec<RuleResult> {
         self.results_beside(&[], kind, state)

@@ -98,6 +98,7 @@ fn explained(data: &Data, active: &RuleSet, id: &str) -> anyhow::Result<String> 
             manifest: Digest::of(b"manifest"),
             complete: true,
         },
+        accepted: vec![],
         judged_rules: Some(active.id()),
     };
     Ok(result::page(frame(Some(Room::Hosts), data), &found, NOW).render()?)

@@ -140,10 +140,10 @@ fn the_third_host_with_the_same_change_makes_them_one_and_a_late_or_different_on
     assert_eq!(board.shape().len(), 3, "another change is another");
     put(&mut board, 4, "eve", NOW + 25 * MINUTE_US);
     assert_eq!(board.shape().len(), 2);
-    put(&mut board, 5, "eve", NOW + 50 * MINUTE_US);
+    put(&mut board, 5, "eve", NOW + 115 * MINUTE_US);
     assert_eq!(board.shape().len(), 2, "it goes on gaining hosts");
-    put(&mut board, 6, "eve", NOW + 81 * MINUTE_US);
-    assert_eq!(board.shape().len(), 3, "until none came for half an hour");
+    put(&mut board, 6, "eve", NOW + 206 * MINUTE_US);
+    assert_eq!(board.shape().len(), 3, "until none came for an hour and a half");
 }
 
 #[test]

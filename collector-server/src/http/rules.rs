@@ -96,7 +96,7 @@ async fn explain(
     Ok(Json(json!({
         "host": found.host.id, "group": found.host.group, "rule": rule,
         "explanation": found.explanation, "recorded": found.recorded.as_ref().map(result_json),
-        "agrees": found.agrees(), "silent": found.host.is_silent(app.clock.now_us()),
+        "accepted": found.accepted, "agrees": found.agrees(), "silent": found.host.is_silent(app.clock.now_us()),
         "log_index": found.statement.index, "observed_us": found.statement.observed_us,
         "judged_rules": found.judged_rules,
     })))

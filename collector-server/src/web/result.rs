@@ -112,6 +112,13 @@ fn verdict(found: &Explained, now_us: i64) -> String {
         }
         (_, true) if reason == "fact_missing" => format!("A fact was not read: {detail}."),
         (_, true) => format!("The rule could not be judged: {reason}, {detail}."),
+        _ if now.offenders.is_empty() && !found.accepted.is_empty() => {
+            format!(
+                "The approved list of group {} accepts what the facts show: {}.",
+                found.host.group,
+                found.accepted.join(", ")
+            )
+        }
         _ if now.offenders.is_empty() => "The facts below decide.".to_owned(),
         _ => format!("{} in the facts below.", plural(now.offenders.len(), "offender")),
     };

@@ -185,6 +185,16 @@ pub(crate) async fn what_was_not_read_is_not_gone(store: &Store) {
     assert_eq!(changes(store).await, expected);
 }
 
+/// How the rule's result is explained, which the record must agree with: outcome, offenders, and what
+/// the list accepts.
+async fn explained(store: &Store, agent: &Agent) -> (&'static str, Vec<String>, Vec<String>) {
+    let found = evidenced_collector::explained::load(store, &rules(), agent.host, RULE).await;
+    let found = found.expect("store").unwrap_or_else(|nothing| panic!("{nothing:?}"));
+    assert!(found.agrees(), "{:?}", found.recorded);
+    let now = found.explanation;
+    (now.outcome.as_str(), now.offenders, found.accepted)
+}
+
 pub(crate) async fn what_a_list_accepts_is_no_offender_of_its_rule(store: &Store) {
     let mut web = Agent::enrolled(store).await;
     report(store, &mut web, &[keys(&["SHA256:a"])], AT).await;
@@ -196,11 +206,14 @@ pub(crate) async fn what_a_list_accepts_is_no_offender_of_its_rule(store: &Store
     let cause = Some("list_changed".to_owned());
     assert_eq!(holds(store, &web).await, ("pass".into(), vec![], cause.clone()));
     assert!(alerts(store).await.is_empty());
+    assert_eq!(explained(store, &web).await, ("pass", vec![], vec!["SHA256:a".into()]));
 
     // Another key fails the rule, names nobody else, and is one alert in the lane that wakes.
     report(store, &mut web, &[keys(&["SHA256:a", "SHA256:b"])], AT + HOUR).await;
     let failing = ("fail".to_owned(), vec!["SHA256:b".to_owned()], Some("host_changed".to_owned()));
     assert_eq!(holds(store, &web).await, failing);
+    let said = ("fail", vec!["SHA256:b".into()], vec!["SHA256:a".into()]);
+    assert_eq!(explained(store, &web).await, said);
     assert!(changes(store).await.is_empty(), "the rule tells of it");
     let alert = alerts(store).await.remove(0);
     assert_eq!((alert.drift.as_str(), alert.lane.as_str()), ("regression", "page"));

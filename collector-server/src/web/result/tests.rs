@@ -35,6 +35,7 @@ fn found(outcome: &str) -> Explained {
             manifest: Digest::of(b"m"),
             complete: true,
         },
+        accepted: vec![],
         judged_rules: Some(rules.id()),
     }
 }
