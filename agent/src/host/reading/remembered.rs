@@ -14,6 +14,21 @@ use std::cell::RefCell;
 /// As it is kept: the answer, its sources, what was not read.
 type Kept<T> = (T, Vec<Source>, Vec<String>);
 
+/// An answer is kept compressed: it names thousands of files, and an agent rests most of its life.
+fn folded(kept: &impl Serialize) -> Option<Vec<u8>> {
+    let bytes = serde_json::to_vec(kept).ok()?;
+    // The length comes first, so that what is unfolded has its room.
+    let length = u32::try_from(bytes.len()).ok()?;
+    let packed = zstd::bulk::compress(&bytes, 1).ok()?;
+    Some([length.to_le_bytes().as_slice(), &packed].concat())
+}
+
+fn unfolded<T: DeserializeOwned>(bytes: &[u8]) -> Option<Kept<T>> {
+    let (length, packed) = bytes.split_first_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    serde_json::from_slice(&zstd::bulk::decompress(packed, length).ok()?).ok()
+}
+
 impl Reading<'_> {
     /// What `work` answers; the answer before, with its sources, while every file, directory and
     /// gap that it rests on is the same. Facts that depend on the clock, or on what runs, do not
@@ -32,8 +47,7 @@ impl Reading<'_> {
         }
         let key = Key::of_answer(what);
         let before = memory.answer(key, self.host, begun);
-        if let Some(kept) = before.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
-            let (answer, sources, unread): Kept<T> = kept;
+        if let Some((answer, sources, unread)) = before.and_then(|bytes| unfolded::<T>(&bytes)) {
             self.sources.extend(sources.into_iter().map(|source| (source.path.clone(), source)));
             self.unread.extend(unread);
             return Ok(answer);
@@ -43,7 +57,7 @@ impl Reading<'_> {
         let outcome = work(&mut other);
         if let (Ok(answer), Some(trace)) = (&outcome, other.trace.take()) {
             let sources: Vec<_> = other.sources.values().collect();
-            if let Ok(bytes) = serde_json::to_vec(&(answer, sources, &other.unread)) {
+            if let Some(bytes) = folded(&(answer, sources, &other.unread)) {
                 memory.keep_answer(key, trace, &bytes, begun);
             }
         }
