@@ -47,7 +47,7 @@ struct Shelf {
 
 /// What was computed, and of which file or for whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key([u8; 32]);
+pub(super) struct Key([u8; 16]);
 
 struct Entry {
     /// By the clock that nobody sets.
@@ -62,8 +62,8 @@ struct Entry {
 struct Looked {
     path: Box<str>,
     follow: bool,
-    /// `None` for nothing.
-    stamp: Option<Stamp>,
+    /// Half of a SHA-256 of the stamp; `None` for nothing.
+    stamp: Option<[u8; 16]>,
 }
 
 /// What a file system keeps truthfully.
@@ -123,7 +123,10 @@ impl Trace {
         let looked = self.looked.into_iter();
         Some(
             looked
-                .map(|((path, follow), stamp)| Looked { path: path.into(), follow, stamp })
+                .map(|((path, follow), stamp)| {
+                    let stamp = stamp.map(|stamp| half_of(stamp));
+                    Looked { path: path.into(), follow, stamp }
+                })
                 .collect(),
         )
     }
@@ -134,15 +137,26 @@ fn settled(stamp: Stamp, begun: Moment) -> bool {
     stamp.changed_s().saturating_add(SETTLED_S) <= begun.wall_s
 }
 
+/// Half of a SHA-256: enough that no two are equal by chance, and there are thousands of them.
+fn half(text: &[u8]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&Digest::of(text).0[..16]);
+    half
+}
+
+fn half_of(stamp: Stamp) -> [u8; 16] {
+    half(&stamp.bytes().collect::<Vec<_>>())
+}
+
 impl Key {
     pub(super) fn of_answer(what: &str) -> Self {
-        Self(Digest::of(format!("answer {what}").as_bytes()).0)
+        Self(half(format!("answer {what}").as_bytes()))
     }
 
     pub(super) fn of_file(what: &str, stamp: Stamp) -> Self {
         let mut text = format!("file {what} ").into_bytes();
         text.extend(stamp.bytes());
-        Self(Digest::of(&text).0)
+        Self(half(&text))
     }
 
     /// How long a value may be given again.
@@ -240,8 +254,8 @@ impl Looked {
             (Err(ReadError::Absent), None) => true,
             // A file system of another sort may have taken the place, with the same numbers.
             (Ok(meta), Some(stamp)) => {
-                meta.stamp == stamp
-                    && devices.keep(host, &self.path, self.follow, stamp) != Keeps::Nothing
+                half_of(meta.stamp) == stamp
+                    && devices.keep(host, &self.path, self.follow, meta.stamp) != Keeps::Nothing
             }
             _ => false,
         }
@@ -276,7 +290,7 @@ mod tests {
     }
 
     fn number(key: u64) -> Key {
-        let mut bytes = [0; 32];
+        let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&key.to_be_bytes());
         Key(bytes)
     }

@@ -12,8 +12,9 @@ pub(crate) async fn pages(browser: &Browser) -> Vec<String> {
     while next < seen.len() {
         browser.goto(&seen[next]).await;
         next += 1;
-        // A file that is handed out is no page.
-        for path in browser.links().await.into_iter().filter(|path| !path.ends_with(".csv")) {
+        // A file that is handed out is no page, nor is an answer for programs.
+        let is_page = |path: &String| !path.ends_with(".csv") && !path.starts_with("/api/");
+        for path in browser.links().await.into_iter().filter(is_page) {
             let count = shapes.entry(shape(&path)).or_default();
             // Of controls three: with a failure, with nothing, with no host evidence.
             let enough = if path.starts_with("/controls/") { 3 } else { 4 };
