@@ -51,8 +51,12 @@ impl Drop for Chromedriver {
 }
 
 impl Chromedriver {
-    /// On a port it chooses; gives the port.
+    /// On a port it chooses; gives the port. One may lose its port to another test before it has it.
     fn start() -> (Self, u16) {
+        (0..3).find_map(|_| Self::started()).expect("chromedriver says its port")
+    }
+
+    fn started() -> Option<(Self, u16)> {
         let mut child = Command::new("chromedriver")
             .arg("--port=0")
             .stdin(Stdio::null())
@@ -65,8 +69,9 @@ impl Chromedriver {
             let (_, port) = line.split_once("started successfully on port ")?;
             port.trim_end_matches('.').parse().ok()
         });
+        let driver = Self(child);
         std::thread::spawn(move || lines.for_each(drop));
-        (Self(child), port.expect("chromedriver says its port"))
+        Some((driver, port?))
     }
 }
 
