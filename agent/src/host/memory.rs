@@ -124,7 +124,7 @@ impl Trace {
         Some(
             looked
                 .map(|((path, follow), stamp)| {
-                    let stamp = stamp.map(|stamp| half_of(stamp));
+                    let stamp = stamp.map(half_of);
                     Looked { path: path.into(), follow, stamp }
                 })
                 .collect(),
