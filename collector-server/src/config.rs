@@ -1,7 +1,9 @@
 //! Configuration: one strict TOML file. `config/collector.toml` is its manual and its defaults.
 
+mod channels;
 mod duration;
 
+pub use channels::{Common, Mail, Only, Request, Slack, Smtp, SmtpSecurity, Ticket, Webhook};
 pub use duration::DurationText;
 
 use crate::judge::Profile;
@@ -121,21 +123,10 @@ pub struct Notify {
     /// How long an alert of the lane `queue` waits for others of its cause before it is told.
     pub wait: DurationText,
     pub webhook: Vec<Webhook>,
-}
-
-/// A place that alerts are sent to.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Webhook {
-    pub name: String,
-    pub url: String,
-    pub secret_file: PathBuf,
-    /// Empty: both.
-    #[serde(default)]
-    pub lanes: Vec<String>,
-    /// Empty: all.
-    #[serde(default)]
-    pub events: Vec<String>,
+    pub mail: Vec<Mail>,
+    pub slack: Vec<Slack>,
+    pub ticket: Vec<Ticket>,
+    pub smtp: Smtp,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -3,16 +3,29 @@
 //! again under the same id.
 
 mod backoff;
+mod channel;
+mod filter;
+mod mail;
 mod message;
+mod post;
 mod secret;
+mod slack;
+mod text;
+mod ticket;
+mod timing;
 mod webhook;
 
-pub use message::{body, event_type};
-pub use secret::{Secret, SecretError};
-pub use webhook::{Channel, ChannelError, Outcome};
+pub use channel::{Channel, ChannelError};
+pub use message::{Teller, body, event_type};
+pub use post::Outcome;
+pub use secret::SecretError;
 
+use crate::active::Active;
 use crate::clock::Clock;
-use crate::store::{Attempt, Due, Store, StoreError, Untold};
+use crate::store::{Attempt, Due, NewMessage, Store, StoreError, Untold};
+use channel::refused_url;
+use filter::About;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -29,21 +42,21 @@ pub struct Notifier {
     store: Store,
     clock: Clock,
     channels: Vec<Channel>,
-    /// What messages name as their source: the log's origin.
-    source: String,
+    /// The controls that an alert's rules are of.
+    rules: Active,
+    teller: Teller,
     wait_us: i64,
 }
 
 impl Notifier {
     pub fn new(
-        store: Store,
-        clock: Clock,
+        (store, clock): (Store, Clock),
         channels: Vec<Channel>,
-        origin: &str,
+        rules: Active,
+        teller: Teller,
         wait: Duration,
     ) -> Self {
-        let source = format!("urn:evidenced:{origin}");
-        Self { store, clock, channels, source, wait_us: micros(wait) }
+        Self { store, clock, channels, rules, teller, wait_us: micros(wait) }
     }
 
     /// Delivers until `stop`; `wake` says that there may be something.
@@ -104,15 +117,34 @@ impl Notifier {
     }
 
     async fn write(&self, untold: &Untold, now_us: i64) -> Result<(), StoreError> {
-        let alert = self.store.alert(&untold.alert).await?;
         let mut messages = vec![];
-        if let Some(alert) = alert {
-            let body = body(&self.source, untold, &alert);
-            let wanted = self.channels.iter().filter(|c| c.wants(&untold.lane, &untold.what));
-            messages.extend(wanted.map(|channel| (channel.name().to_owned(), body.clone())));
+        if let Some(alert) = self.store.alert(&untold.alert).await? {
+            let places = self.store.alert_places(&untold.alert).await?;
+            let controls = self.controls(alert.drifts.iter().filter_map(|d| d.rule.as_deref()));
+            let body = body(&self.teller, untold, &alert, &places, &controls);
+            let about = About {
+                lane: untold.lane.clone(),
+                event: untold.what.clone(),
+                severity: alert.alert.severity.clone(),
+                groups: places.groups,
+                owners: places.owners,
+                controls,
+            };
+            let wanted = self.channels.iter().filter(|channel| channel.wants(&about));
+            messages.extend(wanted.map(|channel| NewMessage {
+                channel: channel.name().to_owned(),
+                body: body.clone(),
+                not_before_us: channel.timing().not_before(&untold.lane, now_us),
+            }));
         }
         self.store.tell(untold, &messages, now_us).await?;
         Ok(())
+    }
+
+    fn controls<'a>(&self, rules: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let set = self.rules.rules();
+        let controls = rules.filter_map(|rule| set.get(rule)).flat_map(|rule| &rule.controls);
+        controls.cloned().collect::<BTreeSet<_>>().into_iter().collect()
     }
 }
 
@@ -123,43 +155,76 @@ async fn deliver(
     due: Vec<Due>,
 ) -> Result<(), StoreError> {
     let started = std::time::Instant::now();
+    let mut wanted = vec![];
     for due in due {
+        if is_needed(channel, store, &due).await? {
+            wanted.push(due);
+        } else {
+            store.attempted(&due, &not_needed(clock.now_us())).await?;
+        }
+    }
+    for parts in channel.messages(wanted) {
         // What is not begun in time is given back rather than risked to be sent twice.
-        if started.elapsed() + webhook::TIMEOUT > TAKEN {
+        if started.elapsed() + post::TIMEOUT > TAKEN {
             return Ok(());
         }
         let sent_s = clock.now_us().div_euclid(1_000_000);
-        let outcome = channel.send(&due.event, sent_s, &due.body).await;
-        let attempt = judge(&due, outcome, clock.now_us());
-        if attempt.state == "given_up" {
-            tracing::error!(
-                channel = channel.name(),
-                event = due.event,
-                error = attempt.error,
-                "an alert was not delivered and is given up; see /api/v1/deliveries"
-            );
+        let outcome = channel.send(&parts, sent_s).await;
+        for due in &parts {
+            let attempt = judge(due, outcome.clone(), clock.now_us());
+            if attempt.state == "given_up" {
+                tracing::error!(
+                    channel = channel.name(),
+                    event = due.event,
+                    error = attempt.error,
+                    "an alert was not delivered and is given up; see /api/v1/deliveries"
+                );
+            }
+            store.attempted(due, &attempt).await?;
         }
-        store.attempted(&due, &attempt).await?;
     }
     Ok(())
+}
+
+/// A channel that escalates is told of what nobody acknowledged, and of the end of what it was told.
+async fn is_needed(channel: &Channel, store: &Store, due: &Due) -> Result<bool, StoreError> {
+    if !channel.timing().escalates() {
+        return Ok(true);
+    }
+    let standing = store.standing(&due.alert, channel.name()).await?;
+    let is_end = text::Told::of(&due.body).is_end();
+    Ok(if is_end { standing.told } else { standing.state == "open" })
 }
 
 /// What an attempt amounts to.
 fn judge(due: &Due, outcome: Outcome, now_us: i64) -> Attempt {
     let next_us = now_us + micros(backoff::delay(due.attempts, backoff::chance()));
-    let too_old = now_us - due.created_us >= micros(GIVE_UP);
+    let too_old = now_us - due.not_before_us >= micros(GIVE_UP);
     let state = match &outcome.error {
         None => "delivered",
-        Some(_) if outcome.is_final() || too_old => "given_up",
+        Some(_) if outcome.is_final || too_old => "given_up",
         Some(_) => "waiting",
     };
-    Attempt { at_us: now_us, status: outcome.status, error: outcome.error, state, next_us }
+    let Outcome { status, error, reference, .. } = outcome;
+    Attempt { at_us: now_us, status, error, state, next_us, reference }
+}
+
+/// Somebody acted before it was to be told.
+fn not_needed(now_us: i64) -> Attempt {
+    Attempt {
+        at_us: now_us,
+        status: None,
+        error: None,
+        state: "not_needed",
+        next_us: now_us,
+        reference: None,
+    }
 }
 
 /// The channel is not configured any more.
 fn gone(now_us: i64) -> Attempt {
     let error = Some("no such channel is configured any more".to_owned());
-    Attempt { at_us: now_us, status: None, error, state: "given_up", next_us: now_us }
+    Attempt { error, state: "given_up", ..not_needed(now_us) }
 }
 
 fn micros(time: Duration) -> i64 {
@@ -171,12 +236,20 @@ mod tests {
     use super::*;
 
     fn due(attempts: i64) -> Due {
-        let (event, channel) = ("e".to_owned(), "c".to_owned());
-        Due { event, channel, body: String::new(), created_us: 0, attempts }
+        Due {
+            event: "e".to_owned(),
+            channel: "c".to_owned(),
+            alert: "a".to_owned(),
+            body: String::new(),
+            created_us: 0,
+            not_before_us: 0,
+            attempts,
+            reference: None,
+        }
     }
 
     fn failed(status: Option<u16>) -> Outcome {
-        Outcome { status, error: Some("no".to_owned()) }
+        Outcome { status, is_final: status == Some(410), ..Outcome::failed("no".to_owned()) }
     }
 
     #[test]
@@ -186,7 +259,7 @@ mod tests {
         assert_eq!(judge(&due(9), failed(Some(500)), 3 * day - 1).state, "waiting");
         assert_eq!(judge(&due(9), failed(Some(500)), 3 * day).state, "given_up");
         assert_eq!(judge(&due(0), failed(Some(410)), 1).state, "given_up");
-        let arrived = Outcome { status: Some(204), error: None };
+        let arrived = Outcome { status: Some(204), ..Outcome::default() };
         assert_eq!(judge(&due(0), arrived, 9 * day).state, "delivered");
     }
 }

@@ -15,12 +15,13 @@ use crate::keyring::{self, Keyring, KeyringError, Keys};
 use crate::life;
 use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
-use crate::notify::{Channel, Notifier};
+use crate::notify::{Channel, Notifier, Teller};
 use crate::settings;
 use crate::store::Store;
 use anyhow::{Context, bail};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use jiff::tz::TimeZone;
 use rustls::ServerConfig;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -71,14 +72,20 @@ impl Running {
         store.turn_day(clock::day_of(clock.now_us()), clock.now_us()).await?;
         let keyring = Keyring::load(data, &store, clock.now_us()).await?;
         let origin = store.setting(settings::LOG_ORIGIN).await?.unwrap_or_default();
-        let channels = Channel::all(&config.notify.webhook)?;
-        let (clock_of, wait) = (clock.clone(), config.notify.wait.0);
-        let notifier = Notifier::new(store.clone(), clock_of, channels, &origin, wait);
+        let channels = Channel::all(&config.notify, &TimeZone::UTC)?;
 
         // Both ports are taken before anything is started, so that a refusal leaves nothing behind.
         let agents_listener = bind(config.agents.listen, "agents")?;
         let people_listener = bind(config.people.listen, "people")?;
         let (agents_at, people_at) = (agents_listener.local_addr()?, people_listener.local_addr()?);
+        let people_url = match config.people.public_url.trim_end_matches('/') {
+            "" => format!("http://{people_at}"),
+            public => public.to_owned(),
+        };
+        let source = format!("urn:evidenced:{origin}");
+        let teller = Teller { source, people_url: people_url.clone() };
+        let (with, wait) = ((store.clone(), clock.clone()), config.notify.wait.0);
+        let notifier = Notifier::new(with, channels, judge.clone(), teller, wait);
         let names = listener_names(&config, agents_at);
         let tls = RustlsConfig::from_config(listener_tls(&keyring, &names, &clock)?);
         let keys = Keys::new(keyring);
@@ -119,10 +126,6 @@ impl Running {
         let (ingest, writer) =
             Ingest::start(store.clone(), keys.clone(), Arc::clone(&wake), config.ingest.queue);
         let organisation = store.setting(settings::ORGANISATION).await?.unwrap_or_default();
-        let people_url = match config.people.public_url.trim_end_matches('/') {
-            "" => format!("http://{people_at}"),
-            public => public.to_owned(),
-        };
         let agents_url = match config.agents.names.first() {
             Some(name) => format!("https://{name}:{}", agents_at.port()),
             None => format!("https://{agents_at}"),

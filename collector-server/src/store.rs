@@ -60,7 +60,9 @@ pub use certificates::{
     AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
 };
 pub use covers::{CoverRow, Excepted};
-pub use deliveries::{Attempt, DeliveryFilter, DeliveryRow, Due, Untold};
+pub use deliveries::{
+    AlertPlaces, Attempt, DeliveryFilter, DeliveryRow, Due, NewMessage, Standing, Untold,
+};
 pub use drifts::{CauseFilter, CauseRow, Place};
 pub use exceptions::{ExceptionRefusal, ExceptionRow};
 pub use expected::{ExpectedChange, ExpectedList};

@@ -4,8 +4,10 @@ use super::{Data, create, say};
 use crate::clock;
 use crate::notify::{Channel, event_type};
 use crate::settings;
+use crate::store::Due;
 use anyhow::bail;
 use clap::Subcommand;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -26,10 +28,10 @@ impl Notify {
         let Self::Test { data, name } = self;
         let data = data.open()?;
         let config = data.config(None)?;
-        let channels = Channel::all(&config.notify.webhook)?;
+        let channels = Channel::all(&config.notify, &TimeZone::UTC)?;
         let names: Vec<_> = channels.iter().map(Channel::name).collect();
         let Some(channel) = channels.iter().find(|channel| channel.name() == name) else {
-            bail!("no [[notify.webhook]] is named `{name}`; there are: {}", names.join(", "));
+            bail!("no channel of [notify] is named `{name}`; there are: {}", names.join(", "));
         };
         let store = create::open(&data).await?;
         let origin = store.setting(settings::LOG_ORIGIN).await?.unwrap_or_default();
@@ -43,11 +45,22 @@ impl Notify {
             "datacontenttype": "application/json",
             "data": {"title": "a test: alerts of this collector arrive here"},
         });
-        let outcome = channel.send(&id, now_us.div_euclid(1_000_000), &body.to_string()).await;
+        let message = Due {
+            event: id,
+            channel: name.clone(),
+            alert: String::new(),
+            body: body.to_string(),
+            created_us: now_us,
+            not_before_us: now_us,
+            attempts: 0,
+            reference: None,
+        };
+        let outcome = channel.send(&[message], now_us.div_euclid(1_000_000)).await;
         if let Some(error) = outcome.error {
             bail!("{name} did not take it: {error}");
         }
-        say(&format!("{name} took it: HTTP {}", outcome.status.unwrap_or_default()));
+        let by = if channel.sort() == "mail" { "SMTP" } else { "HTTP" };
+        say(&format!("{name} took it: {by} {}", outcome.status.unwrap_or_default()));
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -174,7 +174,7 @@ async fn deliveries(
     let limit = limit(query.limit)?;
     let filter = DeliveryFilter {
         alert: query.alert,
-        state: one_of("state", query.state, &["waiting", "delivered", "given_up"])?,
+        state: one_of("state", query.state, &["waiting", "delivered", "given_up", "not_needed"])?,
         channel: query.channel,
         after: key(query.cursor.as_deref())?,
         limit: limit as i64 + 1,

@@ -1,8 +1,10 @@
-//! Signatures of Standard Webhooks 1.0.0: HMAC-SHA256 over `ID.TIMESTAMP.BODY`.
+//! Secrets of channels, which are files; and signatures of Standard Webhooks 1.0.0: HMAC-SHA256 over
+//! `ID.TIMESTAMP.BODY`.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Fewest and most bytes of a secret, as Standard Webhooks has it.
@@ -10,12 +12,14 @@ const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// What a channel signs with: usually one key, two while one is being replaced.
 #[derive(Clone)]
-pub struct Secret(Vec<hmac::Key>);
+pub(super) struct Secret(Vec<hmac::Key>);
 
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     #[error("cannot read {}: {source}", path.display())]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("everybody on this machine may read {}: run `chmod o= {}`", path.display(), path.display())]
+    Open { path: PathBuf },
     /// The line does not hold a secret. Take one from the receiver, or make one.
     #[error(
         "{}:{line}: {why}; a secret is `whsec_` and the base64 of 24 to 64 random bytes, one a \
@@ -26,9 +30,8 @@ pub enum SecretError {
 
 impl Secret {
     /// Reads a file of secrets, one a line; empty lines do not count.
-    pub fn read(path: &Path) -> Result<Self, SecretError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SecretError::Read { path: path.to_owned(), source })?;
+    pub(super) fn read(path: &Path) -> Result<Self, SecretError> {
+        let text = secret_text(path)?;
         Self::parse(&text).map_err(|(line, why)| {
             let path = path.to_owned();
             SecretError::Malformed { path, line, why }
@@ -44,12 +47,21 @@ impl Secret {
     }
 
     /// The header `webhook-signature`: one signature for each key.
-    pub fn sign(&self, id: &str, timestamp_s: i64, body: &str) -> String {
+    pub(super) fn sign(&self, id: &str, timestamp_s: i64, body: &str) -> String {
         let signed = format!("{id}.{timestamp_s}.{body}");
         let sign =
             |key| format!("v1,{}", STANDARD.encode(hmac::sign(key, signed.as_bytes()).as_ref()));
         self.0.iter().map(sign).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// A file that not everybody may read.
+pub(super) fn secret_text(path: &Path) -> Result<String, SecretError> {
+    let read = |source| SecretError::Read { path: path.to_owned(), source };
+    if std::fs::metadata(path).map_err(read)?.permissions().mode() & 0o007 != 0 {
+        return Err(SecretError::Open { path: path.to_owned() });
+    }
+    std::fs::read_to_string(path).map_err(read)
 }
 
 fn key(line: &str) -> Result<hmac::Key, &'static str> {
@@ -76,6 +88,17 @@ mod tests {
         assert_eq!(wrong(&format!("{good}\nwhsec_!\n")), Some(2));
         assert_eq!(wrong("bm90IGEgc2VjcmV0IGF0IGFsbCwgbm90IGEgc2VjcmV0"), Some(1));
         assert_eq!(wrong(&format!("whsec_{}", STANDARD.encode([7; 23]))), Some(1));
+    }
+
+    #[test]
+    fn a_secret_that_everybody_may_read_is_refused() -> std::io::Result<()> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(&file, "a word")?;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o604))?;
+        assert!(matches!(secret_text(file.path()), Err(SecretError::Open { .. })));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640))?;
+        assert!(matches!(secret_text(file.path()).as_deref(), Ok("a word")));
+        Ok(())
     }
 
     #[test]

@@ -3,9 +3,12 @@
 
 use super::db::{Db, execute, fetch, read};
 use super::{Store, StoreError};
+use std::collections::BTreeSet;
 
 /// Messages that are taken at once.
 const AT_ONCE: i64 = 50;
+/// Hosts of an alert that are named.
+const NAMED: i64 = 50;
 
 /// A step in an alert's life that waits to be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,15 +22,47 @@ pub struct Untold {
     pub at_us: i64,
 }
 
+/// A message for one channel, to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMessage {
+    pub channel: String,
+    pub body: String,
+    /// It is not told earlier.
+    pub not_before_us: i64,
+}
+
 /// A message for one channel, taken to be delivered.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Due {
     pub event: String,
     pub channel: String,
+    pub alert: String,
     pub body: String,
     pub created_us: i64,
+    /// When it could first be told.
+    pub not_before_us: i64,
     /// Attempts before this one.
     pub attempts: i64,
+    /// What the channel's receiver calls what it made of this alert: a ticket.
+    pub reference: Option<String>,
+}
+
+/// What a channel was told of an alert, and where the alert stands.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Standing {
+    /// `open`, `acknowledged`, `resolved`.
+    pub state: String,
+    /// Whether this channel was told of it before.
+    pub told: bool,
+}
+
+/// Where an alert is: hosts by name, their groups, and the teams that own these; each in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AlertPlaces {
+    /// The first [`NAMED`].
+    pub hosts: Vec<String>,
+    pub groups: Vec<String>,
+    pub owners: Vec<String>,
 }
 
 /// How one attempt ended.
@@ -37,17 +72,19 @@ pub struct Attempt {
     /// Of HTTP; none without an answer.
     pub status: Option<u16>,
     pub error: Option<String>,
-    /// `waiting`, `delivered`, `given_up`.
+    /// `waiting`, `delivered`, `given_up`, `not_needed`.
     pub state: &'static str,
     /// When it is tried next.
     pub next_us: i64,
+    /// What the receiver calls what it made of it.
+    pub reference: Option<String>,
 }
 
 /// Which deliveries. Newest first.
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryFilter {
     pub alert: Option<String>,
-    /// `waiting`, `delivered`, `given_up`.
+    /// `waiting`, `delivered`, `given_up`, `not_needed`.
     pub state: Option<String>,
     pub channel: Option<String>,
     /// Those after this one: when it was made, event, channel.
@@ -81,12 +118,12 @@ impl Store {
         Ok(rows.into_iter().map(untold).collect())
     }
 
-    /// Makes a step's messages, `(channel, body)`, and notes that it is told. False if another
+    /// Makes a step's messages, and notes that it is told. False if another
     /// collector was quicker, or the alert became part of another meanwhile: none is made then.
     pub async fn tell(
         &self,
         untold: &Untold,
-        messages: &[(String, String)],
+        messages: &[NewMessage],
         now_us: i64,
     ) -> Result<bool, StoreError> {
         let mut tx = self.db.begin().await?;
@@ -94,11 +131,13 @@ impl Store {
         if execute!(&mut tx, sql, untold.event.clone(), true)? == 0 {
             return Ok(false);
         }
-        for (channel, body) in messages {
+        for NewMessage { channel, body, not_before_us } in messages {
             let sql = "INSERT INTO delivery (event, channel, alert, body, state, created_us,
-                       attempts, next_us) VALUES ($1, $2, $3, $4, 'waiting', $5, 0, $5)
-                       ON CONFLICT DO NOTHING";
+                       attempts, next_us, not_before_us)
+                       VALUES ($1, $2, $3, $4, 'waiting', $5, 0, $6, $6) ON CONFLICT DO NOTHING";
             let (event, alert) = (untold.event.clone(), untold.alert.clone());
+            let (channel, body) = (channel.clone(), body.clone());
+            let next_us = now_us.max(*not_before_us);
             execute!(
                 &mut tx,
                 sql,
@@ -106,7 +145,8 @@ impl Store {
                 channel.clone(),
                 alert.clone(),
                 body.clone(),
-                now_us
+                now_us,
+                next_us
             )?;
         }
         tx.commit().await?;
@@ -120,13 +160,17 @@ impl Store {
                 "UPDATE delivery SET next_us = $2 WHERE (event, channel) IN
                  (SELECT event, channel FROM delivery WHERE state = 'waiting' AND next_us <= $1
                   ORDER BY created_us, event LIMIT $3)
-                 RETURNING event, channel, body, created_us, attempts"
+                 RETURNING event, channel, alert, body, created_us, not_before_us, attempts,
+                 (SELECT MAX(o.reference) FROM delivery o WHERE o.alert = delivery.alert
+                  AND o.channel = delivery.channel) AS reference"
             }
             Db::Postgres(_) => {
                 "UPDATE delivery SET next_us = $2 WHERE (event, channel) IN
                  (SELECT event, channel FROM delivery WHERE state = 'waiting' AND next_us <= $1
                   ORDER BY created_us, event LIMIT $3 FOR UPDATE SKIP LOCKED)
-                 RETURNING event, channel, body, created_us, attempts"
+                 RETURNING event, channel, alert, body, created_us, not_before_us, attempts,
+                 (SELECT MAX(o.reference) FROM delivery o WHERE o.alert = delivery.alert
+                  AND o.channel = delivery.channel) AS reference"
             }
         };
         let mut tx = self.db.begin().await?;
@@ -145,7 +189,8 @@ impl Store {
         // One that was cut off cannot be told from one that waits for its next attempt; a restart
         // is a good moment to try both.
         let mut tx = self.db.begin().await?;
-        let sql = "UPDATE delivery SET next_us = $1 WHERE state = 'waiting' AND next_us > $1";
+        let sql = "UPDATE delivery SET next_us = CASE WHEN not_before_us > $1 THEN not_before_us
+                   ELSE $1 END WHERE state = 'waiting' AND next_us > $1";
         execute!(&mut tx, sql, now_us)?;
         tx.commit().await
     }
@@ -154,8 +199,8 @@ impl Store {
     pub async fn attempted(&self, due: &Due, attempt: &Attempt) -> Result<(), StoreError> {
         let mut tx = self.db.begin().await?;
         let sql =
-            "UPDATE delivery SET state = $3, attempts = attempts + 1, next_us = $4, done_us = $5
-                   WHERE event = $1 AND channel = $2 AND state = 'waiting'";
+            "UPDATE delivery SET state = $3, attempts = attempts + 1, next_us = $4, done_us = $5,
+                   reference = $6 WHERE event = $1 AND channel = $2 AND state = 'waiting'";
         let done = (attempt.state != "waiting").then_some(attempt.at_us);
         let (event, channel) = (due.event.clone(), due.channel.clone());
         execute!(
@@ -165,7 +210,8 @@ impl Store {
             channel.clone(),
             attempt.state,
             attempt.next_us,
-            done
+            done,
+            attempt.reference.clone()
         )?;
         let sql = "INSERT INTO delivery_attempt (event, channel, n, at_us, status, error)
                    SELECT $1, $2, COALESCE(MAX(n), 0) + 1, $3, $4, $5
@@ -182,6 +228,32 @@ impl Store {
             error.clone()
         )?;
         tx.commit().await
+    }
+
+    /// Where an alert stands, and whether a channel was told of it.
+    pub async fn standing(&self, alert: &str, channel: &str) -> Result<Standing, StoreError> {
+        let sql = "SELECT a.state, EXISTS (SELECT 1 FROM delivery d WHERE d.alert = a.id
+                   AND d.channel = $2 AND d.state = 'delivered') AS told
+                   FROM alert a WHERE a.id = $1";
+        let (alert, channel) = (alert.to_owned(), channel.to_owned());
+        Ok(read!(&self.db, one, Standing, sql, alert.clone(), channel.clone())?)
+    }
+
+    /// Where an alert is.
+    pub async fn alert_places(&self, alert: &str) -> Result<AlertPlaces, StoreError> {
+        let sql = "SELECT h.name FROM alert_host x JOIN host h ON h.id = x.host
+                   WHERE x.alert = $1 ORDER BY h.name LIMIT $2";
+        let hosts = read!(&self.db, all, (String,), sql, alert.to_owned(), NAMED)?;
+        let sql = "SELECT DISTINCT h.host_group, g.owner FROM alert_host x
+                   JOIN host h ON h.id = x.host LEFT JOIN host_group g ON g.name = h.host_group
+                   WHERE x.alert = $1 ORDER BY h.host_group";
+        let groups = read!(&self.db, all, (String, Option<String>), sql, alert.to_owned())?;
+        let owners: BTreeSet<_> = groups.iter().filter_map(|(_, owner)| owner.clone()).collect();
+        Ok(AlertPlaces {
+            hosts: hosts.into_iter().map(|(name,)| name).collect(),
+            groups: groups.into_iter().map(|(group, _)| group).collect(),
+            owners: owners.into_iter().collect(),
+        })
     }
 
     /// Deliveries with their attempts, newest first.

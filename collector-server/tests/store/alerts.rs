@@ -6,7 +6,7 @@ use evidence::{Digest, HostId, KindEntry, Status};
 use evidenced_collector::store::model::{AlertRow, DriftRow, ResultRow};
 use evidenced_collector::store::{
     AcknowledgeRefusal, AlertFilter, Attempt, DeliveryFilter, DriftFilter, Judgement, LogState,
-    Notice, Store, Summary,
+    NewMessage, Notice, Store, Summary,
 };
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -476,7 +476,12 @@ pub(crate) async fn a_message_is_made_once_and_tried_until_it_arrives(store: &St
     let mut web = Subject::new(store, HOUR).await;
     web.says(store, "fail", 2 * HOUR).await;
     let untold = store.untold().await.expect("store").remove(0);
-    let messages = [("chat".to_owned(), "{}".to_owned())];
+    let message = |channel: &str, not_before_us| NewMessage {
+        channel: channel.to_owned(),
+        body: "{}".to_owned(),
+        not_before_us,
+    };
+    let messages = [message("chat", 0), message("lead", 200 * HOUR)];
     assert!(store.tell(&untold, &messages, 3 * HOUR).await.expect("store"));
     assert!(!store.tell(&untold, &messages, 3 * HOUR).await.expect("store"), "another was quicker");
     assert!(store.untold().await.expect("store").is_empty());
@@ -495,6 +500,7 @@ pub(crate) async fn a_message_is_made_once_and_tried_until_it_arrives(store: &St
         error: (state != "delivered").then(|| "no".to_owned()),
         state,
         next_us: at_us + MINUTE,
+        reference: (state == "delivered").then(|| "OPS-7".to_owned()),
     };
     let failed = attempt("waiting", Some(500), 4 * HOUR);
     store.attempted(&again[0], &failed).await.expect("store");
@@ -503,11 +509,24 @@ pub(crate) async fn a_message_is_made_once_and_tried_until_it_arrives(store: &St
     assert_eq!(due[0].attempts, 1);
     store.attempted(&due[0], &attempt("delivered", Some(204), 5 * HOUR)).await.expect("store");
     assert!(store.take_due(99 * HOUR, 100 * HOUR).await.expect("store").is_empty());
-    let filter = DeliveryFilter { limit: 10, ..DeliveryFilter::default() };
+    let chat = Some("chat".to_owned());
+    let filter = DeliveryFilter { limit: 10, channel: chat, ..DeliveryFilter::default() };
     let row = store.deliveries(&filter).await.expect("store").remove(0);
     assert_eq!((row.state.as_str(), row.what.as_str()), ("delivered", "opened"));
     let no = Some("no".to_owned());
     assert_eq!(row.attempts, [(4 * HOUR, Some(500), no), (5 * HOUR, Some(204), None)]);
+
+    // What was not to be told yet: a restart does not bring it forward.
+    let standing = store.standing(&untold.alert, "chat").await.expect("store");
+    assert_eq!((standing.state.as_str(), standing.told), ("open", true));
+    assert!(!store.standing(&untold.alert, "lead").await.expect("store").told);
+    store.release_taken(150 * HOUR).await.expect("store");
+    assert!(store.take_due(199 * HOUR, 200 * HOUR).await.expect("store").is_empty());
+    let late = store.take_due(200 * HOUR, 201 * HOUR).await.expect("store").remove(0);
+    assert_eq!((late.channel.as_str(), late.not_before_us), ("lead", 200 * HOUR));
+    assert_eq!(late.reference, None, "it is the other channel's");
+    let places = store.alert_places(&untold.alert).await.expect("store");
+    assert_eq!((places.hosts.len(), places.groups.len()), (1, 1));
 }
 
 pub(crate) async fn lists_are_read_page_by_page(store: &Store) {
