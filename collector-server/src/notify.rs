@@ -130,11 +130,12 @@ impl Notifier {
                 owners: places.owners,
                 controls,
             };
+            let is_end = about.event == "resolved";
             let wanted = self.channels.iter().filter(|channel| channel.wants(&about));
             messages.extend(wanted.map(|channel| NewMessage {
                 channel: channel.name().to_owned(),
                 body: body.clone(),
-                not_before_us: channel.timing().not_before(&untold.lane, now_us),
+                not_before_us: channel.timing().not_before(&untold.lane, is_end, now_us),
             }));
         }
         self.store.tell(untold, &messages, now_us).await?;

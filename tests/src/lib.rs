@@ -15,6 +15,7 @@
 mod agent;
 mod api;
 mod collector;
+mod inbox;
 pub mod machine;
 pub mod on_disk;
 pub mod postgres;
@@ -27,6 +28,7 @@ mod until;
 pub use agent::Agent;
 pub use api::{Answer, Api, log_key};
 pub use collector::{Collector, Store};
+pub use inbox::Inbox;
 pub use machine::Sound;
 pub use program::{Ended, program, traced};
 pub use random::Random;

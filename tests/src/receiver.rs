@@ -1,8 +1,9 @@
 //! A receiver of webhooks as a process, written in another language with another library.
 
 use serde_json::Value;
-use std::fs::{remove_file, write};
+use std::fs::{Permissions, remove_file, set_permissions, write};
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
@@ -38,6 +39,7 @@ impl Receiver {
     pub fn section(&self, name: &str) -> String {
         let secret = self.path("secret");
         write(&secret, format!("{OLD_SECRET}\n{SECRET}\n")).expect("a secret");
+        set_permissions(&secret, Permissions::from_mode(0o600)).expect("a mode");
         format!(
             "[notify]\nwait = \"0s\"\n[[notify.webhook]]\nname = \"{name}\"\n\
              url = \"http://127.0.0.1:{}/hook\"\nsecret_file = \"{}\"\n",

@@ -76,13 +76,7 @@ impl Mail {
             }
             Err(error) => {
                 let status = error.status().and_then(|code| code.to_string().parse().ok());
-                let mut text = error.to_string();
-                let mut cause = std::error::Error::source(&error);
-                while let Some(inner) = cause {
-                    text = format!("{text}: {inner}");
-                    cause = inner.source();
-                }
-                Outcome { status, ..Outcome::failed(post::excerpt(text.as_bytes())) }
+                Outcome { status, ..Outcome::failed(post::excerpt(error.to_string().as_bytes())) }
             }
         }
     }

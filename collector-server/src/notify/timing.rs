@@ -60,9 +60,10 @@ impl Timing {
     }
 
     /// The moment before which a step of `lane` at `at_us` is not told. What wakes somebody knows
-    /// no quiet hours and no digest.
-    pub(super) fn not_before(&self, lane: &str, at_us: i64) -> i64 {
-        let at_us = at_us.saturating_add(self.unacknowledged_us.unwrap_or(0));
+    /// no quiet hours and no digest, and the end of something is not waited for.
+    pub(super) fn not_before(&self, lane: &str, is_end: bool, at_us: i64) -> i64 {
+        let waits_us = self.unacknowledged_us.filter(|_| !is_end).unwrap_or(0);
+        let at_us = at_us.saturating_add(waits_us);
         if lane == "page" {
             return at_us;
         }
@@ -127,7 +128,7 @@ mod tests {
     fn told(timing: Result<Timing, ChannelError>, lane: &str, at: &str) -> String {
         let at: Timestamp = at.parse().unwrap_or_default();
         let Ok(timing) = timing else { return "refused".into() };
-        let us = timing.not_before(lane, at.as_microsecond());
+        let us = timing.not_before(lane, false, at.as_microsecond());
         Timestamp::from_microsecond(us).unwrap_or_default().to_string()
     }
 
@@ -168,6 +169,8 @@ mod tests {
     fn an_escalation_waits_for_somebody_to_acknowledge() {
         let half_an_hour = timing(None, &[], 1800);
         assert_eq!(told(half_an_hour, "page", "2026-01-10T02:00:00Z"), "2026-01-10T02:30:00Z");
+        let half_an_hour = timing(None, &[], 1800);
+        assert!(half_an_hour.is_ok_and(|timing| timing.not_before("page", true, 7) == 7));
     }
 
     #[test]

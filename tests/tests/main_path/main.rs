@@ -2,6 +2,7 @@
 //! of it fails.
 
 mod alerts;
+mod channels;
 mod configuration;
 mod confine;
 mod drift;

@@ -2,6 +2,8 @@ use super::*;
 use crate::config::Config;
 
 fn section(text: &str) -> Result<Ticket, String> {
+    // The program does it in `main`; a second time does nothing.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = Config::parse(text, "collector.toml").map_err(|error| error.to_string())?;
     let ticket = config.notify.ticket.first().ok_or("no section")?;
     Ticket::new(ticket).map_err(|error| error.to_string())
