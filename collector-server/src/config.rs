@@ -1,8 +1,10 @@
 //! Configuration: one strict TOML file. `config/collector.toml` is its manual and its defaults.
 
 mod duration;
+mod organisation;
 
 pub use duration::DurationText;
+pub use organisation::{Organisation, Retention, ZoneName};
 
 use crate::judge::Profile;
 use crate::store::AfterExpiry;
@@ -16,6 +18,7 @@ pub const DEFAULTS: &str = include_str!("../../config/collector.toml");
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    pub organisation: Organisation,
     pub store: StoreConfig,
     pub agents: Agents,
     pub people: People,
@@ -27,6 +30,7 @@ pub struct Config {
     pub drift: Drift,
     pub exceptions: Exceptions,
     pub reviews: Reviews,
+    pub retention: Retention,
     pub notify: Notify,
     pub log: Log,
 }

@@ -12,6 +12,7 @@ mod alert_reading;
 mod alerts;
 mod anomaly;
 mod applicability;
+mod as_of;
 mod certificates;
 mod covers;
 mod days;
@@ -42,6 +43,7 @@ mod people;
 mod people_list;
 mod reading;
 mod replay;
+mod retention;
 mod reviews;
 mod rules;
 mod scope_reading;
@@ -56,6 +58,7 @@ mod windows;
 
 pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
 pub use applicability::{ApplicabilityRefusal, Version, VersionState};
+pub use as_of::{Head, ResultSpan};
 pub use certificates::{
     AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
 };

@@ -28,6 +28,7 @@ pub mod overview;
 pub mod page;
 pub mod patch;
 pub mod people;
+pub mod past;
 pub mod people_list;
 pub mod period;
 pub mod picture;

@@ -97,7 +97,7 @@ async fn one_with(
 ) -> Result<Response, Trouble> {
     let isms = app.store.isms(id).await?.ok_or_else(|| unknown(id))?;
     let mut ground = Ground::load(app).await?;
-    ground.narrow(app, &Scope::Isms(isms.id.clone()), &isms.groups);
+    ground.narrow(&Scope::Isms(isms.id.clone()), &isms.groups);
     let groups = app.store.groups().await?;
     let versions = app.store.applicability_versions(&isms.id).await?;
     let input = web_isms::Input {
