@@ -58,10 +58,7 @@ impl App {
     }
 
     /// What held at a moment, and the rules that judged then.
-    pub async fn overview_at(
-        &self,
-        moment: &Moment,
-    ) -> Result<(JudgedThen, Overview), StoreError> {
+    pub async fn overview_at(&self, moment: &Moment) -> Result<(JudgedThen, Overview), StoreError> {
         let limits = overview::limits(&self.config);
         let now = self.judge.rules();
         let judged = judged_then::load(&self.store, &now, &self.catalogue, moment).await?;

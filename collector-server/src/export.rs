@@ -44,22 +44,73 @@ impl What {
     pub fn columns(self) -> &'static [&'static str] {
         match self {
             Self::Results => &[
-                "host", "host_name", "group", "rule", "title", "severity", "controls", "outcome",
-                "reason", "offenders", "exception", "from_us", "to_us", "known", "cause",
-                "received_us", "valid_until_us", "cursor",
+                "host",
+                "host_name",
+                "group",
+                "rule",
+                "title",
+                "severity",
+                "controls",
+                "outcome",
+                "reason",
+                "offenders",
+                "exception",
+                "from_us",
+                "to_us",
+                "known",
+                "cause",
+                "received_us",
+                "valid_until_us",
+                "cursor",
             ],
             Self::Drifts => &[
-                "id", "drift", "host", "host_name", "group", "rule", "kind", "title", "controls",
-                "cause", "severity", "from", "to", "offenders", "opened_us", "resolved_us",
+                "id",
+                "drift",
+                "host",
+                "host_name",
+                "group",
+                "rule",
+                "kind",
+                "title",
+                "controls",
+                "cause",
+                "severity",
+                "from",
+                "to",
+                "offenders",
+                "opened_us",
+                "resolved_us",
                 "cursor",
             ],
             Self::Hosts => &[
-                "host", "host_name", "group", "state", "silent", "enrolled_us",
-                "last_received_us", "valid_until_us", "revoked_us", "agent", "manifest", "cursor",
+                "host",
+                "host_name",
+                "group",
+                "state",
+                "silent",
+                "enrolled_us",
+                "last_received_us",
+                "valid_until_us",
+                "revoked_us",
+                "agent",
+                "manifest",
+                "cursor",
             ],
             Self::Evidence => &[
-                "host", "host_name", "group", "kind", "status", "facts", "unread", "sources",
-                "from_us", "to_us", "observed_us", "received_us", "valid_until_us", "erased_us",
+                "host",
+                "host_name",
+                "group",
+                "kind",
+                "status",
+                "facts",
+                "unread",
+                "sources",
+                "from_us",
+                "to_us",
+                "observed_us",
+                "received_us",
+                "valid_until_us",
+                "erased_us",
                 "cursor",
             ],
         }
@@ -133,7 +184,8 @@ impl Ask {
     fn cursor(&self, place: &Key) -> String {
         let Moment { at_us, known, known_us } = self.moment;
         let place = place.clone();
-        let cursor = Cursor { w: self.what, f: self.from_us, a: at_us, k: known, u: known_us, p: place };
+        let cursor =
+            Cursor { w: self.what, f: self.from_us, a: at_us, k: known, u: known_us, p: place };
         serde_json::to_vec(&cursor).map(|bytes| URL_SAFE_NO_PAD.encode(bytes)).unwrap_or_default()
     }
 

@@ -152,9 +152,8 @@ fn by_kind(kinds: &[KindRead]) -> BTreeMap<&str, Vec<&KindRead>> {
 
 /// When check-ins spoke for the host.
 fn heard(spoken: &[Spoken]) -> Vec<Interval> {
-    let until = |said: &Spoken| {
-        said.observed_us.saturating_add(said.next_due_s.saturating_mul(2_000_000))
-    };
+    let until =
+        |said: &Spoken| said.observed_us.saturating_add(said.next_due_s.saturating_mul(2_000_000));
     joined(spoken.iter().map(|said| (said.observed_us, until(said))).collect())
 }
 

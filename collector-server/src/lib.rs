@@ -43,6 +43,7 @@ pub mod people_list;
 pub mod period;
 mod place;
 pub mod population;
+pub mod retention;
 pub mod review;
 pub mod scope;
 pub mod seat;

@@ -16,6 +16,7 @@ use crate::life;
 use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
 use crate::notify::{Channel, Notifier};
+use crate::retention;
 use crate::settings;
 use crate::store::Store;
 use anyhow::{Context, bail};
@@ -100,6 +101,12 @@ impl Running {
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
             tokio::spawn(active::follow(following, stopped.clone())),
             tokio::spawn(life::run(store.clone(), clock.clone(), stopped.clone())),
+            tokio::spawn(retention::run(
+                store.clone(),
+                clock.clone(),
+                config.retention.clone(),
+                stopped.clone(),
+            )),
             tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped.clone())),
             tokio::spawn(crate::watch::run(
                 store.clone(),

@@ -21,20 +21,16 @@ pub async fn of_host(
     let then = Moment { at_us: period.1, known, known_us: i64::MAX };
     let said = store.host_spans(Some(host)).await?;
     let states = said.iter().filter(|row| row.property == "state" && row.span.counts_at(known));
-    let service = states.filter(|row| {
-        matches!(row.span.value.as_str(), "enrolling" | "active" | "maintenance")
-    });
-    let service = service.map(|row| {
-        (row.span.from_us, row.span.end_at(known).unwrap_or(i64::MAX))
-    });
+    let service = states
+        .filter(|row| matches!(row.span.value.as_str(), "enrolling" | "active" | "maintenance"));
+    let service = service.map(|row| (row.span.from_us, row.span.end_at(known).unwrap_or(i64::MAX)));
     let service = service.collect();
     let check_ins = store.spoken(host, period, known).await?;
     let manifests: BTreeSet<Digest> = check_ins.iter().map(|said| said.1).collect();
     let held = store.held(host, manifests.into_iter()).await?;
-    let spoken = check_ins.into_iter().map(|(said, manifest)| Spoken {
-        whole: held.contains(&manifest),
-        ..said
-    });
+    let spoken = check_ins
+        .into_iter()
+        .map(|(said, manifest)| Spoken { whole: held.contains(&manifest), ..said });
     let spans = store.kind_spans_at(host, period.0, &then).await?;
     let facts: BTreeSet<Digest> = spans.iter().filter_map(|span| span.row.facts).collect();
     let facts = store.held(host, facts.into_iter()).await?;

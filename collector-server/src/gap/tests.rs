@@ -107,10 +107,7 @@ fn a_check_in_whose_manifest_was_dropped_says_that_the_host_lived_and_nothing_mo
     (at[4].1, at[5].1) = (false, false);
     let dropped = Known {
         spoken: spoken(&at),
-        kinds: vec![
-            read("accounts", Status::Ok, 0, 40),
-            read("accounts", Status::Ok, 60, 1000),
-        ],
+        kinds: vec![read("accounts", Status::Ok, 0, 40), read("accounts", Status::Ok, 60, 1000)],
         ..known()
     };
     assert_eq!(told(&dropped), [(None, Why::Dropped, 40, 60)]);
@@ -129,11 +126,11 @@ proptest! {
             at.into_iter().enumerate().map(|(n, at)| (at, lost & (1 << n) == 0)).collect();
         let mut free = 0;
         let mut kinds = vec![];
-        for (from, length, status) in spans {
+        for (from, length, word) in spans {
             let from = from.max(free);
             free = from + length;
             let status = [Status::Ok, Status::Denied, Status::Partial, Status::Absent];
-            kinds.push(read("logins", status[usize::from(length as u8 % 4)], from, free));
+            kinds.push(read("logins", status[usize::from(word)], from, free));
         }
         let known = Known {
             period: (0, 100 * SECOND),

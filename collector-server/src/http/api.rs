@@ -153,9 +153,7 @@ pub(super) async fn kind(
     let (id, store, moment) = (host_id(&id)?, &app.store, then.moment.as_ref());
     let (host, kinds) = match moment {
         None => (store.host(id).await?, store.kind_rows(id).await?),
-        Some(moment) => {
-            (store.host_at(id, moment).await?, store.kind_rows_at(id, moment).await?)
-        }
+        Some(moment) => (store.host_at(id, moment).await?, store.kind_rows_at(id, moment).await?),
     };
     let host = host.ok_or(Problem::not_found("no such host"))?;
     let received_us = store.collected_at(id, moment).await?.get(&kind).map(|times| times.1);

@@ -52,9 +52,7 @@ pub(super) async fn of_host(
     let moment = then.moment.as_ref();
     let gaps = gap::of_host(&app.store, id, period, moment, then.at_us(&app)).await?;
     let (expected, covered) = gap::coverage(&gaps, period);
-    let wanted = |gap: &&Gap| {
-        query.kind.is_none() || gap.kind.is_none() || gap.kind == query.kind
-    };
+    let wanted = |gap: &&Gap| query.kind.is_none() || gap.kind.is_none() || gap.kind == query.kind;
     let items: Vec<&Gap> = gaps.iter().filter(wanted).collect();
     Ok(Json(json!({
         "from_us": period.0, "to_us": period.1, "expected_us": expected, "covered_us": covered,

@@ -8,7 +8,7 @@ use super::people::Trouble;
 use super::problem::Problem;
 use crate::app::App;
 use crate::config::ZoneName;
-use crate::moment::{Moment, NoMoment, read_at, read_known, written};
+use crate::moment::{Moment, NoMoment, read_at, read_known};
 use crate::web::past::{carry, without_moment};
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request};
@@ -132,9 +132,10 @@ pub(super) async fn in_its_time(mut request: Request, next: Next) -> Response {
         let why = format!("{path} shows the present only: it is not known as of another moment.");
         return refused(api, &why, &now_path);
     }
-    let is_html = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
-        kind.to_str().is_ok_and(|kind| kind.starts_with("text/html"))
-    });
+    let is_html = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.starts_with("text/html")));
     if !is_html || !response.status().is_success() {
         return response;
     }
@@ -159,9 +160,4 @@ async fn with_links(response: Response, carried: &[(String, String)]) -> Respons
     let text = carry(&String::from_utf8_lossy(&bytes), carried);
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
     Response::from_parts(parts, Body::from(text))
-}
-
-/// The moment as an address has it, for links to what was known then.
-pub(super) fn query(moment: &Moment) -> String {
-    format!("at={}&known={}", written(moment.at_us), moment.size())
 }

@@ -1,17 +1,17 @@
 //! Pages, for people. Handlers read the store, build a page, and answer.
 
+use super::moment::{self, Then};
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
-use super::moment::{self, Then};
 use super::{
     account, api, controls, drift, enrolment, exceptions, isms, lists, people_list, reviews, seats,
     statement, windows,
 };
 use crate::app::App;
-use crate::judge::RuleSet;
-use crate::moment::Moment;
 use crate::expected::{Reconciled, reconcile};
+use crate::judge::RuleSet;
 use crate::metrics::Population;
+use crate::moment::Moment;
 use crate::overview::Overview;
 use crate::scope::Scope;
 use crate::status::ControlStatus;

@@ -60,21 +60,13 @@ async fn exactly(app: &App, then: &Then) -> Result<Arc<RuleSet>, Problem> {
     }
 }
 
-async fn all(
-    State(app): State<App>,
-    _: Reader,
-    then: Then,
-) -> Result<Json<List<Value>>, Problem> {
+async fn all(State(app): State<App>, _: Reader, then: Then) -> Result<Json<List<Value>>, Problem> {
     let rules = exactly(&app, &then).await?;
     Ok(list(rules.rules().iter().map(Rule::described).collect()))
 }
 
 /// Rules that are switched off, with the reason.
-async fn off(
-    State(app): State<App>,
-    _: Reader,
-    then: Then,
-) -> Result<Json<List<Value>>, Problem> {
+async fn off(State(app): State<App>, _: Reader, then: Then) -> Result<Json<List<Value>>, Problem> {
     let rules = exactly(&app, &then).await?;
     Ok(list(rules.off().into_iter().map(|off| json!(off)).collect()))
 }
@@ -139,19 +131,14 @@ async fn explain(
     })))
 }
 
-async fn rules_page(
-    State(app): State<App>,
-    _: LoggedIn,
-    then: Then,
-) -> Result<Response, Trouble> {
+async fn rules_page(State(app): State<App>, _: LoggedIn, then: Then) -> Result<Response, Trouble> {
     let ground = Ground::at(&app, &then).await?;
     let mut versions = app.store.overlay_versions(VERSIONS).await?;
     let judging = app.judge.now();
     let (mut overlay, mut refused) = (judging.overlay.clone(), judging.refused.as_deref());
     if let Some(moment) = ground.moment() {
-        versions.retain(|version| {
-            version.at_us <= moment.at_us && version.log_index <= moment.known
-        });
+        versions
+            .retain(|version| version.at_us <= moment.at_us && version.log_index <= moment.known);
         (overlay, refused) = (versions.first().cloned(), None);
     }
     let input = rules::Input {

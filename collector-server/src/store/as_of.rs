@@ -24,9 +24,20 @@ pub use kinds::ResultSpan;
 macro_rules! held {
     ($s:literal) => {
         concat!(
-            $s, "known_from <= $2 AND (", $s, "superseded_known IS NULL OR ", $s,
-            "superseded_known > $2) AND ", $s, "observed_from_us <= $1 AND (", $s,
-            "observed_to_us IS NULL OR ", $s, "ended_known > $2 OR ", $s, "observed_to_us > $1)"
+            $s,
+            "known_from <= $2 AND (",
+            $s,
+            "superseded_known IS NULL OR ",
+            $s,
+            "superseded_known > $2) AND ",
+            $s,
+            "observed_from_us <= $1 AND (",
+            $s,
+            "observed_to_us IS NULL OR ",
+            $s,
+            "ended_known > $2 OR ",
+            $s,
+            "observed_to_us > $1)"
         )
     };
 }
@@ -68,7 +79,9 @@ impl Store {
         let size = self.log().await?.size;
         let known = match known {
             None => size,
-            Some(Known::Size(asked)) if asked > size => return Ok(Err(NoMoment::Size(asked, size))),
+            Some(Known::Size(asked)) if asked > size => {
+                return Ok(Err(NoMoment::Size(asked, size)));
+            }
             Some(Known::Size(asked)) => asked,
             Some(Known::At(us)) => self.size_at(us, size).await?,
         };

@@ -109,7 +109,9 @@ impl Store {
     }
 }
 
-pub(super) fn row((isms, control, hosts, percent, owner, reason, from_us): Columns) -> ToleranceRow {
+pub(super) fn row(
+    (isms, control, hosts, percent, owner, reason, from_us): Columns,
+) -> ToleranceRow {
     let tolerance = Tolerance {
         max_hosts: hosts.map(i64::unsigned_abs),
         max_percent: percent.map(i64::unsigned_abs),

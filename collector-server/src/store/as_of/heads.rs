@@ -65,11 +65,7 @@ impl Store {
         self.with_bodies(last).await
     }
 
-    async fn searches(
-        &self,
-        hosts: &[HostId],
-        moment: &Moment,
-    ) -> Result<Vec<Search>, StoreError> {
+    async fn searches(&self, hosts: &[HostId], moment: &Moment) -> Result<Vec<Search>, StoreError> {
         let rows = match hosts {
             [one] => {
                 let sql = "SELECT host, first_index, next_seq FROM chain

@@ -33,7 +33,7 @@ struct ResultSpanColumns {
 }
 
 /// When a kind was last collected, and when that was received.
-pub type Collected = BTreeMap<String, (i64, i64)>;
+pub(super) type Collected = BTreeMap<String, (i64, i64)>;
 
 impl Store {
     /// What held for each kind of a host, by kind.
@@ -141,7 +141,8 @@ impl Store {
         since_us: i64,
         moment: &Moment,
     ) -> Result<Vec<ResultSpan>, StoreError> {
-        let sql = "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us, known_from,
+        let sql =
+            "SELECT host, rule, outcome, reason, offenders, cause, observed_from_us, known_from,
                      CASE WHEN ended_known <= $2 AND observed_to_us <= $1 THEN observed_to_us END
                      AS observed_to_us
                    FROM result_span
@@ -202,7 +203,9 @@ impl Store {
                 known.insert(*id, kinds.collect());
             }
             let of_host = known.get(id).into_iter().flatten();
-            found.extend(of_host.map(|(kind, status, facts)| (*host, kind.clone(), *status, *facts)));
+            found.extend(
+                of_host.map(|(kind, status, facts)| (*host, kind.clone(), *status, *facts)),
+            );
         }
         Ok(found)
     }
