@@ -9,7 +9,7 @@ use evidenced_collector::moment::Moment;
 use evidenced_collector::web::hosts::KindCount;
 use evidenced_collector::web::login::Refused;
 use evidenced_collector::web::overview::LogCheck;
-use evidenced_collector::web::page::{Frame, Room};
+use evidenced_collector::web::page::{Frame, Picks, Room};
 use evidenced_collector::web::past::{Past, carry};
 use evidenced_collector::web::{
     control, controls, empty as nothing, facts, host, hosts, login, overview,
@@ -147,7 +147,8 @@ fn in_the_past(room: Room, data: &Data, at_us: Option<i64>) -> Frame {
         instead: Some("The rules of then are <no more>.".to_owned()),
         ..Past::of(&moment(at_us), false, "/hosts?page=2", &TimeZone::UTC)
     });
-    frame(Some(room), data).at(past, "Europe/Zurich")
+    let rest = vec![("page".to_owned(), "<2>".to_owned())];
+    frame(Some(room), data).at(past, Picks { zone: "Europe/Zurich".to_owned(), rest })
 }
 
 pub(crate) fn frame(room: Option<Room>, data: &Data) -> Frame {

