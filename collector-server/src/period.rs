@@ -163,9 +163,10 @@ fn coverage(lines: &[Line], measure: &Measure<'_>) -> Coverage {
     let length = |times: &[Interval]| times.iter().map(|(from, to)| to - from).sum::<i64>();
     let mut coverage = Coverage::default();
     for (host, times) in measure.times {
-        coverage.expected_us += length(times);
+        let times = overlap(times, &[measure.period]);
+        coverage.expected_us += length(&times);
         let Some((judged, unknown)) = by_host.remove(host) else { continue };
-        let seen = without(&overlap(times, &joined(judged)), &joined(unknown));
+        let seen = without(&overlap(&times, &joined(judged)), &joined(unknown));
         let silent = measure.silent.get(host).map(Vec::as_slice).unwrap_or_default();
         coverage.covered_us += length(&without(&seen, silent));
     }
