@@ -29,7 +29,7 @@ pub enum Why {
     Silent,
     /// It reported, and what it had seen was dropped from its full spool.
     Dropped,
-    /// The kind was not gathered yet.
+    /// Nothing had come of the host, or of the kind, yet.
     NotYet,
     /// The kind is gathered no more: switched off, or not known to the agent.
     SwitchedOff,
@@ -49,7 +49,7 @@ impl Why {
             Self::CollectorOutage => "no collector was there",
             Self::Silent => "the host did not report",
             Self::Dropped => "dropped from the host's full spool",
-            Self::NotYet => "not gathered yet",
+            Self::NotYet => "nothing came yet",
             Self::SwitchedOff => "switched off, or unknown to its agent",
             Self::Denied => "permission refused",
             Self::Partial => "some of it was not read",
@@ -123,7 +123,11 @@ pub fn gaps(known: &Known) -> Vec<Gap> {
     let silent = without(&service, &heard(&known.spoken));
     let out = intersection(&silent, &joined(known.outages.clone()));
     add(None, Why::CollectorOutage, None, &out);
-    add(None, Why::Silent, None, &without(&silent, &out));
+    let first = known.spoken.first().map_or(i64::MAX, |said| said.observed_us);
+    let quiet = without(&silent, &out);
+    let early = intersection(&quiet, &[(i64::MIN, first)]);
+    add(None, Why::NotYet, None, &early);
+    add(None, Why::Silent, None, &without(&quiet, &early));
     let heard = without(&service, &silent);
     let dropped = intersection(&heard, &dropped(&known.spoken, known.period.1));
     add(None, Why::Dropped, None, &dropped);

@@ -69,6 +69,8 @@ fn what_is_before_the_enrolment_and_after_the_end_is_not_expected() {
         ..known()
     };
     assert_eq!(told(&life), [(None, Why::NotEnrolled, 0, 10), (None, Why::Ended, 90, 100)]);
+    let late = Known { spoken: spoken(&[(30, true), (50, true), (70, true)]), ..life.clone() };
+    assert_eq!(told(&late)[1], (None, Why::NotYet, 10, 30), "enrolled, and nothing came");
     let (expected, covered) = coverage(&gaps(&life), life.period);
     assert_eq!((expected, covered), (80 * SECOND, 80 * SECOND));
 }
