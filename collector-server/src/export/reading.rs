@@ -8,6 +8,7 @@ use crate::store::{DriftFilter, KindSpan, ResultSpan, Store, StoreError};
 use evidence::HostId;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Records of a page, about: a host's are never cut.
 const PAGE: usize = 500;
@@ -239,10 +240,11 @@ async fn drifts(
         if ask.from_us.is_some_and(|from| row.resolved_us.is_some_and(|us| us <= from)) {
             continue;
         }
-        if !hosts.contains_key(&row.host) {
-            hosts.insert(row.host, store.host_at(row.host, &ask.moment).await?);
-        }
-        let host = hosts.get(&row.host).and_then(Option::as_ref);
+        let host = match hosts.entry(row.host) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(store.host_at(row.host, &ask.moment).await?),
+        };
+        let host = host.as_ref();
         let told = host.zip(row.rule.as_deref()).map(|(host, rule)| of_rule(rules, host, rule));
         let (title, _, controls) = told.unwrap_or((Value::Null, Value::Null, json!([])));
         let key = place(&row);

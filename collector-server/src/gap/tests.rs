@@ -151,7 +151,7 @@ proptest! {
             prop_assert!(of_host + of_kind <= 1, "{} gaps at {second}", of_host + of_kind);
             let alive = life.0 <= second && second < life.1;
             let heard = at.iter().any(|(at, _)| *at <= second && second < at + 20);
-            let last = at.iter().filter(|(at, _)| *at <= second).next_back();
+            let last = at.iter().rfind(|(at, _)| *at <= second);
             let whole = last.is_some_and(|(_, whole)| *whole);
             prop_assert_eq!(of_host == 0, alive && heard && whole, "{}", second);
             if of_host == 0 && !kinds.is_empty() {

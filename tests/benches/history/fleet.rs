@@ -95,7 +95,7 @@ impl Fleet {
             let mut moved = false;
             for (kind, every) in CHANGES {
                 // Each kind of each host has its hour, and its day among so many.
-                let due = (n * 7 + kind.len() * 5) % 24 == hour && (day + n) % every == 0;
+                let due = (n * 7 + kind.len() * 5) % 24 == hour && (day + n).is_multiple_of(every);
                 if due && day > 0 {
                     *host.versions.entry(kind).or_default() += 1;
                     moved = true;
@@ -205,7 +205,7 @@ fn data(kind: &str, host: usize, version: usize) -> Value {
             let update = |n: usize| {
                 json!({
                     "name": format!("package-{n}"), "candidate": format!("1.{version}-2"),
-                    "security": n % 3 == 0, "severity": "moderate", "advised_day": 20_000,
+                    "security": n.is_multiple_of(3), "severity": "moderate", "advised_day": 20_000,
                 })
             };
             json!({"pending": (0..version % 12).map(update).collect::<Vec<_>>()})

@@ -12,6 +12,7 @@ use super::held;
 use crate::moment::Moment;
 use evidence::{Digest, HostId, Status};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Check-ins that are looked through for when a kind was last collected.
 const CHECK_INS_BACK: i64 = 120;
@@ -196,13 +197,16 @@ impl Store {
         let mut known: BTreeMap<Digest, Vec<(String, Status, Option<Digest>)>> = BTreeMap::new();
         let mut found = vec![];
         for (host, id) in manifests {
-            if !known.contains_key(id) {
-                let manifest = self.manifest(*id).await?.unwrap_or_default();
-                let kinds = manifest.kinds.into_iter();
-                let kinds = kinds.map(|(kind, entry)| (kind, entry.status, entry.facts));
-                known.insert(*id, kinds.collect());
-            }
-            let of_host = known.get(id).into_iter().flatten();
+            let of_host = match known.entry(*id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => {
+                    let manifest = self.manifest(*id).await?.unwrap_or_default();
+                    let kinds = manifest.kinds.into_iter();
+                    let kinds = kinds.map(|(kind, entry)| (kind, entry.status, entry.facts));
+                    place.insert(kinds.collect())
+                }
+            };
+            let of_host = of_host.iter();
             found.extend(
                 of_host.map(|(kind, status, facts)| (*host, kind.clone(), *status, *facts)),
             );
