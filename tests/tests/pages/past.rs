@@ -43,7 +43,7 @@ async fn a_page_of_the_past_says_so_keeps_its_moment_and_offers_no_act() {
         browser.resize(WIDE).await;
     }
     browser.goto(&format!("/hosts/{host}?at={at}")).await;
-    browser.screenshot(&format!("/hosts/{host}?at={at}"), "host-past").await;
+    browser.screenshot(&format!("/hosts/{host}"), "past").await;
     // What knows only the present says that, and shows nothing.
     browser.goto(&format!("/enrolment?at={at}")).await;
     assert_eq!(browser.heading().await, "Not known like this");
