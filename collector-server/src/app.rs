@@ -7,9 +7,11 @@ use crate::config::Config;
 use crate::holders::Holders;
 use crate::http::throttle::Throttle;
 use crate::ingest::Ingest;
+use crate::judged_then::{self, JudgedThen};
 use crate::keyring::Keys;
 use crate::log_check::LogCheck;
 use crate::metrics::Metrics;
+use crate::moment::Moment;
 use crate::overview::{self, Overview};
 use crate::passwords::Passwords;
 use crate::store::{Store, StoreError};
@@ -53,6 +55,16 @@ impl App {
     /// Wakes the worker for what a person changed.
     pub fn judge_now(&self) {
         self.judgements.notify_one();
+    }
+
+    /// What held at a moment, and the rules that judged then.
+    pub async fn overview_at(&self, moment: &Moment) -> Result<(JudgedThen, Overview), StoreError> {
+        let limits = overview::limits(&self.config);
+        let now = self.judge.rules();
+        let judged = judged_then::load(&self.store, &now, &self.catalogue, moment).await?;
+        let (rules, catalogue) = (judged.rules.as_ref(), judged.rules.catalogue());
+        let overview = overview::load_at(&self.store, rules, catalogue, &limits, moment).await?;
+        Ok((judged, overview))
     }
 
     /// What holds at `now_us`.

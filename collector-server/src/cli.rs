@@ -4,6 +4,7 @@ mod assess;
 mod controls;
 mod create;
 mod exceptions;
+mod export;
 mod groups;
 mod hosts;
 mod isms;
@@ -11,6 +12,7 @@ mod lists;
 mod notify;
 mod people;
 mod people_list;
+mod retention;
 mod reviews;
 mod rotate;
 mod rules;
@@ -118,6 +120,11 @@ enum Command {
     /// The rules that judge, and what an organisation lays over them.
     #[command(subcommand)]
     Rules(rules::Rules),
+    /// Print results, drifts, hosts or evidence of a moment or a period, for other programs.
+    Export(export::Export),
+    /// How long bodies of facts are kept, and legal holds.
+    #[command(subcommand)]
+    Retention(retention::RetentionCommand),
     /// Judge a collection (`evidenced-agent collect --format json`) without a collector.
     Assess(assess::Assess),
 }
@@ -235,6 +242,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
         Command::Summary(summary) => return summary.run().await,
         Command::Rules(rules) => return rules.run().await,
+        Command::Export(export) => export.run().await?,
+        Command::Retention(retention) => retention.run().await?,
         Command::Assess(assess) => return assess.run(),
     }
     Ok(ExitCode::SUCCESS)

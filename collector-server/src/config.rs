@@ -2,9 +2,11 @@
 
 mod channels;
 mod duration;
+mod organisation;
 
 pub use channels::{Common, Mail, Only, Request, Slack, Smtp, SmtpSecurity, Ticket, Webhook};
 pub use duration::DurationText;
+pub use organisation::{Organisation, Retention, ZoneName};
 
 use crate::judge::Profile;
 use crate::store::AfterExpiry;
@@ -18,6 +20,7 @@ pub const DEFAULTS: &str = include_str!("../../config/collector.toml");
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    pub organisation: Organisation,
     pub store: StoreConfig,
     pub agents: Agents,
     pub people: People,
@@ -29,6 +32,7 @@ pub struct Config {
     pub drift: Drift,
     pub exceptions: Exceptions,
     pub reviews: Reviews,
+    pub retention: Retention,
     pub notify: Notify,
     pub log: Log,
 }

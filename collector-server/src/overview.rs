@@ -4,6 +4,7 @@
 use crate::catalogue::{Catalogue, Control};
 use crate::config::{Config, DurationText};
 use crate::judge::{Outcome, Reason, RuleSet, Severity};
+use crate::moment::Moment;
 use crate::patch::{self, PatchLimits};
 use crate::status::{ControlStatus, OpenResult, RepairLimits, Tolerance, control_state};
 use crate::store::model::{HostRow, HostState, ResultRow};
@@ -74,14 +75,48 @@ pub async fn load(
     }
     silence(&hosts, &mut results, now_us);
     let excepted = store.excepted(now_us).await?;
+    let patches = patch::verdicts(store, rules, &hosts, &results, &limits.patch, None, now_us);
     let terms = Terms {
         limits: limits.repair,
         tolerances: store.tolerances().await?,
         excepted: excepted.keys().cloned().collect(),
-        patches: patch::verdicts(store, rules, &hosts, &results, &limits.patch, now_us).await?,
+        patches: patches.await?,
     };
     let all = hosts.iter().map(|host| host.id).collect();
     let controls = statuses(&results, &terms, (rules, catalogue), (None, &all), now_us);
+    Ok(Overview { hosts, controls, results, terms, excepted })
+}
+
+/// Reads what held at a moment, as was known then, by the rules that judged then. Limits of repair
+/// and what is said of groups are those of now.
+pub async fn load_at(
+    store: &Store,
+    rules: &RuleSet,
+    catalogue: &Catalogue,
+    limits: &Limits,
+    moment: &Moment,
+) -> Result<Overview, StoreError> {
+    let hosts = store.hosts_at(moment).await?;
+    let mut results = store.results_at(None, moment.at_us, moment.known).await?;
+    results.retain(|row| rules.get(&row.rule).is_some());
+    let failing = store.failing_since_at(moment).await?;
+    for row in &mut results {
+        if let Some(since_us) = failing.get(&(row.host, row.rule.clone())) {
+            row.since_us = *since_us;
+        }
+    }
+    silence(&hosts, &mut results, moment.at_us);
+    let excepted = store.excepted_at(&hosts, &results, moment).await?;
+    let (then, at_us) = (Some(moment), moment.at_us);
+    let patches = patch::verdicts(store, rules, &hosts, &results, &limits.patch, then, at_us);
+    let terms = Terms {
+        limits: limits.repair,
+        tolerances: store.tolerances_at(moment).await?,
+        excepted: excepted.keys().cloned().collect(),
+        patches: patches.await?,
+    };
+    let all = hosts.iter().map(|host| host.id).collect();
+    let controls = statuses(&results, &terms, (rules, catalogue), (None, &all), moment.at_us);
     Ok(Overview { hosts, controls, results, terms, excepted })
 }
 
@@ -123,7 +158,7 @@ fn statuses(
 }
 
 /// What a silent or retired host said last is no evidence of now.
-fn silence(hosts: &[HostRow], results: &mut Vec<ResultRow>, now_us: i64) {
+pub(crate) fn silence(hosts: &[HostRow], results: &mut Vec<ResultRow>, now_us: i64) {
     let gone = |host: &&HostRow| matches!(host.state, HostState::Ended | HostState::Retired);
     let gone: Vec<_> = hosts.iter().filter(gone).map(|host| host.id).collect();
     results.retain(|row| !gone.contains(&row.host));

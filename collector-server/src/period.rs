@@ -8,11 +8,11 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-pub use reading::of_control;
+pub use reading::{CoverageOf, of_control, of_groups};
 
 use crate::judge::{Outcome, Severity};
 use crate::overview::{outcome, reason};
-use crate::scope::{Interval, intersection, without};
+use crate::scope::{Interval, intersection, joined, without};
 use crate::status::{EvidenceState, RepairLimits, Tolerance, is_stale};
 use evidence::HostId;
 use serde::Serialize;
@@ -76,6 +76,17 @@ pub struct Period {
     /// From begin to repair, of those that were repaired in it.
     pub mean_repair_us: Option<i64>,
     pub longest: Option<Failure>,
+    pub coverage: Coverage,
+}
+
+/// How much of a period evidence covers: the time of hosts, of that in which they were in service and
+/// in the scope.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Coverage {
+    /// The denominator: host-microseconds in service and in the scope.
+    pub expected_us: i64,
+    /// Those in which the host reported, and every rule that judged it could.
+    pub covered_us: i64,
 }
 
 /// A failure of a rule on a host, from its begin.
@@ -102,6 +113,7 @@ pub fn of(lines: &[Line], measure: &Measure<'_>) -> Period {
         open: 0,
         mean_repair_us: None,
         longest: None,
+        coverage: coverage(lines, measure),
     };
     let (mut longest_us, mut repair_us) = (0, 0_i128);
     for line in lines {
@@ -135,6 +147,43 @@ pub fn of(lines: &[Line], measure: &Measure<'_>) -> Period {
     period.mean_repair_us = mean.and_then(|us| i64::try_from(us).ok());
     period.states_us = sweep.run(measure.period, measure.tolerance);
     period
+}
+
+/// What is covered: while some rule judged the host and none could not.
+fn coverage(lines: &[Line], measure: &Measure<'_>) -> Coverage {
+    let mut by_host: BTreeMap<HostId, (Vec<Interval>, Vec<Interval>)> = BTreeMap::new();
+    for line in lines {
+        let (judged, unknown) = by_host.entry(line.host).or_default();
+        for held in &line.results {
+            let lasted = (held.from_us, held.to_us.unwrap_or(i64::MAX));
+            let list = if held.outcome == Outcome::Unknown { &mut *unknown } else { &mut *judged };
+            list.push(lasted);
+        }
+    }
+    let length = |times: &[Interval]| times.iter().map(|(from, to)| to - from).sum::<i64>();
+    let mut coverage = Coverage::default();
+    for (host, times) in measure.times {
+        let times = overlap(times, &[measure.period]);
+        coverage.expected_us += length(&times);
+        let Some((judged, unknown)) = by_host.remove(host) else { continue };
+        let seen = without(&overlap(&times, &joined(judged)), &joined(unknown));
+        let silent = measure.silent.get(host).map(Vec::as_slice).unwrap_or_default();
+        coverage.covered_us += length(&without(&seen, silent));
+    }
+    coverage
+}
+
+/// What lies in both; each in order, without overlaps.
+fn overlap(a: &[Interval], b: &[Interval]) -> Vec<Interval> {
+    let (mut out, mut n, mut m) = (vec![], 0, 0);
+    while let (Some(x), Some(y)) = (a.get(n), b.get(m)) {
+        let both = (x.0.max(y.0), x.1.min(y.1));
+        if both.0 < both.1 {
+            out.push(both);
+        }
+        if x.1 < y.1 { n += 1 } else { m += 1 }
+    }
+    out
 }
 
 /// From the first failure to the first result that is a repair.

@@ -16,12 +16,12 @@ use crate::life;
 use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
 use crate::notify::{Channel, Notifier, Teller};
+use crate::retention;
 use crate::settings;
 use crate::store::Store;
 use anyhow::{Context, bail};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
-use jiff::tz::TimeZone;
 use rustls::ServerConfig;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Running {
         store.turn_day(clock::day_of(clock.now_us()), clock.now_us()).await?;
         let keyring = Keyring::load(data, &store, clock.now_us()).await?;
         let origin = store.setting(settings::LOG_ORIGIN).await?.unwrap_or_default();
-        let channels = Channel::all(&config.notify, &TimeZone::UTC)?;
+        let channels = Channel::all(&config.notify, &config.organisation.zone())?;
 
         // Both ports are taken before anything is started, so that a refusal leaves nothing behind.
         let agents_listener = bind(config.agents.listen, "agents")?;
@@ -107,6 +107,12 @@ impl Running {
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
             tokio::spawn(active::follow(following, stopped.clone())),
             tokio::spawn(life::run(store.clone(), clock.clone(), stopped.clone())),
+            tokio::spawn(retention::run(
+                store.clone(),
+                clock.clone(),
+                config.retention.clone(),
+                stopped.clone(),
+            )),
             tokio::spawn(log_check::run(store.clone(), clock.clone(), checked, stopped.clone())),
             tokio::spawn(crate::watch::run(
                 store.clone(),

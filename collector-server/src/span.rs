@@ -22,9 +22,18 @@ pub struct Span<V> {
 impl<V> Span<V> {
     /// Whether it held at `at_us`, as was known at log index `known` (inclusive).
     pub fn holds(&self, at_us: i64, known: i64) -> bool {
-        let counts = self.known <= known && self.superseded_known.is_none_or(|s| s > known);
-        let ended = self.to_us.filter(|_| self.ended_known.is_none_or(|e| e <= known));
-        counts && self.from_us <= at_us && ended.is_none_or(|to| to > at_us)
+        let ended = self.end_at(known);
+        self.counts_at(known) && self.from_us <= at_us && ended.is_none_or(|to| to > at_us)
+    }
+
+    /// Whether it was known at a log index, and had not given way.
+    pub fn counts_at(&self, known: i64) -> bool {
+        self.known <= known && self.superseded_known.is_none_or(|s| s > known)
+    }
+
+    /// Its end, as was known at a log index.
+    pub fn end_at(&self, known: i64) -> Option<i64> {
+        self.to_us.filter(|_| self.ended_known.is_none_or(|e| e <= known))
     }
 
     fn counts(&self) -> bool {

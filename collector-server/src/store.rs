@@ -4,7 +4,8 @@
 //! - When a verb that writes returns, its effect is durable; if it fails, it had none.
 //! - A transaction that appends to the log begins by updating the one row of `log_head`: that row
 //!   is the lock that orders all collectors, and nothing of the head is kept across transactions.
-//! - Evidence is never updated or deleted. Spans only get an end, or are superseded by later
+//! - Evidence is never updated, and only bodies of facts are ever deleted, after their time (`retention`).
+//!   Spans only get an end, or are superseded by later
 //!   knowledge, and say at which log index.
 
 mod acts;
@@ -12,6 +13,7 @@ mod alert_reading;
 mod alerts;
 mod anomaly;
 mod applicability;
+mod as_of;
 mod certificates;
 mod covers;
 mod days;
@@ -42,6 +44,7 @@ mod people;
 mod people_list;
 mod reading;
 mod replay;
+mod retention;
 mod reviews;
 mod rules;
 mod scope_reading;
@@ -56,6 +59,7 @@ mod windows;
 
 pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
 pub use applicability::{ApplicabilityRefusal, Version, VersionState};
+pub use as_of::{Head, ResultSpan};
 pub use certificates::{
     AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
 };
@@ -85,6 +89,7 @@ pub use people::{
 };
 pub use people_list::ListChange;
 pub use reading::DriftFilter;
+pub use retention::{Erased, HoldRefusal, HoldRow};
 pub use reviews::{NewReview, ReviewMember, ReviewRefusal, ReviewRow};
 pub use scope_reading::{HeldResult, KindFacts, Silence};
 pub use sessions::{ABSOLUTE_US, IDLE_US, SessionOf, SessionRow};

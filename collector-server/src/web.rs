@@ -26,6 +26,7 @@ pub mod login;
 pub mod marks;
 pub mod overview;
 pub mod page;
+pub mod past;
 pub mod patch;
 pub mod people;
 pub mod people_list;

@@ -4,13 +4,17 @@ use crate::data::{Data, NOW, empty, full};
 use crate::{decisions, drifts, people, rules, scope};
 use anyhow::Context;
 use askama::Template;
+use evidenced_collector::gap::{Gap, Why};
+use evidenced_collector::moment::Moment;
 use evidenced_collector::web::hosts::KindCount;
 use evidenced_collector::web::login::Refused;
 use evidenced_collector::web::overview::LogCheck;
-use evidenced_collector::web::page::{Frame, Room};
+use evidenced_collector::web::page::{Frame, Picks, Room};
+use evidenced_collector::web::past::{Past, carry};
 use evidenced_collector::web::{
     control, controls, empty as nothing, facts, host, hosts, login, overview,
 };
+use jiff::tz::TimeZone;
 
 /// File names without their ending, and pages.
 pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
@@ -80,7 +84,10 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         let results: Vec<_> = full.results.iter().filter(|r| r.host == row.id).cloned().collect();
         let now = evidenced_collector::web::input::Now { results: &results, ..full.now() };
         let kinds = full.kinds.get(&row.id).map(Vec::as_slice).unwrap_or_default();
-        let page = host::page(frame(Some(Room::Hosts), &full), &now, row, kinds)
+        let times = kinds.iter().map(|kind| (kind.kind.clone(), (NOW, NOW + 1))).collect();
+        let page = host::page(in_the_past(Room::Hosts, &full, None), &now, row, kinds)
+            .with_times(&times)
+            .with_gaps(&gaps(), (NOW - 14 * DAY, NOW))
             .with_past(drifts::timeline(&full, row))
             .with_drifts(&drifts::of_host(&full, row), &full.now())
             .with_exceptions(&decisions::excepted(&full));
@@ -95,6 +102,8 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
                 now_us: NOW,
                 host: row,
                 row: kind,
+                received_us: Some(NOW - 5_000_000),
+                erased_us: facts.is_none().then_some(NOW - 60_000_000),
                 facts,
                 previous,
                 history: &history,
@@ -103,7 +112,43 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
             pages.push((format!("facts-{}-{}", full.file_name(row), kind.kind), page));
         }
     }
+    // The same as of another moment, with its links.
+    if let Some(row) = full.hosts.first() {
+        let past = in_the_past(Room::Hosts, &full, Some(NOW - 30 * DAY));
+        let now = evidenced_collector::web::input::Now { results: &[], ..full.now() };
+        let page = host::page(past, &now, row, &[]).with_gaps(&[], (NOW - 14 * DAY, NOW));
+        let at = [("at".to_owned(), "2026-10-24".to_owned())];
+        pages.push(("host-past".to_owned(), carry(&page.render()?, &at)));
+    }
     Ok(pages)
+}
+
+const DAY: i64 = 86_400_000_000;
+
+fn gaps() -> Vec<Gap> {
+    let gap = |kind: Option<&str>, why, status, from: i64, to: i64| Gap {
+        kind: kind.map(str::to_owned),
+        why,
+        status,
+        from_us: NOW - from * DAY,
+        to_us: NOW - to * DAY,
+    };
+    vec![
+        gap(None, Why::Silent, None, 9, 7),
+        gap(None, Why::CollectorOutage, None, 7, 6),
+        gap(Some("<logins>"), Why::Denied, Some(evidence::Status::Denied), 6, 0),
+    ]
+}
+
+/// A frame that can show other moments, and shows one.
+fn in_the_past(room: Room, data: &Data, at_us: Option<i64>) -> Frame {
+    let moment = |at_us| Moment { at_us, known: 41, known_us: i64::MAX };
+    let past = at_us.map(|at_us| Past {
+        instead: Some("The rules of then are <no more>.".to_owned()),
+        ..Past::of(&moment(at_us), false, "/hosts?page=2", &TimeZone::UTC)
+    });
+    let rest = vec![("page".to_owned(), "<2>".to_owned())];
+    frame(Some(room), data).at(past, Picks { zone: "Europe/Zurich".to_owned(), rest })
 }
 
 pub(crate) fn frame(room: Option<Room>, data: &Data) -> Frame {

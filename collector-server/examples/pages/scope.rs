@@ -9,7 +9,7 @@ use evidenced_collector::applicability::{Entry, Ground, Implementation, whole};
 use evidenced_collector::expected::BadLine;
 use evidenced_collector::patch::{Patch, Rating, Standing, Start};
 use evidenced_collector::people_list::{Finding, Review, Sort};
-use evidenced_collector::period::{Failure, Period};
+use evidenced_collector::period::{Coverage, Failure, Period};
 use evidenced_collector::status::{ControlStatus, EvidenceState, Tolerance};
 use evidenced_collector::store::model::GroupRow;
 use evidenced_collector::store::{Isms, IsmsText, ToleranceRow, Tolerated, Version, VersionState};
@@ -195,6 +195,7 @@ fn control_page(data: &Data) -> anyhow::Result<String> {
         repaired: 2,
         open: 1,
         mean_repair_us: Some(4 * DAY),
+        coverage: Coverage { expected_us: 360 * DAY, covered_us: 350 * DAY },
         longest: Some(Failure { host, rule: "x".into(), from_us: NOW - 40 * DAY, to_us: None }),
     };
     let entry = entries(data).into_iter().find(|entry| entry.control == "A.8.5");

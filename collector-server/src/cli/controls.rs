@@ -177,8 +177,14 @@ impl Controls {
                 let overview = ground.overview().await?;
                 let about = (control.as_str(), &scope);
                 let (rules, terms) = (&ground.rules, &overview.terms);
-                let period =
-                    period::of_control(&ground.store, rules, terms, about, (from_us, to_us));
+                let period = period::of_control(
+                    &ground.store,
+                    rules,
+                    terms,
+                    about,
+                    (from_us, to_us),
+                    i64::MAX,
+                );
                 tell_period(&period.await?, format);
             }
             Self::Tolerate {

@@ -7,7 +7,6 @@ use crate::settings;
 use crate::store::Due;
 use anyhow::bail;
 use clap::Subcommand;
-use jiff::tz::TimeZone;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -28,7 +27,7 @@ impl Notify {
         let Self::Test { data, name } = self;
         let data = data.open()?;
         let config = data.config(None)?;
-        let channels = Channel::all(&config.notify, &TimeZone::UTC)?;
+        let channels = Channel::all(&config.notify, &config.organisation.zone())?;
         let names: Vec<_> = channels.iter().map(Channel::name).collect();
         let Some(channel) = channels.iter().find(|channel| channel.name() == name) else {
             bail!("no channel of [notify] is named `{name}`; there are: {}", names.join(", "));

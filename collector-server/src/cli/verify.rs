@@ -34,6 +34,7 @@ pub(super) async fn log(
         Some(path) => Some(kept(&store, &origin, &keys, path).await?),
         None => None,
     };
+    let erased_facts = store.erased_count().await?;
     store.close().await;
     match outcome {
         Ok(_) if kept.as_ref().is_some_and(Result::is_err) => {
@@ -44,6 +45,7 @@ pub(super) async fn log(
             let mut said = json!({
                 "verified": true, "size": verified.size, "root": verified.root,
                 "check_ins": verified.check_ins, "acts": verified.acts, "erased": verified.erased,
+                "erased_facts": erased_facts,
                 "keys": keys.iter().map(|key| as_value(&origin, key)).collect::<Vec<_>>(),
             });
             if let Some(Ok(size)) = kept {
@@ -61,6 +63,12 @@ pub(super) async fn log(
                 verified.acts,
                 verified.root.map(|root| root.to_string()).unwrap_or_default(),
             ));
+            if erased_facts > 0 {
+                say(&format!(
+                    "Bodies of {erased_facts} facts were erased after their time; each is named by \
+                     an act of the log, and their hashes stay."
+                ));
+            }
             if let Some(Ok(size)) = kept {
                 say(&format!("The checkpoint is one of this log: its first {size} leaves."));
             }

@@ -3,6 +3,7 @@
 
 use super::api::{Asked, Reader, host_id};
 use super::list::{List, key, limit, page};
+use super::moment::Then;
 use super::problem::Problem;
 use super::rights::Caller;
 use crate::app::App;
@@ -50,6 +51,7 @@ struct DriftQuery {
 async fn drifts(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Asked(query): Asked<DriftQuery>,
 ) -> Result<Json<List<Value>>, Problem> {
     let open = match query.state.as_deref() {
@@ -62,7 +64,10 @@ async fn drifts(
     let limit = limit(query.limit)?;
     let after = key(query.cursor.as_deref())?;
     let filter = DriftFilter { host, open, limit: limit as i64 + 1 };
-    let rows = app.store.drifts_after(filter, after).await?;
+    let rows = match &then.moment {
+        None => app.store.drifts_after(filter, after).await?,
+        Some(moment) => app.store.drifts_at(filter, after, moment).await?,
+    };
     // As the store orders them.
     let rank = |row: &DriftRow| crate::alert::rank(&row.severity).min(3);
     let next = |row: &DriftRow| (row.opened_us, rank(row), row.id.clone());

@@ -1,6 +1,7 @@
 //! `/api/v1`: what programs read.
 
 use super::list::{List, PageQuery, key, limit, page};
+use super::moment::Then;
 use super::problem::Problem;
 use crate::app::App;
 use crate::store::HostKey;
@@ -15,6 +16,7 @@ use evidence::{Digest, HostId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 pub fn router() -> Router<App> {
     Router::new()
@@ -25,6 +27,8 @@ pub fn router() -> Router<App> {
         .route("/api/v1/groups", get(super::fleet::groups))
         .route("/api/v1/groups/hours", get(super::fleet::hours))
         .route("/api/v1/hosts/{id}/kinds/{kind}", get(kind))
+        .route("/api/v1/hosts/{id}/gaps", get(super::gaps::of_host))
+        .route("/api/v1/coverage", get(super::gaps::coverage))
         .route("/api/v1/results", get(results))
         .route("/api/v1/log/checkpoint", get(checkpoint))
         .merge(super::alerts::router())
@@ -36,6 +40,7 @@ pub fn router() -> Router<App> {
         .merge(super::lists::router())
         .merge(super::windows::router())
         .merge(super::reviews::router())
+        .merge(super::export::router())
         .merge(super::rules::router())
 }
 
@@ -65,7 +70,10 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let query = Query::from_request_parts(parts, app).await;
+        let _ = app;
+        // The moment is another extractor's; who takes none is refused a moment (`moment`).
+        let rest = super::moment::rest_of(&parts.uri);
+        let query = Query::try_from_uri(&rest);
         let Query(asked) = query.map_err(|error| Problem::bad_request(error.body_text()))?;
         Ok(Self(asked))
     }
@@ -74,10 +82,21 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Asked<T> {
 async fn hosts(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Asked(query): Asked<PageQuery>,
 ) -> Result<Json<List<Value>>, Problem> {
-    let now_us = app.clock.now_us();
+    let now_us = then.at_us(&app);
     let (limit, after) = (limit(query.limit)?, key::<HostKey>(query.cursor.as_deref())?);
+    if let Some(moment) = &then.moment {
+        let mut hosts = app.store.hosts_at(moment).await?;
+        hosts.retain(|host| {
+            let this = (&host.name, host.id);
+            after.as_ref().is_none_or(|HostKey(name, id)| this > (name, *id))
+        });
+        hosts.truncate(limit + 1);
+        let item = |host: &HostRow| host_json(host, now_us, None);
+        return Ok(page(hosts, limit, |host| HostKey(host.name.clone(), host.id), item));
+    }
     let hosts = app.store.hosts_after(after.as_ref(), limit as i64 + 1).await?;
     let judged = app.store.judged_up_to(None).await?;
     let item = |host: &HostRow| host_json(host, now_us, judged.get(&host.id));
@@ -87,13 +106,25 @@ async fn hosts(
 async fn host(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
     let id = host_id(&id)?;
-    let host = app.store.host(id).await?.ok_or(Problem::not_found("no such host"))?;
-    let judged = app.store.judged_up_to(Some(id)).await?;
-    let mut value = host_json(&host, app.clock.now_us(), judged.get(&id));
-    let kinds = app.store.kind_rows(id).await?;
+    let (store, moment) = (&app.store, then.moment.as_ref());
+    let (host, judged, kinds) = match moment {
+        None => {
+            let judged = store.judged_up_to(Some(id)).await?;
+            (store.host(id).await?, judged, store.kind_rows(id).await?)
+        }
+        Some(moment) => {
+            let kinds = store.kind_rows_at(id, moment).await?;
+            (store.host_at(id, moment).await?, BTreeMap::new(), kinds)
+        }
+    };
+    let host = host.ok_or(Problem::not_found("no such host"))?;
+    let mut value = host_json(&host, then.at_us(&app), judged.get(&id));
+    let times = store.collected_at(id, moment).await?;
+    let received = |kind: &str| times.get(kind).map(|(_, received_us)| *received_us);
     value["kinds"] = kinds
         .iter()
         .map(|kind| {
@@ -102,6 +133,8 @@ async fn host(
                 json!({
                     "status": kind.status, "facts": kind.facts, "unread": kind.unread,
                     "since_us": kind.since_us, "collected_us": kind.collected_us,
+                    "observed_us": kind.collected_us, "received_us": received(&kind.kind),
+                    "valid_until_us": host.valid_until_us(),
                 }),
             )
         })
@@ -114,20 +147,30 @@ async fn host(
 pub(super) async fn kind(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Path((id, kind)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    let kinds = app.store.kind_rows(host_id(&id)?).await?;
+    let (id, store, moment) = (host_id(&id)?, &app.store, then.moment.as_ref());
+    let (host, kinds) = match moment {
+        None => (store.host(id).await?, store.kind_rows(id).await?),
+        Some(moment) => (store.host_at(id, moment).await?, store.kind_rows_at(id, moment).await?),
+    };
+    let host = host.ok_or(Problem::not_found("no such host"))?;
+    let received_us = store.collected_at(id, moment).await?.get(&kind).map(|times| times.1);
     let row = kinds.into_iter().find(|row| row.kind == kind);
     let row = row.ok_or(Problem::not_found("no such kind on this host"))?;
     let facts = match row.facts {
         Some(id) => app.store.facts_of_host(row.host, id).await?,
         None => None,
     };
+    let erased_us = if facts.is_none() { store.erased(row.facts).await? } else { None };
     let facts = facts.map(|facts| json!({"kind": facts.kind, "v": facts.v, "data": facts.data}));
     Ok(Json(json!({
         "host": row.host, "kind": row.kind, "status": row.status, "sources": row.sources,
         "unread": row.unread, "since_us": row.since_us, "collected_us": row.collected_us,
-        "facts_id": row.facts, "facts": facts,
+        "observed_us": row.collected_us, "received_us": received_us,
+        "valid_until_us": host.valid_until_us(),
+        "facts_id": row.facts, "facts": facts, "erased_us": erased_us,
     })))
 }
 
@@ -144,6 +187,7 @@ struct ResultQuery {
 async fn results(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Asked(query): Asked<ResultQuery>,
 ) -> Result<Json<List<Value>>, Problem> {
     let host = query.host.as_deref().map(host_id).transpose()?;
@@ -155,7 +199,21 @@ async fn results(
     }
     let (limit, after) = (limit(query.limit)?, key::<(HostId, String)>(query.cursor.as_deref())?);
     // As on the pages: what a silent host said last is unknown here too.
-    let overview = app.overview(app.clock.now_us()).await?;
+    let overview = match &then.moment {
+        None => app.overview(app.clock.now_us()).await?,
+        Some(moment) => {
+            let (judged, overview) = app.overview_at(moment).await?;
+            if let Some(why) = judged.instead {
+                return Err(Problem::bad_request(why));
+            }
+            overview
+        }
+    };
+    let heard: BTreeMap<HostId, (Option<i64>, Option<i64>)> = overview
+        .hosts
+        .iter()
+        .map(|host| (host.id, (host.last_received_us, host.valid_until_us())))
+        .collect();
     let (mut rows, excepted) = (overview.results, overview.excepted);
     rows.retain(|row| {
         host.is_none_or(|host| host == row.host)
@@ -164,9 +222,16 @@ async fn results(
             && after.as_ref().is_none_or(|(host, rule)| (row.host, &row.rule) > (*host, rule))
     });
     rows.sort_by(|a, b| (a.host, &a.rule).cmp(&(b.host, &b.rule)));
-    let parents = app.store.silent_hosts().await?;
+    let parents = match &then.moment {
+        None => app.store.silent_hosts().await?,
+        Some(moment) => app.store.silent_hosts_at(moment).await?,
+    };
     let item = |row: &ResultRow| {
         let mut value = result_json(row);
+        let (received, until) = heard.get(&row.host).copied().unwrap_or_default();
+        value["observed_us"] = json!(row.since_us);
+        value["received_us"] = json!(received);
+        value["valid_until_us"] = json!(until);
         let excepted = excepted.get(&(row.host, row.rule.clone()));
         value["exception"] =
             json!(excepted.filter(|_| row.outcome == "fail").map(|by| &by.exception));
@@ -201,7 +266,8 @@ fn host_json(host: &HostRow, now_us: i64, judged: Option<&(i64, i64)>) -> Value 
     json!({
         "id": host.id, "name": host.name, "group": host.group, "state": host.state,
         "silent": host.is_silent(now_us), "enrolled_us": host.enrolled_us,
-        "last_received_us": host.last_received_us, "revoked_us": host.revoked_us, "next_due_s": host.next_due_s,
+        "last_received_us": host.last_received_us, "valid_until_us": host.valid_until_us(),
+        "revoked_us": host.revoked_us, "next_due_s": host.next_due_s,
         "agent": host.agent, "manifest": host.manifest,
         "judged_index": judged.map(|(index, _)| index), "judged_day": judged.map(|(_, day)| day),
     })

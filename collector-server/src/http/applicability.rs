@@ -2,10 +2,12 @@
 
 use super::api::{Asked, Reader};
 use super::list::{List, list};
+use super::moment::Then;
 use super::problem::Problem;
 use super::rights::Actor;
 use crate::app::App;
 use crate::applicability::{Entry, Sum, whole, write};
+use crate::moment::Moment;
 use crate::store::{ApplicabilityRefusal, Isms, Version};
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -43,9 +45,14 @@ impl Statement {
         app: &App,
         isms: &str,
         number: Option<i64>,
+        moment: Option<&Moment>,
     ) -> Result<Option<Self>, Problem> {
         let Some(isms) = app.store.isms(isms).await? else { return Ok(None) };
-        let versions = app.store.applicability_versions(&isms.id).await?;
+        let mut versions = app.store.applicability_versions(&isms.id).await?;
+        if let Some(moment) = moment {
+            // What was a draft then is not known any more: drafts are written over.
+            versions.retain(|version| version.is_approved_at(moment));
+        }
         let version = match number {
             Some(number) => {
                 let Some(version) = versions.iter().find(|v| v.version == number) else {
@@ -70,12 +77,18 @@ impl Statement {
 pub(super) async fn states(
     app: &App,
     isms: &Isms,
+    moment: Option<&Moment>,
 ) -> Result<BTreeMap<String, &'static str>, Problem> {
-    let now_us = app.clock.now_us();
-    let overview = app.overview(now_us).await?;
+    let now_us = moment.map_or_else(|| app.clock.now_us(), |moment| moment.at_us);
+    let (rules, overview, groups) = match moment {
+        None => (app.judge.rules(), app.overview(now_us).await?, isms.groups.clone()),
+        Some(moment) => {
+            let (judged, overview) = app.overview_at(moment).await?;
+            (judged.rules, overview, app.store.isms_groups_at(&isms.id, moment).await?)
+        }
+    };
     let scope = crate::scope::Scope::Isms(isms.id.clone());
-    let hosts = scope.hosts(&overview.hosts, &isms.groups);
-    let rules = app.judge.rules();
+    let hosts = scope.hosts(&overview.hosts, &groups);
     let judged_by = (rules.as_ref(), rules.catalogue());
     let controls = overview.within(judged_by, (scope.isms(), &hosts), now_us).into_iter();
     Ok(controls.map(|(control, status)| (control.id, status.state.as_str())).collect())
@@ -90,12 +103,14 @@ pub(super) struct VersionQuery {
 async fn one(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Path(id): Path<String>,
     Asked(query): Asked<VersionQuery>,
 ) -> Result<Json<Value>, Problem> {
-    let statement = Statement::load(&app, &id, query.version).await?;
+    let moment = then.moment.as_ref();
+    let statement = Statement::load(&app, &id, query.version, moment).await?;
     let statement = statement.ok_or(Problem::not_found("no such ISMS or version"))?;
-    let states = states(&app, &statement.isms).await?;
+    let states = states(&app, &statement.isms, moment).await?;
     let entry = |entry: &Entry| {
         let mut value = json!(entry);
         value["evidence_state"] = json!(states.get(&entry.control));
@@ -114,9 +129,9 @@ pub(super) async fn csv(
     Path(id): Path<String>,
     Asked(query): Asked<VersionQuery>,
 ) -> Result<Response, Problem> {
-    let statement = Statement::load(&app, &id, query.version).await?;
+    let statement = Statement::load(&app, &id, query.version, None).await?;
     let statement = statement.ok_or(Problem::not_found("no such ISMS or version"))?;
-    let states = states(&app, &statement.isms).await?;
+    let states = states(&app, &statement.isms, None).await?;
     let said = |id: &str| {
         let title = app.judge.rules().catalogue().get(id).map(|control| control.title.clone());
         (title.unwrap_or_default(), states.get(id).copied().unwrap_or_default().to_owned())

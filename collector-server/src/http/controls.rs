@@ -1,11 +1,13 @@
 //! Pages of controls, of the organisation or a part of it, and what owners tolerate.
 
+use super::moment::Then;
 use super::people::{Ground, Trouble, render};
 use super::rights::Describer;
 use super::session::LoggedIn;
 use crate::app::App;
+use crate::moment::{NoMoment, read_period};
 use crate::period;
-use crate::scope::Scope;
+use crate::scope::{Interval, Scope};
 use crate::seat::{Right, may};
 use crate::status::Tolerance;
 use crate::store::{ToleranceRow, Tolerated};
@@ -38,9 +40,25 @@ struct ScopeQuery {
     scope: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct PeriodPageQuery {
+    scope: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl PeriodPageQuery {
+    /// The period that is asked for; the last 90 days without a word.
+    fn period(&self, then: &Then, now_us: i64) -> Result<Interval, Trouble> {
+        let (from, to) = (self.from.as_deref(), self.to.as_deref());
+        let words = |error: NoMoment| Trouble::Asked(error.to_string());
+        read_period(from, to, &then.zone.zone(), now_us, SHOWN_US).map_err(words)
+    }
+}
+
 /// Narrows the ground to what was asked for; gives the scope, and what it is called if it is not the
 /// organisation.
-async fn narrow(
+pub(super) async fn narrow(
     app: &App,
     ground: &mut Ground,
     text: Option<String>,
@@ -52,7 +70,11 @@ async fn narrow(
         Scope::Organisation => return Ok((scope, None)),
         Scope::Isms(id) => {
             let isms = app.store.isms(&id).await?.ok_or_else(unknown)?;
-            (Scope::Isms(isms.id), format!("the ISMS {}", isms.text.name), isms.groups)
+            let groups = match ground.moment() {
+                None => isms.groups,
+                Some(moment) => app.store.isms_groups_at(&isms.id, moment).await?,
+            };
+            (Scope::Isms(isms.id), format!("the ISMS {}", isms.text.name), groups)
         }
         Scope::Group(name) => {
             let says = format!("the group {name}");
@@ -64,16 +86,17 @@ async fn narrow(
             (Scope::Host(id), says, BTreeSet::new())
         }
     };
-    ground.narrow(app, &scope, &groups);
+    ground.narrow(&scope, &groups);
     Ok((scope, Some(says)))
 }
 
 async fn list_page(
     State(app): State<App>,
     _: LoggedIn,
+    then: Then,
     Query(query): Query<ScopeQuery>,
 ) -> Result<Response, Trouble> {
-    let mut ground = Ground::load(&app).await?;
+    let mut ground = Ground::at(&app, &then).await?;
     let (scope, says) = narrow(&app, &mut ground, query.scope).await?;
     let page = web::controls::page(ground.frame(Room::Controls), &ground.now());
     Ok(render(&page.of_scope(says.map(|says| (says, scope.to_string())))))
@@ -82,25 +105,36 @@ async fn list_page(
 async fn one_page(
     State(app): State<App>,
     me: LoggedIn,
+    then: Then,
     Path(id): Path<String>,
-    Query(query): Query<ScopeQuery>,
+    Query(query): Query<PeriodPageQuery>,
 ) -> Result<Response, Trouble> {
-    let mut ground = Ground::load(&app).await?;
+    let mut ground = Ground::at(&app, &then).await?;
+    let asked = query.period(&then, ground.now_us)?;
     let (scope, says) = narrow(&app, &mut ground, query.scope).await?;
     let page = web::control::page(ground.frame(Room::Controls), &ground.now(), &id);
     let page = page.ok_or_else(|| Trouble::NotFound(format!("control {id}")))?;
     let said = Said {
         scope: says,
-        stands: stands(&app, &id).await?,
+        stands: stands(&app, &ground, &id).await?,
         tolerance: tolerance(&app, &ground, (&id, &scope)).await?,
-        period: shown_period(&app, &ground, (&id, &scope)).await?,
-        may_change: may(&me.seat, Right::Describe) && scope == Scope::Organisation,
+        period: shown_period(&app, &ground, (&id, &scope), asked).await?,
+        may_change: may(&me.seat, Right::Describe)
+            && scope == Scope::Organisation
+            && !ground.is_past(),
     };
     Ok(render(&page.with_exceptions(&ground.overview.excepted).with_said(said)))
 }
 
-async fn stands(app: &App, control: &str) -> Result<Vec<applicability::Stand>, Trouble> {
-    let said = app.store.applicability_of(control).await?;
+async fn stands(
+    app: &App,
+    ground: &Ground,
+    control: &str,
+) -> Result<Vec<applicability::Stand>, Trouble> {
+    let said = match ground.moment() {
+        None => app.store.applicability_of(control).await?,
+        Some(moment) => app.store.applicability_of_at(control, moment).await?,
+    };
     Ok(applicability::stands(&app.store.all_isms().await?, &said))
 }
 
@@ -110,7 +144,10 @@ async fn tolerance(
     ground: &Ground,
     (control, scope): (&str, &Scope),
 ) -> Result<Option<web::period::Tolerance>, Trouble> {
-    let rows = app.store.tolerance_rows().await?;
+    let rows = match ground.moment() {
+        None => app.store.tolerance_rows().await?,
+        Some(moment) => app.store.tolerance_rows_at(moment).await?,
+    };
     let of = |isms: Option<&str>| {
         let found =
             |row: &&ToleranceRow| row.said.control == control && row.said.isms.as_deref() == isms;
@@ -127,14 +164,14 @@ async fn shown_period(
     app: &App,
     ground: &Ground,
     about: (&str, &Scope),
+    asked: Interval,
 ) -> Result<Option<web::period::PeriodPart>, Trouble> {
     if ground.now().rules_of(about.0).next().is_none() {
         return Ok(None);
     }
-    let (rules, terms, now_us) = (app.judge.rules(), &ground.overview.terms, ground.now_us);
-    let rules = rules.as_ref();
-    let period =
-        period::of_control(&app.store, rules, terms, about, (now_us - SHOWN_US, now_us)).await?;
+    let (rules, terms) = (ground.active.as_ref(), &ground.overview.terms);
+    let known = ground.moment().map_or(i64::MAX, |moment| moment.known);
+    let period = period::of_control(&app.store, rules, terms, about, asked, known).await?;
     Ok(Some(web::period::part(&period, &ground.overview.hosts)))
 }
 

@@ -1,9 +1,11 @@
 //! Drift: the list of causes, and one of them.
 
-use super::people::{Ground, Trouble, frame, render, rules};
+use super::moment::Then;
+use super::people::{Ground, Trouble, frame_at, render, rules};
 use super::rights::Acknowledger;
 use super::session::LoggedIn;
 use crate::app::App;
+use crate::moment::Moment;
 use crate::seat::{Right, may};
 use crate::store::CauseFilter;
 use crate::store::model::{DriftRow, KindRow};
@@ -52,26 +54,35 @@ impl DriftQuery {
 pub(super) async fn list_page(
     State(app): State<App>,
     _: LoggedIn,
+    then: Then,
     Query(query): Query<DriftQuery>,
 ) -> Result<Response, Trouble> {
-    let frame = frame(&app, Some(Room::Drift)).await?;
-    page(&app, frame, &query.asked(), &rules(&app), None).await
+    let frame = frame_at(&app, Room::Drift, &then).await?;
+    page(&app, frame, (&query.asked(), then.moment), &rules(&app), None).await
 }
 
 pub(super) async fn one_page(
     State(app): State<App>,
     me: LoggedIn,
+    then: Then,
     Path(id): Path<String>,
     Query(query): Query<DriftQuery>,
 ) -> Result<Response, Trouble> {
-    let mut rows = app.store.drift_and_its_like(&id, MAX_HOSTS + 1).await?;
+    let mut rows = match &then.moment {
+        None => app.store.drift_and_its_like(&id, MAX_HOSTS + 1).await?,
+        Some(moment) => app.store.drift_and_its_like_at(&id, MAX_HOSTS + 1, moment).await?,
+    };
     let more = rows.len() as i64 > MAX_HOSTS;
     rows.truncate(MAX_HOSTS as usize);
     let missing = || Trouble::NotFound(format!("drift {id}"));
     let first = rows.first().ok_or_else(missing)?;
-    let ground = Ground::load(&app).await?;
+    let ground = Ground::at(&app, &then).await?;
     let evidence = evidence(&app, first, &ground).await?;
-    let alert = app.store.alert_of(&first.id).await?;
+    // Where a person stood with it then is not kept in one place: it is not shown of the past.
+    let alert = match ground.is_past() {
+        true => None,
+        false => app.store.alert_of(&first.id).await?,
+    };
     let by = name_of(&app, alert.as_ref().and_then(|row| row.acknowledged_by.as_deref())).await?;
     let input = OneInput {
         now: ground.now(),
@@ -80,14 +91,14 @@ pub(super) async fn one_page(
         evidence: &evidence,
         alert: alert.as_ref().map(|row| (row, by)),
         excepted: &ground.overview.excepted,
-        may_change: may(&me.seat, Right::Acknowledge),
+        may_change: may(&me.seat, Right::Acknowledge) && !ground.is_past(),
     };
     let window = app.store.window_of(&first.id).await?.map(|(_, to_us, ticket)| (ticket, to_us));
     let one = One::of(&input).ok_or_else(missing)?.in_window(window);
     let mut subjects = app.store.drift_subjects(first.opened_us, first.opened_us).await?;
     let one = one.about(subjects.remove(&first.id).map(|(subject, _)| subject));
     let frame = ground.frame(Room::Drift);
-    page(&app, frame, &query.asked(), ground.now().rules, Some(one)).await
+    page(&app, frame, (&query.asked(), then.moment), ground.now().rules, Some(one)).await
 }
 
 /// The name of a person, or whoever else it was as the log names them.
@@ -126,7 +137,7 @@ pub(super) async fn acknowledge(
 async fn page(
     app: &App,
     frame: Frame,
-    asked: &Asked,
+    (asked, moment): (&Asked, Option<Moment>),
     rules: &[Rule],
     one: Option<One>,
 ) -> Result<Response, Trouble> {
@@ -143,12 +154,16 @@ async fn page(
         host: asked.host.clone(),
         after: asked.after.clone(),
         limit: PAGE_SIZE + 1,
+        moment,
     };
     let mut causes = app.store.causes(&filter).await?;
     let more = causes.len() as i64 > PAGE_SIZE;
     causes.truncate(PAGE_SIZE as usize);
     let groups = app.store.host_groups().await?;
-    let open = app.store.open_drifts().await?;
+    let open = match &moment {
+        None => app.store.open_drifts().await?,
+        Some(moment) => app.store.open_drifts_at(moment).await?,
+    };
     let input = Input { asked, groups: &groups, causes: &causes, more, open, rules, one };
     Ok(render(&drift::page(frame, input)))
 }
@@ -163,7 +178,12 @@ async fn evidence(app: &App, drift: &DriftRow, ground: &Ground) -> Result<Vec<Ev
     };
     let mut found = vec![];
     for kind in kinds {
-        let history = app.store.kind_history(drift.host, &kind, STATES_BACK).await?;
+        let history = match ground.moment() {
+            None => app.store.kind_history(drift.host, &kind, STATES_BACK).await?,
+            Some(moment) => {
+                app.store.kind_history_at(drift.host, &kind, STATES_BACK, moment).await?
+            }
+        };
         let mut states = history.into_iter().skip_while(|span| span.row.since_us > drift.opened_us);
         let (Some(after), Some(before)) = (states.next(), states.next()) else { continue };
         // A state that began earlier did not come with this drift.

@@ -1,14 +1,16 @@
 //! Pages of management systems and groups.
 
-use super::people::{Ground, Trouble, frame, render};
+use super::moment::Then;
+use super::people::{Ground, Trouble, frame, frame_at, frame_with, render};
 use super::rights::Describer;
 use super::session::LoggedIn;
 use crate::app::App;
 use crate::expected::{CRITICALITIES, ENVIRONMENTS};
+use crate::moment::Moment;
 use crate::scope::Scope;
 use crate::seat::{Right, may};
 use crate::store::model::GroupRow;
-use crate::store::{IsmsRefusal, IsmsText, Membership};
+use crate::store::{Isms, IsmsRefusal, IsmsText, Membership};
 use crate::web::isms::{self as web_isms, isms_path};
 use crate::web::page::Room;
 use axum::extract::{Path, State};
@@ -42,14 +44,49 @@ pub(super) fn unprocessable(page: Response) -> Response {
     (StatusCode::UNPROCESSABLE_ENTITY, page).into_response()
 }
 
-async fn list_page(State(app): State<App>, me: LoggedIn) -> Result<Response, Trouble> {
-    list_with(&app, &me, None).await
+async fn list_page(State(app): State<App>, me: LoggedIn, then: Then) -> Result<Response, Trouble> {
+    let Some(moment) = &then.moment else { return list_in(&app, &me, None, Some(&then)).await };
+    let (mut all, mut approved) = (vec![], vec![]);
+    for mut isms in app.store.all_isms().await? {
+        if isms.created_us > moment.decided_us() {
+            continue;
+        }
+        isms.groups = app.store.isms_groups_at(&isms.id, moment).await?;
+        approved.extend(app.store.approved_at(&isms.id, moment).await?);
+        all.push(isms);
+    }
+    let frame = frame_with(&app, Room::Isms, &then, texts_changed(&all, moment)).await?;
+    Ok(render(&web_isms::list(frame, &all, &approved, false, None)))
+}
+
+/// Texts of an ISMS are kept as they are now; what changed since is not shown as the past.
+fn texts_changed(all: &[Isms], moment: &Moment) -> Option<String> {
+    let changed = all.iter().filter(|isms| isms.changed_us > moment.decided_us());
+    let names: Vec<&str> = changed.map(|isms| isms.text.name.as_str()).collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "Name, entity and statement were changed since, and are those of now: {}.",
+            names.join(", ")
+        )
+    })
 }
 
 async fn list_with(app: &App, me: &LoggedIn, refused: Option<String>) -> Result<Response, Trouble> {
+    list_in(app, me, refused, None).await
+}
+
+async fn list_in(
+    app: &App,
+    me: &LoggedIn,
+    refused: Option<String>,
+    then: Option<&Then>,
+) -> Result<Response, Trouble> {
     let all = app.store.all_isms().await?;
     let approved = app.store.approved_applicability().await?;
-    let frame = frame(app, Some(Room::Isms)).await?;
+    let frame = match then {
+        Some(then) => frame_at(app, Room::Isms, then).await?,
+        None => frame(app, Some(Room::Isms)).await?,
+    };
     Ok(render(&web_isms::list(frame, &all, &approved, may(&me.seat, Right::Describe), refused)))
 }
 
@@ -84,9 +121,10 @@ async fn create(
 async fn one_page(
     State(app): State<App>,
     me: LoggedIn,
+    then: Then,
     Path(id): Path<String>,
 ) -> Result<Response, Trouble> {
-    one_with(&app, &me, &id, None).await
+    one_in(&app, &me, &id, None, Some(&then)).await
 }
 
 async fn one_with(
@@ -95,17 +133,38 @@ async fn one_with(
     id: &str,
     refused: Option<String>,
 ) -> Result<Response, Trouble> {
-    let isms = app.store.isms(id).await?.ok_or_else(|| unknown(id))?;
-    let mut ground = Ground::load(app).await?;
-    ground.narrow(app, &Scope::Isms(isms.id.clone()), &isms.groups);
+    one_in(app, me, id, refused, None).await
+}
+
+async fn one_in(
+    app: &App,
+    me: &LoggedIn,
+    id: &str,
+    refused: Option<String>,
+    then: Option<&Then>,
+) -> Result<Response, Trouble> {
+    let mut isms = app.store.isms(id).await?.ok_or_else(|| unknown(id))?;
+    let mut ground = match then {
+        Some(then) => Ground::at(app, then).await?,
+        None => Ground::load(app).await?,
+    };
+    let mut versions = app.store.applicability_versions(&isms.id).await?;
+    if let Some(moment) = ground.moment().copied() {
+        if isms.created_us > moment.decided_us() {
+            return Err(unknown(id));
+        }
+        isms.groups = app.store.isms_groups_at(&isms.id, &moment).await?;
+        versions.retain(|version| version.is_approved_at(&moment));
+        ground.stands_in(texts_changed(std::slice::from_ref(&isms), &moment));
+    }
+    ground.narrow(&Scope::Isms(isms.id.clone()), &isms.groups);
     let groups = app.store.groups().await?;
-    let versions = app.store.applicability_versions(&isms.id).await?;
     let input = web_isms::Input {
         now: ground.now(),
         isms: &isms,
         groups: &groups,
         versions: &versions,
-        may_change: may(&me.seat, Right::Describe),
+        may_change: may(&me.seat, Right::Describe) && !ground.is_past(),
         refused,
     };
     Ok(render(&web_isms::one(ground.frame(Room::Isms), &input)))

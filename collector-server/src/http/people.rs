@@ -1,5 +1,6 @@
 //! Pages, for people. Handlers read the store, build a page, and answer.
 
+use super::moment::{self, Then};
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
 use super::{
@@ -8,14 +9,18 @@ use super::{
 };
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
+use crate::judge::RuleSet;
 use crate::metrics::Population;
+use crate::moment::Moment;
 use crate::overview::Overview;
 use crate::scope::Scope;
 use crate::status::ControlStatus;
-use crate::store::DriftFilter;
+use crate::store::model::DriftRow;
+use crate::store::{DriftFilter, LogState};
 use crate::web::input::{Control, Now, Rule, Theme};
 use crate::web::marks::State as Mark;
 use crate::web::page::{Frame, Room};
+use crate::web::past::Past;
 use crate::web::{self, hosts::KindCount, timeline};
 use askama::Template;
 use axum::Router;
@@ -27,6 +32,7 @@ use axum::routing::{MethodRouter, get, post};
 use evidence::HostId;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 
@@ -93,6 +99,7 @@ pub fn router(app: App) -> Router {
         .fallback(not_found);
     let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));
     pages
+        .layer(middleware::from_fn(moment::in_its_time))
         .layer(middleware::from_fn_with_state(app.clone(), in_frame))
         .layer(sessions(&app))
         .route(style, get(stylesheet))
@@ -161,6 +168,8 @@ pub(super) enum Trouble {
     NotFound(String),
     /// Why this person may not.
     Refused(String),
+    /// What was asked for cannot be answered, and what can.
+    Asked(String),
     Failed(Problem),
 }
 
@@ -175,6 +184,7 @@ impl<E: Into<Problem>> From<E> for Trouble {
 enum Told {
     NotFound(String),
     Refused(String),
+    Asked(String),
     Failed,
 }
 
@@ -183,6 +193,7 @@ impl Told {
         render(&match self {
             Self::NotFound(what) => web::empty::not_found(frame, what),
             Self::Refused(why) => web::empty::refused(frame, why),
+            Self::Asked(why) => web::empty::not_known(frame, why),
             Self::Failed => web::empty::failed(frame),
         })
     }
@@ -193,6 +204,7 @@ impl IntoResponse for Trouble {
         let (status, told) = match self {
             Self::NotFound(what) => (StatusCode::NOT_FOUND, Told::NotFound(what)),
             Self::Refused(why) => (StatusCode::FORBIDDEN, Told::Refused(why)),
+            Self::Asked(why) => (StatusCode::BAD_REQUEST, Told::Asked(why)),
             Self::Failed(problem) => (problem.status(), Told::Failed),
         };
         let mut response = (status, told.page(Frame::outside())).into_response();
@@ -237,7 +249,10 @@ pub(super) struct Ground {
     pub(super) overview: Overview,
     controls: Vec<Control>,
     rules: Vec<Rule>,
-    frame_log: crate::store::LogState,
+    frame_log: LogState,
+    /// The rules that judge, or judged then.
+    pub(super) active: Arc<RuleSet>,
+    pub(super) then: Option<(Then, Option<String>)>,
 }
 
 impl Ground {
@@ -246,7 +261,35 @@ impl Ground {
         let overview = app.overview(now_us).await?;
         let controls = as_shown(&overview.controls);
         let rules = rules(app);
-        Ok(Self { now_us, overview, controls, rules, frame_log: app.store.log().await? })
+        let (frame_log, active) = (app.store.log().await?, app.judge.rules());
+        Ok(Self { now_us, overview, controls, rules, frame_log, active, then: None })
+    }
+
+    /// What held at the moment that was asked for.
+    pub(super) async fn at(app: &App, then: &Then) -> Result<Self, Trouble> {
+        let none = |ground: Self| Self { then: Some((then.clone(), None)), ..ground };
+        let Some(moment) = &then.moment else { return Self::load(app).await.map(none) };
+        let (judged, overview) = app.overview_at(moment).await?;
+        let controls = as_shown(&overview.controls);
+        let rules = web::input::rules(&judged.rules);
+        Ok(Self {
+            now_us: moment.at_us,
+            overview,
+            controls,
+            rules,
+            frame_log: app.store.log().await?,
+            active: judged.rules,
+            then: Some((then.clone(), judged.instead)),
+        })
+    }
+
+    /// The moment it is of; none for now.
+    pub(super) fn moment(&self) -> Option<&Moment> {
+        self.then.as_ref().and_then(|(then, _)| then.moment.as_ref())
+    }
+
+    pub(super) fn is_past(&self) -> bool {
+        self.moment().is_some()
     }
 
     pub(super) fn now(&self) -> Now<'_> {
@@ -259,10 +302,37 @@ impl Ground {
         }
     }
 
+    /// Notes what of now stands in for what is not known of then.
+    pub(super) fn stands_in(&mut self, what: Option<String>) {
+        if let (Some((_, instead)), Some(what)) = (&mut self.then, what) {
+            *instead =
+                Some(instead.take().map_or(what.clone(), |before| format!("{before} {what}")));
+        }
+    }
+
+    /// Drifts as they stood.
+    pub(super) async fn drifts(
+        &self,
+        app: &App,
+        filter: DriftFilter,
+    ) -> Result<Vec<DriftRow>, Trouble> {
+        Ok(match self.moment() {
+            None => app.store.drifts(filter).await?,
+            Some(moment) => app.store.drifts_at(filter, None, moment).await?,
+        })
+    }
+
+    /// The log as far as the moment knows it.
+    async fn log_then(&self, app: &App) -> Result<LogState, Trouble> {
+        let Some(moment) = self.moment() else { return Ok(self.frame_log) };
+        let size = moment.size();
+        Ok(LogState { size, root: app.store.root_at(size).await? })
+    }
+
     /// Leaves only what is in the scope; `groups` are those of its ISMS.
-    pub(super) fn narrow(&mut self, app: &App, scope: &Scope, groups: &BTreeSet<String>) {
+    pub(super) fn narrow(&mut self, scope: &Scope, groups: &BTreeSet<String>) {
         let hosts = scope.hosts(&self.overview.hosts, groups);
-        let rules = app.judge.rules();
+        let rules = Arc::clone(&self.active);
         let judged_by = (rules.as_ref(), rules.catalogue());
         self.overview.controls =
             self.overview.within(judged_by, (scope.isms(), &hosts), self.now_us);
@@ -272,8 +342,33 @@ impl Ground {
     }
 
     pub(super) fn frame(&self, room: Room) -> Frame {
-        Frame::inside(Some(room), self.now_us, self.frame_log).with_sign_out(SIGN_OUT)
+        let frame = Frame::inside(Some(room), self.now_us, self.frame_log).with_sign_out(SIGN_OUT);
+        match &self.then {
+            Some((then, instead)) => frame.at(past_of(then, instead.clone()), then.picks()),
+            None => frame,
+        }
     }
+}
+
+fn past_of(then: &Then, instead: Option<String>) -> Option<Past> {
+    let moment = then.moment.as_ref()?;
+    let past = Past::of(moment, then.as_known, &then.now_path, &then.zone.zone());
+    Some(Past { instead, ..past })
+}
+
+/// [`frame`] of a page that shows the moment that was asked for.
+pub(super) async fn frame_at(app: &App, room: Room, then: &Then) -> Result<Frame, Trouble> {
+    frame_with(app, room, then, None).await
+}
+
+/// [`frame_at`], with what stands in for the rules of then.
+pub(super) async fn frame_with(
+    app: &App,
+    room: Room,
+    then: &Then,
+    instead: Option<String>,
+) -> Result<Frame, Trouble> {
+    Ok(frame(app, Some(room)).await?.at(past_of(then, instead), then.picks()))
 }
 
 /// Controls as pages show them.
@@ -297,10 +392,14 @@ pub(super) fn rules(app: &App) -> Vec<Rule> {
     web::input::rules(&app.judge.rules())
 }
 
-async fn overview_page(State(app): State<App>, me: LoggedIn) -> Result<Response, Trouble> {
-    let ground = Ground::load(&app).await?;
+async fn overview_page(
+    State(app): State<App>,
+    me: LoggedIn,
+    then: Then,
+) -> Result<Response, Trouble> {
+    let ground = Ground::at(&app, &then).await?;
     let filter = DriftFilter { host: None, open: Some(true), limit: DRIFTS_SHOWN + 1 };
-    let mut drifts = app.store.drifts(filter).await?;
+    let mut drifts = ground.drifts(&app, filter).await?;
     let more_drifts = drifts.len() as i64 > DRIFTS_SHOWN;
     drifts.truncate(DRIFTS_SHOWN as usize);
     let check = app.log_check.borrow().clone();
@@ -313,6 +412,7 @@ async fn overview_page(State(app): State<App>, me: LoggedIn) -> Result<Response,
     };
     let expected = reconciled(&app, &ground).await?;
     let frame = ground.frame(Room::Overview).without_password(!me.has_password);
+    let input = web::overview::Input { log: ground.log_then(&app).await?, ..input };
     Ok(render(&web::overview::page(frame, &input).with_expected(expected.as_ref())))
 }
 
@@ -324,10 +424,19 @@ struct PageQuery {
 async fn hosts_page(
     State(app): State<App>,
     _: LoggedIn,
+    then: Then,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Trouble> {
-    let ground = Ground::load(&app).await?;
-    let kinds = app.store.kind_statuses().await?;
+    let ground = Ground::at(&app, &then).await?;
+    let kinds = match ground.moment() {
+        None => app.store.kind_statuses().await?,
+        Some(_) => {
+            let hosts = ground.overview.hosts.iter();
+            let said = hosts.filter_map(|host| Some((host.id, host.manifest?))).collect();
+            let all = app.store.statuses_at(&said).await?.into_iter();
+            all.map(|(host, _, status, _)| (host, status)).collect()
+        }
+    };
     let mut counts: BTreeMap<HostId, KindCount> = BTreeMap::new();
     for (host, status) in kinds {
         let count = counts.entry(host).or_default();
@@ -342,7 +451,10 @@ async fn hosts_page(
 
 /// The list of expected hosts beside those that are there; none without a list.
 async fn reconciled(app: &App, ground: &Ground) -> Result<Option<Reconciled>, Trouble> {
-    let list = app.store.expected_hosts().await?;
+    let list = match ground.moment() {
+        None => app.store.expected_hosts().await?,
+        Some(moment) => app.store.expected_hosts_at(moment).await?,
+    };
     let hosts = &ground.overview.hosts;
     Ok(list.imported_us.map(|_| reconcile(&list.entries, hosts, ground.now_us)))
 }
@@ -350,25 +462,39 @@ async fn reconciled(app: &App, ground: &Ground) -> Result<Option<Reconciled>, Tr
 async fn host_page(
     State(app): State<App>,
     _: LoggedIn,
+    then: Then,
     Path(id): Path<String>,
 ) -> Result<Response, Trouble> {
-    let ground = Ground::load(&app).await?;
+    let ground = Ground::at(&app, &then).await?;
     let host = id.parse::<HostId>().ok();
     let host = host.and_then(|id| ground.overview.hosts.iter().find(|host| host.id == id));
     let host = host.ok_or_else(|| Trouble::NotFound(format!("host {id}")))?;
-    let kinds = app.store.kind_rows(host.id).await?;
     let since_us = ground.now_us - timeline::RANGE_US;
-    let spans = app.store.kind_spans(host.id, since_us).await?;
-    let receipts = app.store.receipts(host.id, since_us).await?;
-    let chains = app.store.chains(host.id).await?;
+    let (store, moment) = (&app.store, ground.moment());
+    let (kinds, spans, receipts) = match moment {
+        None => (
+            store.kind_rows(host.id).await?,
+            store.kind_spans(host.id, since_us).await?,
+            store.receipts(host.id, since_us).await?,
+        ),
+        Some(moment) => (
+            store.kind_rows_at(host.id, moment).await?,
+            store.kind_spans_at(host.id, since_us, moment).await?,
+            store.receipts_at(host.id, since_us, moment).await?,
+        ),
+    };
     let now_us = ground.now_us;
+    let mut chains = store.chains(host.id).await?;
+    chains.retain(|chain| chain.begun_us <= now_us);
     let input = timeline::Input { now_us, spans: &spans, receipts: &receipts, chains: &chains };
     let timeline = timeline::of(&input);
     let filter = DriftFilter { host: Some(host.id), open: Some(true), limit: DRIFTS_OF_HOST };
-    let drifts = app.store.drifts(filter).await?;
+    let drifts = ground.drifts(&app, filter).await?;
+    let times = store.collected_at(host.id, moment).await?;
+    let gaps = crate::gap::of_host(store, host.id, (since_us, now_us), moment, now_us).await?;
     let page = web::host::page(ground.frame(Room::Hosts), &ground.now(), host, &kinds);
-    let rules = app.judge.rules();
-    let page = page.with_off(rules.off_of(&host.group));
+    let page = page.with_off(ground.active.off_of(&host.group));
+    let page = page.with_times(&times).with_gaps(&gaps, (since_us, now_us));
     let page = page.with_past(timeline).with_drifts(&drifts, &ground.now());
     Ok(render(&page.with_exceptions(&ground.overview.excepted)))
 }
@@ -382,15 +508,31 @@ struct WithQuery {
 async fn facts_page(
     State(app): State<App>,
     _: LoggedIn,
+    then: Then,
     Path((id, kind)): Path<(String, String)>,
     Query(query): Query<WithQuery>,
 ) -> Result<Response, Trouble> {
     let missing = || Trouble::NotFound(format!("kind {kind} of host {id}"));
     let host = id.parse::<HostId>().map_err(|_| missing())?;
-    let host = app.store.host(host).await?.ok_or_else(missing)?;
-    let rows = app.store.kind_rows(host.id).await?;
+    let (store, moment) = (&app.store, then.moment.as_ref());
+    let host = match moment {
+        None => store.host(host).await?,
+        Some(moment) => store.host_at(host, moment).await?,
+    };
+    let host = host.ok_or_else(missing)?;
+    let (rows, history) = match moment {
+        None => (
+            store.kind_rows(host.id).await?,
+            store.kind_history(host.id, &kind, STATES_SHOWN).await?,
+        ),
+        Some(moment) => (
+            store.kind_rows_at(host.id, moment).await?,
+            store.kind_history_at(host.id, &kind, STATES_SHOWN, moment).await?,
+        ),
+    };
     let row = rows.into_iter().find(|row| row.kind == kind).ok_or_else(missing)?;
-    let history = app.store.kind_history(host.id, &kind, STATES_SHOWN).await?;
+    let received_us = store.collected_at(host.id, moment).await?.get(&kind).map(|times| times.1);
+    let erased = store.erased(row.facts).await?;
     let earlier = || history.iter().filter(|span| span.row.since_us < row.since_us);
     let wanted = query.with.and_then(|with| earlier().find(|span| span.row.since_us == with));
     let before = wanted.or_else(|| earlier().next());
@@ -400,14 +542,16 @@ async fn facts_page(
     };
     let (row, facts) = drift::with_body(&app, row).await?;
     let input = web::facts::Input {
-        now_us: app.clock.now_us(),
+        now_us: then.at_us(&app),
         host: &host,
         row: &row,
+        received_us,
+        erased_us: erased,
         facts: facts.as_ref(),
         previous: before.as_ref().map(|(span, facts)| (*span, facts.as_ref())),
         history: &history,
     };
-    Ok(render(&web::facts::page(frame(&app, Some(Room::Hosts)).await?, &input)))
+    Ok(render(&web::facts::page(frame_at(&app, Room::Hosts, &then).await?, &input)))
 }
 
 async fn stylesheet() -> impl IntoResponse {

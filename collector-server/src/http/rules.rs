@@ -3,12 +3,14 @@
 
 use super::api::{Reader, host_id, result_json};
 use super::list::{List, list};
-use super::people::{Ground, Trouble, render};
+use super::moment::Then;
+use super::people::{Ground, Trouble, frame_with, render};
 use super::problem::Problem;
 use super::session::LoggedIn;
 use crate::app::App;
 use crate::explained::{self, Nothing};
-use crate::judge::Rule;
+use crate::judge::{Rule, RuleSet};
+use crate::judged_then::{self, JudgedThen};
 use crate::web::page::Room;
 use crate::web::{result, rule, rules};
 use axum::extract::{Path, State};
@@ -17,6 +19,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use evidence::HostId;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Versions of the overlay on the page and in the answer.
 const VERSIONS: i64 = 50;
@@ -39,13 +42,33 @@ pub(super) fn pages() -> Router<App> {
         .route("/hosts/{id}/results/{rule}", get(result_page))
 }
 
-async fn all(State(app): State<App>, _: Reader) -> Json<List<Value>> {
-    list(app.judge.rules().rules().iter().map(Rule::described).collect())
+/// The rules that judge, or judged then; and why they are not these, if they cannot be had.
+async fn rules_then(app: &App, then: &Then) -> Result<JudgedThen, Problem> {
+    let now = app.judge.rules();
+    match &then.moment {
+        None => Ok(JudgedThen { rules: now, instead: None }),
+        Some(moment) => Ok(judged_then::load(&app.store, &now, &app.catalogue, moment).await?),
+    }
+}
+
+/// Programs get what they asked for, or a refusal.
+async fn exactly(app: &App, then: &Then) -> Result<Arc<RuleSet>, Problem> {
+    let judged = rules_then(app, then).await?;
+    match judged.instead {
+        None => Ok(judged.rules),
+        Some(why) => Err(Problem::bad_request(why)),
+    }
+}
+
+async fn all(State(app): State<App>, _: Reader, then: Then) -> Result<Json<List<Value>>, Problem> {
+    let rules = exactly(&app, &then).await?;
+    Ok(list(rules.rules().iter().map(Rule::described).collect()))
 }
 
 /// Rules that are switched off, with the reason.
-async fn off(State(app): State<App>, _: Reader) -> Json<List<Value>> {
-    list(app.judge.rules().off().into_iter().map(|off| json!(off)).collect())
+async fn off(State(app): State<App>, _: Reader, then: Then) -> Result<Json<List<Value>>, Problem> {
+    let rules = exactly(&app, &then).await?;
+    Ok(list(rules.off().into_iter().map(|off| json!(off)).collect()))
 }
 
 async fn overlay(State(app): State<App>, _: Reader) -> Result<Json<Value>, Problem> {
@@ -61,9 +84,10 @@ async fn overlay(State(app): State<App>, _: Reader) -> Result<Json<Value>, Probl
 async fn one(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let rules = app.judge.rules();
+    let rules = exactly(&app, &then).await?;
     let rule = rules.get(&id).ok_or(Problem::not_found("no such rule judges"))?;
     let mut value = rule.described();
     let other = rules.groups().filter_map(|group| match rules.rule_of(group, &id) {
@@ -81,9 +105,12 @@ async fn one(
 async fn explain(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Path((host, rule)): Path<(String, String)>,
 ) -> Result<Json<Value>, Problem> {
-    let found = explained::load(&app.store, &app.judge.rules(), host_id(&host)?, &rule).await?;
+    let rules = exactly(&app, &then).await?;
+    let about = (host_id(&host)?, rule.as_str());
+    let found = explained::load(&app.store, &rules, about, then.moment.as_ref()).await?;
     let found = match found {
         Ok(found) => found,
         Err(Nothing::NoHost) => return Err(Problem::not_found("no such host")),
@@ -96,21 +123,29 @@ async fn explain(
     Ok(Json(json!({
         "host": found.host.id, "group": found.host.group, "rule": rule,
         "explanation": found.explanation, "recorded": found.recorded.as_ref().map(result_json),
-        "accepted": found.accepted, "agrees": found.agrees(), "silent": found.host.is_silent(app.clock.now_us()),
+        "accepted": found.accepted, "agrees": found.agrees(), "silent": found.host.is_silent(then.at_us(&app)),
         "log_index": found.statement.index, "observed_us": found.statement.observed_us,
+        "received_us": app.store.received_us(found.statement.index).await?,
+        "valid_until_us": found.host.valid_until_us(),
         "judged_rules": found.judged_rules,
     })))
 }
 
-async fn rules_page(State(app): State<App>, _: LoggedIn) -> Result<Response, Trouble> {
-    let ground = Ground::load(&app).await?;
-    let versions = app.store.overlay_versions(VERSIONS).await?;
+async fn rules_page(State(app): State<App>, _: LoggedIn, then: Then) -> Result<Response, Trouble> {
+    let ground = Ground::at(&app, &then).await?;
+    let mut versions = app.store.overlay_versions(VERSIONS).await?;
     let judging = app.judge.now();
+    let (mut overlay, mut refused) = (judging.overlay.clone(), judging.refused.as_deref());
+    if let Some(moment) = ground.moment() {
+        versions
+            .retain(|version| version.at_us <= moment.at_us && version.log_index <= moment.known);
+        (overlay, refused) = (versions.first().cloned(), None);
+    }
     let input = rules::Input {
         now: ground.now(),
-        rules: judging.judge.rules(),
-        overlay: judging.overlay.as_ref(),
-        refused: judging.refused.as_deref(),
+        rules: &ground.active,
+        overlay: overlay.as_ref(),
+        refused,
         versions: &versions,
     };
     Ok(render(&rules::page(ground.frame(Room::Rules), &input)))
@@ -119,11 +154,12 @@ async fn rules_page(State(app): State<App>, _: LoggedIn) -> Result<Response, Tro
 async fn rule_page(
     State(app): State<App>,
     _: LoggedIn,
+    then: Then,
     Path(id): Path<String>,
 ) -> Result<Response, Trouble> {
-    let ground = Ground::load(&app).await?;
-    let rules = app.judge.rules();
-    let last = match rules.off().iter().any(|off| off.rule == id) {
+    let ground = Ground::at(&app, &then).await?;
+    let rules = Arc::clone(&ground.active);
+    let last = match rules.off().iter().any(|off| off.rule == id) && !ground.is_past() {
         true => app.store.last_verdicts(&id).await?,
         false => vec![],
     };
@@ -134,14 +170,21 @@ async fn rule_page(
 async fn result_page(
     State(app): State<App>,
     _: LoggedIn,
+    then: Then,
     Path((host, id)): Path<(String, String)>,
 ) -> Result<Response, Trouble> {
     let missing = || Trouble::NotFound(format!("result of rule {id} on host {host}"));
     let host = host.parse::<HostId>().map_err(|_| missing())?;
-    let found = explained::load(&app.store, &app.judge.rules(), host, &id).await?;
-    let frame = super::people::frame(&app, Some(Room::Hosts)).await?;
+    let judged = rules_then(&app, &then).await?;
+    let rules = judged.rules.as_ref();
+    let found = explained::load(&app.store, rules, (host, &id), then.moment.as_ref()).await?;
+    let frame = frame_with(&app, Room::Hosts, &then, judged.instead).await?;
     match found {
-        Ok(found) => Ok(render(&result::page(frame, &found, app.clock.now_us()))),
+        Ok(found) => {
+            let received_us = app.store.received_us(found.statement.index).await?;
+            let page = result::page(frame, &found, then.at_us(&app));
+            Ok(render(&page.received(received_us, found.host.valid_until_us())))
+        }
         Err(Nothing::SwitchedOff(off)) => Err(Trouble::NotFound(format!(
             "result: rule {id} is switched off for this host, for the reason: {}",
             off.reason

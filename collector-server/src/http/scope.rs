@@ -2,10 +2,13 @@
 
 use super::api::{Asked, Reader};
 use super::list::{List, list};
+use super::moment::Then;
 use super::problem::Problem;
 use super::rights::Actor;
 use crate::app::App;
-use crate::overview::limits;
+use crate::judge::RuleSet;
+use crate::moment::read_period;
+use crate::overview::{Overview, limits};
 use crate::scope::Scope;
 use crate::status::Tolerance;
 use crate::store::{GroupSpan, IsmsRefusal, IsmsText, Membership, ToleranceRefusal, Tolerated};
@@ -19,6 +22,7 @@ use evidence::HostId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const DAY_US: i64 = 86_400_000_000;
 
@@ -58,15 +62,38 @@ struct ScopeQuery {
     scope: Option<String>,
 }
 
+/// What held at a moment within a scope, and its hosts then.
+pub(super) async fn overview_within(
+    app: &App,
+    then: &Then,
+    text: Option<&str>,
+) -> Result<(Scope, BTreeSet<HostId>, Arc<RuleSet>, Overview), Problem> {
+    let (scope, hosts) = within(app, text).await?;
+    let Some(moment) = &then.moment else {
+        let overview = app.overview(app.clock.now_us()).await?;
+        return Ok((scope, hosts, app.judge.rules(), overview));
+    };
+    let (judged, overview) = app.overview_at(moment).await?;
+    if let Some(why) = judged.instead {
+        return Err(Problem::bad_request(why));
+    }
+    let groups = match scope.isms() {
+        Some(isms) => app.store.isms_groups_at(isms, moment).await?,
+        None => BTreeSet::new(),
+    };
+    let hosts = scope.hosts(&overview.hosts, &groups);
+    Ok((scope, hosts, judged.rules, overview))
+}
+
 async fn controls(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Asked(query): Asked<ScopeQuery>,
 ) -> Result<Json<List<Value>>, Problem> {
-    let now_us = app.clock.now_us();
-    let (scope, hosts) = within(&app, query.scope.as_deref()).await?;
-    let overview = app.overview(now_us).await?;
-    let rules = app.judge.rules();
+    let now_us = then.at_us(&app);
+    let found = overview_within(&app, &then, query.scope.as_deref()).await?;
+    let (scope, hosts, rules, overview) = found;
     let judged_by = (rules.as_ref(), rules.catalogue());
     let controls = overview.within(judged_by, (scope.isms(), &hosts), now_us);
     let items = controls.iter().map(|(control, status)| {
@@ -83,37 +110,62 @@ async fn controls(
 #[serde(deny_unknown_fields)]
 struct PeriodQuery {
     scope: Option<String>,
-    from_us: i64,
+    /// Microseconds, or a date or moment as `from` and `to`.
+    from_us: Option<i64>,
     to_us: Option<i64>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+impl PeriodQuery {
+    fn read(&self, then: &Then, now_us: i64) -> Result<(i64, i64), Problem> {
+        let whole = (self.from_us.is_some() || self.to_us.is_some())
+            && (self.from.is_some() || self.to.is_some());
+        if whole {
+            return Err(Problem::bad_request("a period is `from` and `to`, or from_us and to_us"));
+        }
+        let Some(from_us) = self.from_us else {
+            let (from, to) = (self.from.as_deref(), self.to.as_deref());
+            return Ok(read_period(from, to, &then.zone.zone(), now_us, 90 * DAY_US)?);
+        };
+        let to_us = self.to_us.unwrap_or(now_us).min(now_us);
+        match from_us < to_us {
+            true => Ok((from_us, to_us)),
+            false => Err(Problem::bad_request("from_us is before to_us, and before now")),
+        }
+    }
 }
 
 async fn of_period(
     State(app): State<App>,
     _: Reader,
+    then: Then,
     Path(id): Path<String>,
     Asked(query): Asked<PeriodQuery>,
 ) -> Result<Json<Value>, Problem> {
-    app.judge.rules().catalogue().get(&id).ok_or(Problem::not_found("no such control"))?;
-    let now_us = app.clock.now_us();
-    let to_us = query.to_us.unwrap_or(now_us).min(now_us);
-    if query.from_us >= to_us {
-        return Err(Problem::bad_request("from_us is before to_us, and before now"));
-    }
-    let (scope, _) = within(&app, query.scope.as_deref()).await?;
-    let overview = app.overview(now_us).await?;
-    let (rules, terms) = (app.judge.rules(), &overview.terms);
-    let rules = rules.as_ref();
-    let about = (id.as_str(), &scope);
-    let period =
-        period::of_control(&app.store, rules, terms, about, (query.from_us, to_us)).await?;
+    let now_us = then.at_us(&app);
+    let asked = query.read(&then, now_us)?;
+    let found = overview_within(&app, &then, query.scope.as_deref()).await?;
+    let (scope, _, rules, overview) = found;
+    rules.catalogue().get(&id).ok_or(Problem::not_found("no such control"))?;
+    let known = then.moment.map_or(i64::MAX, |moment| moment.known);
+    let (about, terms) = ((id.as_str(), &scope), &overview.terms);
+    let period = period::of_control(&app.store, &rules, terms, about, asked, known).await?;
     let mut value = json!(period);
     value["control"] = json!(id);
     value["scope"] = json!(scope.to_string());
     Ok(Json(value))
 }
 
-async fn tolerances(State(app): State<App>, _: Reader) -> Result<Json<List<Value>>, Problem> {
-    let rows = app.store.tolerance_rows().await?;
+async fn tolerances(
+    State(app): State<App>,
+    _: Reader,
+    then: Then,
+) -> Result<Json<List<Value>>, Problem> {
+    let rows = match &then.moment {
+        None => app.store.tolerance_rows().await?,
+        Some(moment) => app.store.tolerance_rows_at(moment).await?,
+    };
     let item = |row: &crate::store::ToleranceRow| {
         json!({
             "isms": row.said.isms, "control": row.said.control, "tolerance": row.said.tolerance,

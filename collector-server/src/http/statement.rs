@@ -2,16 +2,18 @@
 
 use super::applicability::Statement;
 use super::isms::{unknown, unprocessable};
-use super::people::{Trouble, frame, render};
+use super::moment::Then;
+use super::people::{Trouble, frame, frame_at, render};
 use super::rights::Describer;
 use super::session::LoggedIn;
 use crate::app::App;
 use crate::applicability::{Entry, Ground, Implementation, parse};
+use crate::moment::Moment;
 use crate::seat::{Right, may};
 use crate::web::applicability::{self as web, Said};
 use crate::web::isms::isms_path;
 use crate::web::marks::State as Mark;
-use crate::web::page::Room;
+use crate::web::page::{Frame, Room};
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
@@ -41,8 +43,9 @@ pub(super) fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
 async fn controls(
     app: &App,
     statement: &Statement,
+    moment: Option<&Moment>,
 ) -> Result<BTreeMap<String, (String, Mark)>, Trouble> {
-    let states = super::applicability::states(app, &statement.isms).await?;
+    let states = super::applicability::states(app, &statement.isms, moment).await?;
     let of = |control: &crate::catalogue::Control| {
         let state = states.get(&control.id).and_then(|word| Mark::from_word(word));
         (control.id.clone(), (control.title.clone(), state.unwrap_or(Mark::None)))
@@ -59,6 +62,7 @@ struct VersionQuery {
 async fn statement_page(
     State(app): State<App>,
     me: LoggedIn,
+    then: Then,
     Path(id): Path<String>,
     Query(query): Query<VersionQuery>,
 ) -> Result<Response, Trouble> {
@@ -70,7 +74,8 @@ async fn statement_page(
         _ => None,
     };
     let said = said.map(|said| Said::Done(said.to_owned()));
-    statement_with(&app, &me, &id, query.version, said).await
+    let frame = frame_at(&app, Room::Isms, &then).await?;
+    statement_in(frame, &app, &me, (&id, query.version, then.moment.as_ref()), said).await
 }
 
 async fn statement_with(
@@ -80,8 +85,20 @@ async fn statement_with(
     version: Option<i64>,
     said: Option<Said>,
 ) -> Result<Response, Trouble> {
-    let statement = Statement::load(app, id, version).await?.ok_or_else(|| unknown(id))?;
-    let controls = controls(app, &statement).await?;
+    let frame = frame(app, Some(Room::Isms)).await?;
+    statement_in(frame, app, me, (id, version, None), said).await
+}
+
+async fn statement_in(
+    frame: Frame,
+    app: &App,
+    me: &LoggedIn,
+    (id, version, moment): (&str, Option<i64>, Option<&Moment>),
+    said: Option<Said>,
+) -> Result<Response, Trouble> {
+    let statement = Statement::load(app, id, version, moment).await?;
+    let statement = statement.ok_or_else(|| unknown(id))?;
+    let controls = controls(app, &statement, moment).await?;
     let input = web::Input {
         isms: &statement.isms,
         versions: &statement.versions,
@@ -89,10 +106,10 @@ async fn statement_with(
         entries: &statement.entries,
         controls: &controls,
         me: &me.id,
-        may_change: may(&me.seat, Right::Describe),
+        may_change: may(&me.seat, Right::Describe) && moment.is_none(),
         said,
     };
-    Ok(render(&web::page(frame(app, Some(Room::Isms)).await?, input)))
+    Ok(render(&web::page(frame, input)))
 }
 
 async fn refused(
@@ -208,7 +225,7 @@ async fn entry_page(
     _: Describer,
     Path((id, control)): Path<(String, String)>,
 ) -> Result<Response, Trouble> {
-    let statement = Statement::load(&app, &id, None).await?.ok_or_else(|| unknown(&id))?;
+    let statement = Statement::load(&app, &id, None, None).await?.ok_or_else(|| unknown(&id))?;
     let entry = statement.entries.iter().find(|entry| entry.control == control).cloned();
     let entry = entry.ok_or_else(|| Trouble::NotFound(format!("control {control}")))?;
     entry_with(&app, &statement, &entry, None).await
@@ -220,7 +237,7 @@ async fn entry_with(
     entry: &Entry,
     refused: Option<String>,
 ) -> Result<Response, Trouble> {
-    let mut controls = controls(app, statement).await?;
+    let mut controls = controls(app, statement, None).await?;
     let said = controls.remove(&entry.control).unwrap_or((String::new(), Mark::None));
     let frame = frame(app, Some(Room::Isms)).await?;
     let isms = &statement.isms;
@@ -280,7 +297,7 @@ async fn write(
     Form(form): Form<EntryForm>,
 ) -> Result<Response, Trouble> {
     let entry = form.entry(&control);
-    let statement = Statement::load(&app, &id, None).await?.ok_or_else(|| unknown(&id))?;
+    let statement = Statement::load(&app, &id, None, None).await?.ok_or_else(|| unknown(&id))?;
     if app.judge.rules().catalogue().get(&control).is_none() {
         return Err(Trouble::NotFound(format!("control {control}")));
     }

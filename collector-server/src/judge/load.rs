@@ -128,6 +128,33 @@ impl RuleSet {
         self
     }
 
+    /// The set of this name (its id, hexadecimal), from the sources that were stored with it: the name
+    /// says which profiles were chosen, and whether it was refused. None if they do not fit.
+    pub fn named(
+        name: &str,
+        sources: &[(String, String)],
+        catalogue: &Catalogue,
+    ) -> Result<Option<Self>, Vec<RuleError>> {
+        let whole = Self::from_sources(sources, catalogue)?;
+        let all = [Profile::Essential, Profile::Standard, Profile::Hardened, Profile::Optional];
+        let choices = (0..16_u8).map(|choice| {
+            let chosen = all.iter().enumerate().filter(|(bit, _)| choice & (1 << bit) != 0);
+            chosen.map(|(_, profile)| *profile).collect::<Vec<_>>()
+        });
+        for profiles in choices {
+            let mut names: Vec<_> = profiles.iter().map(|profile| profile.as_str()).collect();
+            names.sort_unstable();
+            let id = Digest::of_parts(&[whole.id.as_bytes(), names.join(" ").as_bytes()]);
+            if id.to_string() == name {
+                return Ok(Some(whole.only(&profiles)));
+            }
+            if Digest::of_parts(&[id.as_bytes(), b"refused"]).to_string() == name {
+                return Ok(Some(whole.only(&profiles).refused()));
+            }
+        }
+        Ok((whole.id.to_string() == name).then_some(whole))
+    }
+
     /// Some of the rules, for a backtest of them.
     #[must_use]
     pub fn with_only(mut self, ids: &std::collections::BTreeSet<String>) -> Self {

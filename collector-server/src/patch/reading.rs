@@ -2,6 +2,7 @@
 
 use super::{Patch, PatchLimits, Seen, Waiting, patches, verdict};
 use crate::judge::RuleSet;
+use crate::moment::Moment;
 use crate::store::model::{GroupRow, HostRow, ResultRow};
 use crate::store::{Store, StoreError};
 use evidence::{Digest, HostId, Status};
@@ -62,6 +63,7 @@ pub async fn verdicts(
     hosts: &[HostRow],
     results: &[ResultRow],
     limits: &PatchLimits,
+    moment: Option<&Moment>,
     now_us: i64,
 ) -> Result<BTreeMap<(HostId, String), bool>, StoreError> {
     let about = |rule: &str| {
@@ -75,12 +77,24 @@ pub async fn verdicts(
     let groups = by_name(store.groups().await?);
     let group_of: BTreeMap<HostId, &str> =
         hosts.iter().map(|host| (host.id, host.group.as_str())).collect();
-    let held = store.kind_facts(KIND).await?;
-    let held: BTreeMap<HostId, (Status, Option<Digest>)> =
-        held.into_iter().map(|row| (row.host, (row.status, row.facts))).collect();
+    let held: BTreeMap<HostId, Option<Digest>> = match moment {
+        None => {
+            let held = store.kind_facts(KIND).await?;
+            held.into_iter().map(|row| (row.host, row.facts)).collect()
+        }
+        // What each host said last before it.
+        Some(_) => {
+            let wanted: BTreeSet<HostId> = failing.iter().map(|row| row.host).collect();
+            let said = hosts.iter().filter(|host| wanted.contains(&host.id));
+            let said = said.filter_map(|host| Some((host.id, host.manifest?))).collect();
+            let all = store.statuses_at(&said).await?.into_iter();
+            let of_kind = all.filter(|(_, kind, ..)| kind == KIND);
+            of_kind.map(|(host, _, _, facts)| (host, facts)).collect()
+        }
+    };
     let mut verdicts = BTreeMap::new();
     for row in failing {
-        let Some((_, Some(id))) = held.get(&row.host) else { continue };
+        let Some(Some(id)) = held.get(&row.host) else { continue };
         let Some(waiting) = waiting(store, *id).await? else { continue };
         let group = group_of.get(&row.host).and_then(|name| groups.get(*name));
         // Where no advisory says since when, since the rule fails.

@@ -1,20 +1,23 @@
 //! The history of a control, from the store.
 
-use super::{Held, Line, Measure, Period, of};
+use super::{Coverage, Held, Line, Measure, Period, of};
 use crate::judge::RuleSet;
 use crate::overview::Terms;
-use crate::scope::{GroupTimes, Interval, Scope, service_times};
-use crate::store::{Store, StoreError};
+use crate::scope::{GroupTimes, Interval, Scope, intersection, service_times, without};
+use crate::store::{HostSpan, Store, StoreError};
 use evidence::HostId;
-use std::collections::BTreeMap;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// What became of a control in a scope over a period, as it is known now.
+/// What became of a control in a scope over a period, as is known by a leaf of the log (`i64::MAX`:
+/// now). When hosts did not report is as it is known now.
 pub async fn of_control(
     store: &Store,
     rules: &RuleSet,
     terms: &Terms,
     (control, scope): (&str, &Scope),
     period: Interval,
+    known: i64,
 ) -> Result<Period, StoreError> {
     let groups = match scope.isms() {
         Some(isms) => store.isms_times(isms).await?,
@@ -24,15 +27,12 @@ pub async fn of_control(
         Scope::Host(host) => Some(*host),
         _ => None,
     };
-    let times = service_times(scope, &store.host_spans(of_host).await?, &groups, period);
-    let mut silent: BTreeMap<HostId, Vec<Interval>> = BTreeMap::new();
-    for silence in store.silences(period.0).await? {
-        let lasted = (silence.from_us, silence.to_us.unwrap_or(i64::MAX));
-        silent.entry(silence.host).or_default().push(lasted);
-    }
+    let spans = known_spans(store.host_spans(of_host).await?, known);
+    let times = service_times(scope, &spans, &groups, period);
+    let silent = silent(store, period.0).await?;
     let mut lines: Vec<Line> = vec![];
     for rule in rules.rules().iter().filter(|rule| rule.controls.iter().any(|id| id == control)) {
-        for row in store.rule_history(&rule.id, period.1).await? {
+        for row in store.rule_history(&rule.id, period.1, known).await? {
             let Ok(host) = row.host.parse::<HostId>() else { continue };
             if !times.contains_key(&host) {
                 continue;
@@ -63,4 +63,85 @@ pub async fn of_control(
         silent: &silent,
     };
     Ok(of(&lines, &measure))
+}
+
+async fn silent(
+    store: &Store,
+    from_us: i64,
+) -> Result<BTreeMap<HostId, Vec<Interval>>, StoreError> {
+    let mut silent: BTreeMap<HostId, Vec<Interval>> = BTreeMap::new();
+    for silence in store.silences(from_us).await? {
+        let lasted = (silence.from_us, silence.to_us.unwrap_or(i64::MAX));
+        silent.entry(silence.host).or_default().push(lasted);
+    }
+    Ok(silent)
+}
+
+/// Spans as they were known at a log index: in the form of those that are known now.
+fn known_spans(spans: Vec<HostSpan>, known: i64) -> Vec<HostSpan> {
+    let then = |mut row: HostSpan| {
+        let counts = row.span.counts_at(known);
+        row.span.to_us = row.span.end_at(known);
+        row.span.superseded_known = None;
+        counts.then_some(row)
+    };
+    spans.into_iter().filter_map(then).collect()
+}
+
+/// How much of a period hosts reported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CoverageOf {
+    /// None: the whole scope.
+    pub group: Option<String>,
+    pub hosts: u64,
+    #[serde(flatten)]
+    pub coverage: Coverage,
+}
+
+/// Coverage of a scope, and of each group that hosts of it were in: a host that reports covers its
+/// time, whatever it says.
+pub async fn of_groups(
+    store: &Store,
+    scope: &Scope,
+    period: Interval,
+    known: i64,
+) -> Result<Vec<CoverageOf>, StoreError> {
+    let isms = match scope.isms() {
+        Some(isms) => store.isms_times(isms).await?,
+        None => GroupTimes::new(),
+    };
+    let spans = known_spans(store.host_spans(None).await?, known);
+    let silent = silent(store, period.0).await?;
+    let whole = service_times(scope, &spans, &isms, period);
+    let mut found = vec![covered(None, &whole, &silent)];
+    let groups = spans.iter().filter(|row| row.property == "group");
+    let groups: BTreeSet<&String> = groups.map(|row| &row.span.value).collect();
+    for group in groups {
+        let of_group = Scope::Group(group.clone());
+        let mut times = service_times(&of_group, &spans, &GroupTimes::new(), period);
+        times.retain(|host, times| {
+            let within = whole.get(host).map(|held| intersection(times, held));
+            *times = within.unwrap_or_default();
+            !times.is_empty()
+        });
+        if !times.is_empty() {
+            found.push(covered(Some(group.clone()), &times, &silent));
+        }
+    }
+    Ok(found)
+}
+
+fn covered(
+    group: Option<String>,
+    times: &BTreeMap<HostId, Vec<Interval>>,
+    silent: &BTreeMap<HostId, Vec<Interval>>,
+) -> CoverageOf {
+    let length = |times: &[Interval]| times.iter().map(|(from, to)| to - from).sum::<i64>();
+    let mut coverage = Coverage::default();
+    for (host, times) in times {
+        let silent = silent.get(host).map(Vec::as_slice).unwrap_or_default();
+        coverage.expected_us += length(times);
+        coverage.covered_us += length(&without(times, silent));
+    }
+    CoverageOf { group, hosts: times.len() as u64, coverage }
 }

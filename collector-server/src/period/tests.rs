@@ -48,6 +48,38 @@ fn days(period: &Period) -> Vec<(&'static str, i64)> {
 }
 
 #[test]
+fn evidence_covers_what_was_judged_of_what_was_expected() {
+    let covered = |world: &World, lines: &[Line], from, to| {
+        let coverage = world.of(lines, from, to).coverage;
+        (coverage.covered_us / DAY, coverage.expected_us / DAY)
+    };
+    let mut world = World::new(3);
+    // One is judged from day 10 on and unknown for 5 days, one fails all the time, and of one nothing
+    // was ever judged: it is expected all the same.
+    let lines = [
+        line(
+            1,
+            vec![
+                held(Outcome::Pass, 10, Some(20)),
+                held(Outcome::Unknown, 20, Some(25)),
+                held(Outcome::NotApplicable, 25, None),
+            ],
+        ),
+        line(2, vec![held(Outcome::Fail, 0, None)]),
+    ];
+    assert_eq!(covered(&world, &lines, 0, 50), (35 + 50, 150));
+    assert_eq!(covered(&world, &lines, 25, 50), (25 + 25, 75));
+    // Another rule that could judge does not cover for one that could not.
+    let other = line(1, vec![held(Outcome::Pass, 0, None)]);
+    let both = [lines[0].clone(), other];
+    assert_eq!(covered(&world, &both, 0, 50), (45, 150));
+    world.silent.insert(host(2), vec![(40 * DAY, 60 * DAY)]);
+    assert_eq!(covered(&world, &lines, 0, 50), (35 + 40, 150));
+    world.times.insert(host(3), vec![(45 * DAY, 100 * DAY)]);
+    assert_eq!(covered(&world, &lines, 0, 50), (35 + 40, 105));
+}
+
+#[test]
 fn a_failure_counts_from_its_begin_and_deviates_from_its_limit_on() {
     let results = vec![
         held(Outcome::Pass, 0, Some(10)),

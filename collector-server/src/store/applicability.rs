@@ -6,6 +6,7 @@ use super::isms::act;
 use super::log::Appender;
 use super::{Store, StoreError};
 use crate::applicability::Entry;
+use crate::moment::Moment;
 use evidence::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -45,6 +46,15 @@ pub struct Version {
     pub approved_by: Option<String>,
     /// The log index of its approval.
     pub known: Option<i64>,
+}
+
+impl Version {
+    /// Whether it had been approved, as was known then.
+    pub fn is_approved_at(&self, moment: &Moment) -> bool {
+        self.state == VersionState::Approved
+            && self.approved_us.is_some_and(|us| us <= moment.at_us)
+            && self.known.is_none_or(|known| known <= moment.known)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -149,6 +159,33 @@ impl Store {
             if let Some(row) = row {
                 out.push((version.clone(), entry(row)?));
             }
+        }
+        Ok(out)
+    }
+
+    /// The version of an ISMS that was approved, as it was known then.
+    pub async fn approved_at(
+        &self,
+        isms: &str,
+        moment: &Moment,
+    ) -> Result<Option<Version>, StoreError> {
+        let versions = self.applicability_versions(isms).await?;
+        let approved = versions.into_iter().filter(|version| version.is_approved_at(moment));
+        Ok(approved.max_by_key(|version| version.version))
+    }
+
+    /// What was said of one control, by ISMS, in the version that was approved then.
+    pub async fn applicability_of_at(
+        &self,
+        control: &str,
+        moment: &Moment,
+    ) -> Result<Vec<(Version, Entry)>, StoreError> {
+        let mut out = vec![];
+        for isms in self.all_isms().await? {
+            let Some(version) = self.approved_at(&isms.id, moment).await? else { continue };
+            let entries = self.applicability_entries(&isms.id, version.version).await?;
+            let entry = entries.into_iter().find(|entry| entry.control == control);
+            out.extend(entry.map(|entry| (version, entry)));
         }
         Ok(out)
     }

@@ -6,6 +6,7 @@ use super::db::{execute, fetch, read};
 use super::log::{Appender, LogState, signed};
 use super::{Store, StoreError};
 use crate::expected::Expected;
+use crate::moment::Moment;
 use evidence::Digest;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -102,6 +103,24 @@ impl Store {
         Ok(ExpectedList {
             entries: rows.into_iter().map(entry).collect::<Result<_, _>>()?,
             imported_us: imported.and_then(|text| text.parse().ok()),
+        })
+    }
+
+    /// The list that held, as was known then.
+    pub async fn expected_hosts_at(&self, moment: &Moment) -> Result<ExpectedList, StoreError> {
+        let sql = "SELECT name_key, entry, from_us FROM expected_host
+                   WHERE from_us <= $1 AND known_from <= $2
+                     AND (to_us IS NULL OR to_us > $1 OR ended_known > $2) ORDER BY name_key";
+        type Row = (String, String, i64);
+        let rows = read!(&self.db, all, Row, sql, moment.at_us, moment.known)?;
+        let imported_us = rows.iter().map(|row| row.2).max();
+        let entry = |(key, text, _): Row| {
+            serde_json::from_str(&text)
+                .map_err(|e| StoreError::corrupt(format!("expected host {key}: {e}")))
+        };
+        Ok(ExpectedList {
+            entries: rows.into_iter().map(entry).collect::<Result<_, _>>()?,
+            imported_us,
         })
     }
 }

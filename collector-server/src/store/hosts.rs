@@ -143,15 +143,19 @@ pub(super) fn host_id(text: &str) -> Result<HostId, StoreError> {
     text.parse().map_err(|_| StoreError::corrupt(format!("host id `{text}`")))
 }
 
-pub(super) fn row(columns: HostColumns) -> Result<HostRow, StoreError> {
-    let state = match columns.state.as_str() {
+pub(super) fn state(word: &str) -> Result<HostState, StoreError> {
+    Ok(match word {
         "enrolling" => HostState::Enrolling,
         "active" => HostState::Active,
         "maintenance" => HostState::Maintenance,
         "ended" => HostState::Ended,
         "retired" => HostState::Retired,
         other => return Err(StoreError::corrupt(format!("host state `{other}`"))),
-    };
+    })
+}
+
+pub(super) fn row(columns: HostColumns) -> Result<HostRow, StoreError> {
+    let state = state(&columns.state)?;
     Ok(HostRow {
         id: host_id(&columns.id)?,
         name: columns.name,

@@ -292,10 +292,29 @@ async fn want(tx: &mut Tx, check_in: &CheckIn) -> Result<Want, StoreError> {
         execute!(tx, sql, host.clone(), manifest.clone())?;
         return Ok(Want { manifest: Some(check_in.manifest), facts: vec![] });
     }
+    want_erased(tx, &host, check_in.manifest).await?;
     let sql = "SELECT object FROM wanted WHERE host = $1 AND manifest = $2 ORDER BY object";
     let rows = fetch!(tx, all, (Vec<u8>,), sql, host.clone(), manifest.clone())?;
     let facts = rows.iter().filter_map(|(id,)| Digest::from_slice(id));
     Ok(Want { manifest: None, facts: facts.take(MAX_WANTED).collect() })
+}
+
+/// A state that was over long ago is there again, and bodies that it names were erased meanwhile:
+/// they are asked for anew.
+async fn want_erased(tx: &mut Tx, host: &str, manifest: Digest) -> Result<(), StoreError> {
+    let sql = "SELECT id FROM erased_object LIMIT 1";
+    if fetch!(tx, optional, (Vec<u8>,), sql)?.is_none() {
+        return Ok(());
+    }
+    let named = super::objects::facts_named(tx, manifest).await?;
+    for facts in named {
+        let sql = "INSERT INTO wanted (host, object, manifest)
+                   SELECT $1, id, $3 FROM erased_object WHERE id = $2
+                     AND NOT EXISTS (SELECT 1 FROM host_object WHERE host = $1 AND object = $2)
+                   ON CONFLICT DO NOTHING";
+        execute!(tx, sql, host.to_owned(), facts.0.to_vec(), manifest.0.to_vec())?;
+    }
+    Ok(())
 }
 
 /// A host that had a chain begins another: often a restored machine, sometimes a copy.
@@ -396,6 +415,17 @@ impl Store {
         let sql = "UPDATE check_in SET packed = $2 WHERE log_index = $1";
         execute!(&mut tx, sql, signed(index), plain(bytes))?;
         tx.commit().await
+    }
+
+    /// Bytes of the pages that an embedded database has in use; none of another one.
+    #[doc(hidden)]
+    pub async fn pages_for_testing(&self) -> Option<i64> {
+        let super::db::Db::Sqlite { write, .. } = &self.db else { return None };
+        let one = |sql: &'static str| sqlx::query_as::<_, (i64,)>(sql).fetch_one(write);
+        let (pages,) = one("PRAGMA page_count").await.ok()?;
+        let (free,) = one("PRAGMA freelist_count").await.ok()?;
+        let (size,) = one("PRAGMA page_size").await.ok()?;
+        Some((pages - free) * size)
     }
 
     /// Allows an embedded database no more pages than it has and `more`, as a full disk does; none

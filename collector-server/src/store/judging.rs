@@ -105,7 +105,7 @@ pub struct Past {
 type ResultValue = (String, Option<String>, String);
 
 #[derive(sqlx::FromRow)]
-struct ResultColumns {
+pub(super) struct ResultColumns {
     host: String,
     rule: String,
     outcome: String,
@@ -310,7 +310,7 @@ impl Store {
     }
 }
 
-fn result_row(columns: ResultColumns) -> Result<ResultRow, StoreError> {
+pub(super) fn result_row(columns: ResultColumns) -> Result<ResultRow, StoreError> {
     let offenders = serde_json::from_str(&columns.offenders);
     Ok(ResultRow {
         host: host_id(&columns.host)?,

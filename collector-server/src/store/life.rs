@@ -106,6 +106,19 @@ pub(super) async fn take(
         "host": change.host, "from": before, "to": change.to, "reason": change.reason,
         "from_us": change.from_us, "until_us": change.until_us,
     });
+    if !change.to.is_in_service() {
+        // Its evidence is sealed: this was the last, and none is taken any more.
+        let sql = "SELECT h.last_index, c.chain, c.next_seq, c.last_id FROM host h
+                   JOIN check_in i ON i.log_index = h.last_index
+                   JOIN chain c ON c.first_index = i.first_index WHERE h.id = $1";
+        type Last = (i64, String, i64, Vec<u8>);
+        if let Some((index, chain, next, id)) = fetch!(tx, optional, Last, sql, host.clone())? {
+            detail["last_check_in"] = json!({
+                "log_index": index, "chain": chain, "seq": next - 1,
+                "id": evidence::Digest::from_slice(&id),
+            });
+        }
+    }
     if let Some(statement) = statement {
         detail["statement"] = statement.clone();
     }

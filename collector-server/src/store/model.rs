@@ -67,6 +67,12 @@ impl HostRow {
         missed_us.into_iter().chain(self.revoked_us).min().unwrap_or_default()
     }
 
+    /// Until when what it said last counts: then the second promised check-in has failed to come, or
+    /// its identity was revoked before. None before the first check-in.
+    pub fn valid_until_us(&self) -> Option<i64> {
+        self.last_received_us.map(|_| self.silent_since_us())
+    }
+
     /// Whether two promised check-ins were missed (DESIGN: silent = 2 × `next_due_s`), or none can
     /// come any more because its identity was revoked.
     pub fn is_silent(&self, now_us: i64) -> bool {

@@ -241,7 +241,20 @@ async fn keep(tx: &mut Tx, host: &str, id: Digest, object: &Stored) -> Result<()
     execute!(tx, sql, host.to_owned(), id.clone())?;
     let sql = "DELETE FROM wanted WHERE host = $1 AND object = $2";
     execute!(tx, sql, host.to_owned(), id.clone())?;
+    execute!(tx, "DELETE FROM erased_object WHERE id = $1", id.clone())?;
     Ok(())
+}
+
+/// Facts that a stored manifest names.
+pub(super) async fn facts_named(tx: &mut Tx, manifest: Digest) -> Result<Vec<Digest>, StoreError> {
+    let sql = "SELECT zstd, size_bytes FROM object WHERE id = $1";
+    let row = fetch!(tx, optional, (Vec<u8>, i64), sql, manifest.0.to_vec())?;
+    let Some((compressed, size)) = row else { return Ok(vec![]) };
+    let bytes = zstd::bulk::decompress(&compressed, usize::try_from(size).unwrap_or(0));
+    let bytes = bytes.map_err(|e| StoreError::corrupt(format!("object {manifest}: {e}")))?;
+    let manifest = Manifest::from_bytes(&bytes);
+    let manifest = manifest.map_err(|e| StoreError::corrupt(format!("a manifest: {e}")))?;
+    Ok(manifest.facts().collect())
 }
 
 /// [`Store::held`], within a transaction.

@@ -2,7 +2,7 @@
 
 use super::acts::{self, Act};
 use super::db::{execute, fetch, read};
-use super::log::{Appender, LogState};
+use super::log::{Appender, LogState, signed};
 use super::{Store, StoreError};
 use evidence::Digest;
 use serde_json::json;
@@ -84,7 +84,9 @@ impl Store {
             act: "rules_activated".to_owned(),
             detail: json!({"rules": id, "before": active.map(|(id,)| id)}),
         };
-        acts::append(&mut tx, &mut log, &act).await?;
+        let index = signed(acts::append(&mut tx, &mut log, &act).await?);
+        let sql = "INSERT INTO rule_activation (log_index, at_us, rules) VALUES ($1, $2, $3)";
+        execute!(&mut tx, sql, index, now_us, id.to_string())?;
         let state = log.finish(&mut tx).await?;
         tx.commit().await?;
         Ok(Some(state))

@@ -85,17 +85,21 @@ impl Store {
     }
 
     /// Results of one rule over time that began before `to_us`, by host and time. Those that ended
-    /// before a period are needed too: they say since when a failure in it was open.
+    /// before a period are needed too: they say since when a failure in it was open. As is known by the
+    /// leaf `known`.
     pub async fn rule_history(
         &self,
         rule: &str,
         to_us: i64,
+        known: i64,
     ) -> Result<Vec<HeldResult>, StoreError> {
-        let sql = "SELECT host, rule, outcome, reason, observed_from_us, observed_to_us
+        let sql = "SELECT host, rule, outcome, reason, observed_from_us,
+                     CASE WHEN ended_known <= $3 THEN observed_to_us END AS observed_to_us
                    FROM result_span
-                   WHERE rule = $1 AND superseded_known IS NULL AND observed_from_us < $2
+                   WHERE rule = $1 AND known_from <= $3 AND observed_from_us < $2
+                     AND (superseded_known IS NULL OR superseded_known > $3)
                    ORDER BY host, observed_from_us";
-        Ok(read!(&self.db, all, HeldResult, sql, rule.to_owned(), to_us)?)
+        Ok(read!(&self.db, all, HeldResult, sql, rule.to_owned(), to_us, known)?)
     }
 
     /// When hosts did not report, of all that ended after `from_us`.

@@ -39,7 +39,7 @@ pub enum ToleranceRefusal {
     Words,
 }
 
-type Columns = (String, String, Option<i64>, Option<i64>, String, String, i64);
+pub(super) type Columns = (String, String, Option<i64>, Option<i64>, String, String, i64);
 
 impl Store {
     /// Writes what an owner tolerates, and logs it. The caller has looked whether there is such a
@@ -109,7 +109,9 @@ impl Store {
     }
 }
 
-fn row((isms, control, hosts, percent, owner, reason, from_us): Columns) -> ToleranceRow {
+pub(super) fn row(
+    (isms, control, hosts, percent, owner, reason, from_us): Columns,
+) -> ToleranceRow {
     let tolerance = Tolerance {
         max_hosts: hosts.map(i64::unsigned_abs),
         max_percent: percent.map(i64::unsigned_abs),

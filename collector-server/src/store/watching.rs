@@ -49,6 +49,11 @@ impl Store {
         found.silent.truncate(AT_ONCE);
         let sql = "UPDATE heartbeat SET at_us = $1, since_us = $2 WHERE id = 1";
         execute!(&mut tx, sql, now_us.max(seen_us), found.since_us)?;
+        if seen_us > 0 && now_us - seen_us > away_us {
+            let sql = "INSERT INTO collector_outage (from_us, to_us) VALUES ($1, $2)
+                       ON CONFLICT (from_us) DO NOTHING";
+            execute!(&mut tx, sql, seen_us, now_us)?;
+        }
         let never = never_reported(&mut tx, now_us, found.since_us).await?;
         call_silent(&mut tx, &found, &never, now_us).await?;
         tell_trouble(&mut tx, &found, trouble, now_us).await?;

@@ -34,6 +34,16 @@ pub fn failed(frame: Frame) -> EmptyPage {
     }
 }
 
+/// It cannot be asked like this.
+pub fn not_known(frame: Frame, why: &str) -> EmptyPage {
+    EmptyPage {
+        frame,
+        title: "Not known like this",
+        says: why.to_owned(),
+        remedy: "Nothing is shown, rather than something else than what was asked for.",
+    }
+}
+
 /// The session may not do this.
 pub fn refused(frame: Frame, why: &str) -> EmptyPage {
     EmptyPage { frame, title: "Not allowed", says: why.to_owned(), remedy: "Nothing was changed." }

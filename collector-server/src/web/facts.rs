@@ -21,6 +21,10 @@ pub struct Input<'a> {
     pub now_us: i64,
     pub host: &'a HostRow,
     pub row: &'a KindRow,
+    /// When the check-in came that collected it last.
+    pub received_us: Option<i64>,
+    /// When the body was erased.
+    pub erased_us: Option<i64>,
     /// The body, when the store has it.
     pub facts: Option<&'a Facts>,
     /// The earlier state it is compared with, with its body when the store has it.
@@ -286,10 +290,14 @@ fn times(input: &Input<'_>) -> Vec<Pair> {
             None => "not known".to_owned(),
         },
     ));
-    pairs.push(Pair::said(
-        "Last received",
-        input.host.last_received_us.map_or("nothing yet".to_owned(), |us| When::of(us).text),
-    ));
+    let time = |us: Option<i64>, none: &str| us.map_or(none.to_owned(), |us| When::of(us).text);
+    pairs.push(Pair::said("Received", time(input.received_us, "not known")));
+    let heard = input.host.last_received_us;
+    pairs.push(Pair::said("Host last received", time(heard, "nothing yet")));
+    pairs.push(Pair::said("Counts until", time(input.host.valid_until_us(), "not known")));
+    if let Some(us) = input.erased_us {
+        pairs.push(Pair::said("Body erased", When::of(us).text));
+    }
     pairs
 }
 

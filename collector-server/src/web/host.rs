@@ -11,11 +11,16 @@ use super::page::{
     Frame, Pair, When, age, control_path, count, drift_path, facts_path, plural, result_path,
 };
 use super::timeline::Timeline;
+use crate::gap::{self, Gap};
 use crate::judge::Off;
 use crate::overview::ExceptedResults;
 use crate::store::model::{DriftRow, HostRow, KindRow, ResultRow};
 use askama::Template;
 use evidence::{HostId, Status, kinds};
+use std::collections::BTreeMap;
+
+/// Gaps on the page; the API has them all.
+const MAX_GAPS: usize = 60;
 
 #[derive(Template)]
 #[template(path = "host.html")]
@@ -44,6 +49,11 @@ pub struct HostPage {
     pub timeline: Option<Timeline>,
     /// Open ones, the latest first.
     pub drifts: Vec<DriftLine>,
+    /// When nothing, or not all, was seen.
+    pub gaps: Vec<GapLine>,
+    /// `seen 13 d 4 h of the 14 d 0 h that were expected`.
+    pub gaps_say: String,
+    pub gaps_more: Option<String>,
 }
 
 pub struct DriftLine {
@@ -63,6 +73,18 @@ pub struct KindLine {
     pub unread: String,
     pub since: When,
     pub collected: Option<When>,
+    pub received: Option<When>,
+}
+
+/// A time in which nothing, or not all, was seen.
+pub struct GapLine {
+    /// Empty: the whole host.
+    pub kind: String,
+    pub why: String,
+    pub from: When,
+    /// None: it goes on.
+    pub to: Option<When>,
+    pub length: String,
 }
 
 pub struct RuleName {
@@ -123,6 +145,40 @@ impl HostPage {
         Self { off: off.iter().map(line).collect(), ..self }
     }
 
+    /// With when each kind was collected last, and when that came in.
+    #[must_use]
+    pub fn with_times(mut self, times: &BTreeMap<String, (i64, i64)>) -> Self {
+        for line in &mut self.kinds {
+            line.received = times.get(&line.name).map(|(_, us)| When::cell(*us));
+        }
+        self
+    }
+
+    /// With the times of the last `length_us` in which nothing, or not all, was seen.
+    #[must_use]
+    pub fn with_gaps(mut self, gaps: &[Gap], (from_us, to_us): (i64, i64)) -> Self {
+        let line = |gap: &Gap| GapLine {
+            kind: gap.kind.clone().unwrap_or_default(),
+            why: match gap.status {
+                Some(status) => format!("{} ({})", gap.why.says(), status.as_str()),
+                None => gap.why.says().to_owned(),
+            },
+            from: When::cell(gap.from_us),
+            to: (gap.to_us < to_us).then(|| When::cell(gap.to_us)),
+            length: super::period::length(gap.to_us - gap.from_us),
+        };
+        let mut shown: Vec<&Gap> = gaps.iter().collect();
+        shown.sort_by_key(|gap| (gap.kind.is_some(), std::cmp::Reverse(gap.from_us)));
+        let more = shown.len().saturating_sub(MAX_GAPS);
+        let (expected, covered) = gap::coverage(gaps, (from_us, to_us));
+        let length = super::period::length;
+        self.gaps_say =
+            format!("seen {} of the {} that were expected", length(covered), length(expected));
+        self.gaps = shown.into_iter().take(MAX_GAPS).map(line).collect();
+        self.gaps_more = (more > 0).then(|| plural(more, "more gap"));
+        self
+    }
+
     /// With its open drifts.
     #[must_use]
     pub fn with_drifts(self, drifts: &[DriftRow], now: &Now<'_>) -> Self {
@@ -163,6 +219,9 @@ pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> H
         rules: now.rules.iter().filter(|rule| rule.coverage.has(&host.group)).count(),
         timeline: None,
         drifts: vec![],
+        gaps: vec![],
+        gaps_say: String::new(),
+        gaps_more: None,
     };
     if standing.is_enrolled() {
         judge(&mut page, &now, host, standing);
@@ -280,6 +339,9 @@ fn identity(host: &HostRow, now_us: i64) -> Vec<Pair> {
             if due_us < now_us { format!(", {} late", age(due_us, now_us)) } else { String::new() };
         pairs.push(Pair::said("Next due", format!("{}{late}", When::of(due_us).text)));
     }
+    if let Some(us) = host.valid_until_us() {
+        pairs.push(Pair::said("Counts until", When::of(us).text));
+    }
     pairs.push(Pair::said("Agent", host.agent.clone().unwrap_or_else(|| "not known yet".into())));
     if let Some(manifest) = host.manifest {
         pairs.push(Pair::mono("Manifest", manifest.to_string()));
@@ -307,6 +369,7 @@ fn kind_lines(host: &HostRow, rows: &[KindRow]) -> Vec<KindLine> {
         },
         since: When::cell(row.since_us),
         collected: row.collected_us.map(When::cell),
+        received: None,
     };
     rows.into_iter().map(line).collect()
 }

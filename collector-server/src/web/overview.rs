@@ -203,6 +203,10 @@ fn proof(input: &Input<'_>) -> Vec<Pair> {
             count(*read),
             count(*of)
         ),
+        // Of a page of the past: the log was checked since, and what was there then is in it.
+        LogCheck::Held { size, at_us, .. } if *at_us > now.at_us => {
+            format!("verified since, {}, up to size {}", When::of(*at_us).text, count(*size))
+        }
         LogCheck::Held { size, at_us, whole_us } => format!(
             "verified up to size {}, {} ({} ago); re-read from its first leaf {} ago",
             count(*size),

@@ -1,5 +1,6 @@
 //! What all pages share: the frame around them, times, counts and addresses.
 
+use super::past::Past;
 use super::stylesheet;
 use crate::store::model::LogHead;
 use askama::Template;
@@ -79,6 +80,18 @@ pub struct Inside {
     pub sign_out: Option<&'static str>,
     /// The page offers to set a first password.
     pub offers_password: bool,
+    /// The page shows another moment than now.
+    pub past: Option<Past>,
+    /// The page can show other moments.
+    pub picks: Option<Picks>,
+}
+
+/// How another moment is picked.
+pub struct Picks {
+    /// The zone of what is typed.
+    pub zone: String,
+    /// What the address asks for besides.
+    pub rest: Vec<(String, String)>,
 }
 
 impl Inside {
@@ -95,7 +108,15 @@ impl Frame {
     pub fn inside(room: Option<Room>, now_us: i64, log: LogHead) -> Self {
         let now = When::spoken(now_us);
         let log_size = count(log.size);
-        let inside = Inside { room, now, log_size, sign_out: None, offers_password: false };
+        let inside = Inside {
+            room,
+            now,
+            log_size,
+            sign_out: None,
+            offers_password: false,
+            past: None,
+            picks: None,
+        };
         Self { style: stylesheet().0, inside: Some(inside) }
     }
 
@@ -105,6 +126,19 @@ impl Frame {
             inside.offers_password = has_none;
         }
         self
+    }
+
+    /// The frame of a page that can show other moments, and shows this one; none for now.
+    pub fn at(mut self, past: Option<Past>, picks: Picks) -> Self {
+        if let Some(inside) = &mut self.inside {
+            (inside.past, inside.picks) = (past, Some(picks));
+        }
+        self
+    }
+
+    /// Whether the page shows another moment than now.
+    pub fn is_past(&self) -> bool {
+        self.inside.as_ref().is_some_and(|inside| inside.past.is_some())
     }
 
     /// The frame with a button that posts to `path` to end the session.
@@ -140,6 +174,11 @@ impl When {
     /// `Mon 23 Nov 2026, 08:42 UTC`, once per page.
     pub fn spoken(us: i64) -> Self {
         Self::in_form(us, "%a %-d %b %Y, %H:%M UTC")
+    }
+
+    /// `Mon 23 Nov 2026, 08:42:07 UTC`, of a moment that was asked for.
+    pub fn spoken_exactly(us: i64) -> Self {
+        Self::in_form(us, "%a %-d %b %Y, %H:%M:%S UTC")
     }
 
     /// `2026-11-23`, where only the day is known.

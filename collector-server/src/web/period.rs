@@ -2,7 +2,7 @@
 
 use super::marks::{Mark, State};
 use super::page::{Pair, When, count};
-use crate::period::Period;
+use crate::period::{Coverage, Period};
 use crate::status::ControlStatus;
 use crate::store::ToleranceRow;
 use crate::store::model::HostRow;
@@ -12,6 +12,8 @@ const DAY_US: i64 = 24 * HOUR_US;
 
 pub struct PeriodPart {
     pub days: i64,
+    pub from: When,
+    pub to: When,
     /// `over 5 hosts that were in service`.
     pub says: String,
     /// States that it was in; they add up to the period.
@@ -47,10 +49,13 @@ pub fn part(period: &Period, hosts: &[HostRow]) -> PeriodPart {
         format!("{time}: {} on {host}, since {since}, {until}", failure.rule)
     });
     PeriodPart {
-        days: whole / DAY_US,
+        days: (whole + DAY_US / 2) / DAY_US,
+        from: When::of(period.from_us),
+        to: When::of(period.to_us),
         says: format!("over {} hosts that were in service", count(period.hosts)),
         rows: period.states_us.iter().map(row).collect(),
         pairs: vec![
+            Pair::said("Covered by evidence", coverage(&period.coverage)),
             Pair::said("Failures that began", number(period.opened)),
             Pair::said("Repaired", number(period.repaired)),
             Pair::said("Open at its end", number(period.open)),
@@ -63,8 +68,19 @@ pub fn part(period: &Period, hosts: &[HostRow]) -> PeriodPart {
     }
 }
 
+/// `2,150 of 2,160 host-hours, 99.5 %`.
+pub fn coverage(coverage: &Coverage) -> String {
+    let hours = |us: i64| count((us / HOUR_US).unsigned_abs());
+    let (covered, expected) = (coverage.covered_us, coverage.expected_us);
+    if expected == 0 {
+        return "no host was expected".to_owned();
+    }
+    let share = share(covered, expected);
+    format!("{} of {} host-hours, {share}", hours(covered), hours(expected))
+}
+
 /// `16 d 4 h`.
-fn length(us: i64) -> String {
+pub fn length(us: i64) -> String {
     match us / HOUR_US {
         0 => format!("{} min", us / 60_000_000),
         hours => format!("{} d {} h", hours / 24, hours % 24),

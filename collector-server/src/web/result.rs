@@ -84,6 +84,17 @@ pub fn page(frame: Frame, found: &Explained, now_us: i64) -> ResultPage {
     }
 }
 
+impl ResultPage {
+    /// With when the check-in that it stands on came, and until when it counts.
+    #[must_use]
+    pub fn received(mut self, received_us: Option<i64>, valid_until_us: Option<i64>) -> Self {
+        let times = [("Received", received_us), ("Counts until", valid_until_us)];
+        let said = times.into_iter().filter_map(|(name, us)| Some((name, us?)));
+        self.about.extend(said.map(|(name, us)| Pair::said(name, When::of(us).text)));
+        self
+    }
+}
+
 impl ParamLine {
     fn all(params: &[ParamShown]) -> Vec<Self> {
         let line = |param: &ParamShown| Self {

@@ -45,9 +45,12 @@ pub(crate) struct Agent {
 
 impl Agent {
     pub(crate) async fn enrolled(store: &Store) -> Self {
+        Self::enrolled_as(store, HostId::generate()).await
+    }
+
+    pub(crate) async fn enrolled_as(store: &Store, host: HostId) -> Self {
         let (key, _) = SigningKey::generate().expect("key");
         let token = token(store, 1).await;
-        let host = HostId::generate();
         store.enrol(&enrolment(host, &key, token, 1)).await.expect("store").expect("enrolled");
         let chain = evidence::ChainId::generate();
         Self { host, key, chain, seq: 0, prev: None, checkpoint: None }

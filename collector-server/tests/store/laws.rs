@@ -91,16 +91,19 @@ fn lives() -> impl Strategy<Value = Life> {
 }
 
 /// A fresh store, and what happens in it.
-fn in_a_store<T>(test: impl AsyncFnOnce(&Store) -> T) -> T {
+pub(crate) fn in_a_store<T>(test: impl AsyncFnOnce(&Store) -> T) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.expect("runtime").block_on(async {
-        let directory = tempfile::tempdir().expect("directory");
-        let url = format!("sqlite:{}", directory.path().join("evidence.db").display());
-        let store = crate::open(&url).await;
-        let found = test(&store).await;
-        store.close().await;
-        found
-    })
+    runtime.expect("runtime").block_on(in_a_store_of(test))
+}
+
+/// [`in_a_store`], within another.
+pub(crate) async fn in_a_store_of<T>(test: impl AsyncFnOnce(&Store) -> T) -> T {
+    let directory = tempfile::tempdir().expect("directory");
+    let url = format!("sqlite:{}", directory.path().join("evidence.db").display());
+    let store = crate::open(&url).await;
+    let found = test(&store).await;
+    store.close().await;
+    found
 }
 
 fn check(cases: u32, law: impl Fn(Life) -> Result<(), TestCaseError>) {

@@ -188,7 +188,8 @@ pub(crate) async fn what_was_not_read_is_not_gone(store: &Store) {
 /// How the rule's result is explained, which the record must agree with: outcome, offenders, and what
 /// the list accepts.
 async fn explained(store: &Store, agent: &Agent) -> (&'static str, Vec<String>, Vec<String>) {
-    let found = evidenced_collector::explained::load(store, &rules(), agent.host, RULE).await;
+    let found =
+        evidenced_collector::explained::load(store, &rules(), (agent.host, RULE), None).await;
     let found = found.expect("store").unwrap_or_else(|nothing| panic!("{nothing:?}"));
     assert!(found.agrees(), "{:?}", found.recorded);
     let now = found.explanation;

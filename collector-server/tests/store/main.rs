@@ -11,6 +11,7 @@ mod lives;
 mod reviews;
 mod rules;
 mod scope;
+mod time;
 mod windows;
 
 use evidenced_collector::store::Store;
@@ -200,3 +201,12 @@ async fn a_full_disk_loses_nothing() {
     cases::a_full_disk_loses_nothing(&store).await;
     store.close().await;
 }
+
+conformance!(
+    time, time_sqlite, time_postgres_15:
+    the_past_shows_what_held_and_what_was_known_of_it,
+    rules_groups_and_lives_are_those_of_the_moment,
+    gaps_of_a_host_say_when_and_why,
+    bodies_are_erased_after_their_time_and_nothing_that_holds,
+    an_export_goes_on_at_any_record_as_of_the_same_moment,
+);

@@ -148,7 +148,7 @@ pub(crate) async fn a_host_is_judged_by_the_rules_of_the_group_it_comes_into(sto
     work(store, &laid, T + 60).await;
     assert_eq!(holds(store, agent.host).await, None);
     assert_eq!(judged().await, Some(laid.id_of("plant")));
-    let found = explained::load(store, &laid, agent.host, RULE).await.expect("store");
+    let found = explained::load(store, &laid, (agent.host, RULE), None).await.expect("store");
     let Err(Nothing::SwitchedOff(off)) = found else { panic!("it judges") };
     assert_eq!(off.reason, "risk R-1");
 
@@ -223,13 +223,15 @@ pub(crate) async fn stored_history_is_judged_again_and_nothing_is_written(store:
 pub(crate) async fn a_result_is_explained_by_what_the_host_sent(store: &Store) {
     let mut agent = Agent::enrolled(store).await;
     let plain = rules("");
-    let load =
-        async |id: &str| explained::load(store, &plain, agent.host, id).await.expect("store");
+    let load = async |id: &str| {
+        explained::load(store, &plain, (agent.host, id), None).await.expect("store")
+    };
     assert!(matches!(load(RULE).await, Err(Nothing::NotJudged)));
     let sent = agent.report(store, users(true), T).await;
     work(store, &plain, T).await;
-    let load =
-        async |id: &str| explained::load(store, &plain, agent.host, id).await.expect("store");
+    let load = async |id: &str| {
+        explained::load(store, &plain, (agent.host, id), None).await.expect("store")
+    };
     let found = load(RULE).await.unwrap_or_else(|nothing| panic!("{nothing:?}"));
     assert!(found.agrees());
     assert_eq!((found.explanation.outcome.as_str(), found.statement.index), ("fail", sent.index));
@@ -237,6 +239,7 @@ pub(crate) async fn a_result_is_explained_by_what_the_host_sent(store: &Store) {
     let first = &found.explanation.kinds[0].reads[0];
     assert_eq!((first.at.as_str(), first.value.clone()), ("users[1].name", Some(json!("toor"))));
     assert!(matches!(load("no-such-rule").await, Err(Nothing::NoRule)));
-    let nobody = explained::load(store, &plain, HostId::generate(), RULE).await.expect("store");
+    let nobody =
+        explained::load(store, &plain, (HostId::generate(), RULE), None).await.expect("store");
     assert!(matches!(nobody, Err(Nothing::NoHost)));
 }

@@ -374,7 +374,9 @@ pub(crate) async fn a_scope_has_its_own_state_and_a_period_follows_its_members(s
     let period = async |scope: &Scope, from: i64, to: i64| {
         let about = (of.as_str(), scope);
         let period = (from * DAY_US, to * DAY_US);
-        period::of_control(store, &rules, &seen.terms, about, period).await.expect("period")
+        period::of_control(store, &rules, &seen.terms, about, period, i64::MAX)
+            .await
+            .expect("period")
     };
     let isms = period(&Scope::Isms(id.clone()), 10, 40).await;
     assert_eq!((isms.hosts, isms.repaired, isms.mean_repair_us), (1, 1, Some(4 * DAY_US)));

@@ -16,4 +16,5 @@ mod outages;
 mod overlay;
 mod own_evidence;
 mod scope;
+mod time;
 mod view;

@@ -146,9 +146,15 @@ impl Browser {
 
     /// Paths that links of this page lead to, pages only.
     pub(crate) async fn links(&self) -> Vec<String> {
+        let addresses = self.addresses().await.into_iter();
+        addresses.map(|it| it.split('?').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// The same with what they ask for.
+    pub(crate) async fn addresses(&self) -> Vec<String> {
         let script = "return [...document.querySelectorAll('a[href]')].map(a => new URL(a.href))
             .filter(url => url.origin === location.origin && !url.pathname.endsWith('.json'))
-            .map(url => url.pathname)";
+            .map(url => url.pathname + url.search)";
         let links = self.script(script, vec![]).await;
         let links = links.as_array().expect("a list").iter();
         links.map(|link| link.as_str().expect("a path").to_owned()).collect()

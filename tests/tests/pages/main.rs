@@ -7,6 +7,7 @@
 mod accounts;
 mod browser;
 mod decisions;
+mod past;
 mod scope;
 mod walk;
 

@@ -28,7 +28,16 @@ fn row(status: Status, facts: Option<Digest>) -> KindRow {
 
 fn check(row: &KindRow, facts: Option<&Facts>) -> FactsPage {
     let host = host(1, HostState::Active, Some(NOW));
-    let input = Input { now_us: NOW, host: &host, row, facts, previous: None, history: &[] };
+    let input = Input {
+        now_us: NOW,
+        host: &host,
+        row,
+        received_us: None,
+        erased_us: None,
+        facts,
+        previous: None,
+        history: &[],
+    };
     page(Frame::inside(None, NOW, log()), &input)
 }
 
@@ -97,7 +106,16 @@ fn the_state_before_is_compared_and_a_missing_body_is_not_no_change() {
     let check = |body| {
         let previous = Some((&before, body));
         let facts = Some(&new);
-        let input = Input { now_us: NOW, host: &host, row: &now, facts, previous, history: &[] };
+        let input = Input {
+            now_us: NOW,
+            host: &host,
+            row: &now,
+            received_us: None,
+            erased_us: None,
+            facts,
+            previous,
+            history: &[],
+        };
         page(Frame::inside(None, NOW, log()), &input).changed.expect("changed")
     };
     let changed = check(Some(&old));
@@ -119,6 +137,8 @@ fn any_earlier_state_can_be_chosen_and_the_one_that_is_compared_is_marked() {
         now_us: NOW,
         host: &host,
         row: &history[0].row,
+        received_us: None,
+        erased_us: None,
         facts: None,
         previous: Some((&history[2], None)),
         history: &history,
