@@ -11,11 +11,14 @@
 
 pub mod archive;
 pub mod create;
+mod derive;
 pub mod document;
+mod envelope;
 pub mod files;
 mod judged;
+pub mod make;
 pub mod pack;
-mod rules;
+pub mod rules;
 pub mod sample;
 pub mod sshsig;
 pub mod tlog;

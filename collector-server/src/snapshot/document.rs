@@ -238,8 +238,8 @@ pub struct CheckInLine {
     pub received_us: i64,
     /// DSSE: base64 of payload and signature.
     pub envelope: Envelope,
-    /// Audit path to the root of the checkpoint.
-    pub proof: Vec<Digest>,
+    /// Audit path to the root of the checkpoint: hashes in base64, as a `.tlog-proof` has them.
+    pub proof: Vec<String>,
 }
 
 /// A DSSE envelope (DSSE v1).
@@ -268,7 +268,8 @@ pub struct ActLine {
     pub salt: String,
     /// The text that was logged, byte by byte.
     pub body: String,
-    pub proof: Vec<Digest>,
+    /// As in [`CheckInLine`].
+    pub proof: Vec<String>,
 }
 
 /// `rules/HEX.json`.

@@ -3,12 +3,16 @@
 
 use super::SnapshotError;
 use super::archive::is_name;
+use super::derive::{Out, Output};
 use evidence::canonical;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+/// End of the name of a file that is not whole.
+const PART: &str = "part~";
 
 /// Where documents are read from: a directory of work, or an archive.
 pub trait Documents {
@@ -78,7 +82,7 @@ impl Work {
                 return Err(io::Error::other("not a name for an archive"));
             }
             fs::create_dir_all(path.parent().unwrap_or(&self.0))?;
-            let part = path.with_file_name("part~");
+            let part = path.with_file_name(PART);
             let mut out = BufWriter::new(fs::File::create(&part)?);
             write(&mut out)?;
             out.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -100,7 +104,7 @@ impl Work {
                 let meta = entry.metadata().map_err(failed)?;
                 if meta.is_dir() {
                     folders.push(format!("{name}/"));
-                } else if !name.ends_with("part~") {
+                } else if !name.ends_with(PART) {
                     found.insert(name, meta.len());
                 }
             }
@@ -112,6 +116,43 @@ impl Work {
     pub fn remove(self) -> Result<(), SnapshotError> {
         let path = self.0;
         fs::remove_dir_all(&path).map_err(|source| SnapshotError::File { path, source })
+    }
+}
+
+/// A file of a directory of work that is being written.
+struct Written {
+    out: BufWriter<fs::File>,
+    part: PathBuf,
+    path: PathBuf,
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Out for Written {
+    fn end(self: Box<Self>) -> io::Result<()> {
+        self.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        fs::rename(&self.part, &self.path)
+    }
+}
+
+impl Output for Work {
+    fn open(&mut self, name: &str) -> Result<Box<dyn Out>, SnapshotError> {
+        let path = self.path(name);
+        let part = PathBuf::from(format!("{}{PART}", path.display()));
+        let made = || {
+            fs::create_dir_all(path.parent().unwrap_or(&self.0))?;
+            fs::File::create(&part)
+        };
+        let file = made().map_err(|source| SnapshotError::File { path: path.clone(), source })?;
+        Ok(Box::new(Written { out: BufWriter::new(file), part, path }))
     }
 }
 
@@ -135,7 +176,7 @@ impl Documents for Work {
         for entry in entries {
             let entry = entry.map_err(|source| SnapshotError::File { path: path.clone(), source })?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name != "part~" {
+            if !name.ends_with(PART) {
                 names.push(format!("{folder}{name}"));
             }
         }

@@ -1,5 +1,7 @@
 //! The log as files: tiles by the paths of C2SP `tlog-tiles`, and proofs as C2SP `tlog-proof`.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use evidence::Digest;
 use evidence::merkle::{self, Node};
 use std::collections::BTreeMap;
@@ -119,13 +121,22 @@ pub fn tile_root(bytes: &[u8]) -> Option<Digest> {
     row.first().copied()
 }
 
+/// The hashes of a proof as they are written.
+pub fn written(proof: &[Digest]) -> Vec<String> {
+    proof.iter().map(|hash| STANDARD.encode(hash.0)).collect()
+}
+
+/// The hashes of a proof that was written; none if one is no hash, or written in another way.
+pub fn hashes_of(proof: &[String]) -> Option<Vec<Digest>> {
+    let hash = |text: &String| Digest::from_slice(&STANDARD.decode(text).ok()?);
+    proof.iter().map(hash).collect()
+}
+
 /// A proof of one leaf, as a text that other tools read (C2SP tlog-proof).
-pub fn proof_text(index: u64, proof: &[Digest], checkpoint: &str) -> String {
-    use base64::Engine;
-    use base64::engine::general_purpose::STANDARD;
+pub fn proof_text(index: u64, proof: &[String], checkpoint: &str) -> String {
     let mut text = format!("c2sp.org/tlog-proof@v1\nindex {index}\n");
     for hash in proof {
-        text.push_str(&STANDARD.encode(hash.0));
+        text.push_str(hash);
         text.push('\n');
     }
     text + "\n" + checkpoint

@@ -10,7 +10,7 @@ use crate::snapshot::document::{
 };
 use crate::snapshot::files::Work;
 use crate::snapshot::judged::{Said, compare, left_out, results, state};
-use crate::snapshot::{SnapshotError, rules, sample};
+use crate::snapshot::{SnapshotError, rules, sample, tlog};
 use crate::store::model::HostRow;
 use crate::store::{HostSpan, LoggedCheckIn};
 use base64::Engine;
@@ -159,7 +159,7 @@ impl Maker<'_> {
                 observed_us: logged.observed_us,
                 received_us: logged.received_us,
                 envelope: envelope(signed, key),
-                proof: path,
+                proof: tlog::written(&path),
             });
         }
         work.lines(&format!("check-ins/{}.jsonl", document.host), &lines)

@@ -1,9 +1,9 @@
 //! Acts of the log that belong to a snapshot.
 
 use super::{Common, Maker};
-use crate::snapshot::SnapshotError;
 use crate::snapshot::document::{ActLine, Pins};
 use crate::snapshot::files::Work;
+use crate::snapshot::{SnapshotError, tlog};
 use crate::store::LoggedAct;
 use evidence::{Digest, HostId, leaf, merkle, proof};
 use serde_json::Value;
@@ -120,6 +120,6 @@ fn line(
         index: act.index,
         salt: hex::encode(salt),
         body: String::from_utf8(body).map_err(|_| damaged("not text"))?,
-        proof: path,
+        proof: tlog::written(&path),
     })
 }
