@@ -10,10 +10,11 @@
 //! as the log knew it, and from no clock.
 
 pub mod archive;
+pub mod compare;
 pub mod create;
 mod derive;
 pub mod document;
-mod envelope;
+pub mod envelope;
 pub mod files;
 mod judged;
 pub mod make;
@@ -22,6 +23,7 @@ pub mod rules;
 pub mod sample;
 pub mod sshsig;
 pub mod tlog;
+pub mod verify;
 
 use crate::keyring::KeyringError;
 use crate::store::StoreError;

@@ -1,16 +1,21 @@
 //! `snapshot`: a frozen, signed archive for an auditor, and its verification.
 
-use super::hosts::time;
-use super::{Data, create, rotate, say, tell};
+use super::hosts::{printable, time};
+use super::{Data, Format, create, rotate, say, tell};
 use crate::clock;
 use crate::keyring::Keyring;
 use crate::overview;
+use crate::snapshot::archive::Archive;
 use crate::snapshot::document::{Asked, Sampling};
 use crate::snapshot::make::{Made, Workshop, signers};
 use crate::snapshot::rules::Shelf;
+use crate::snapshot::verify::{Layer, Outcome, Trust, log_key, verify};
+use crate::snapshot::{compare, sshsig};
 use crate::store::Sort;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
+use evidence::checkpoint::LogKey;
+use std::fs::File;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,6 +29,24 @@ pub(super) enum Snapshot {
     /// Make a signed archive of a moment or a period. A run that was cut off goes on when it is
     /// given again.
     Create(Box<Create>),
+    /// Verify an archive by itself: no server, no network. Exit 4 if anything does not hold.
+    Verify(Verify),
+    /// Draw a sample from an archive and print it: the items with the lowest SHA-256 of seed, line
+    /// end and item. Give the same seed to `create` to have their check-ins as files.
+    Sample {
+        file: PathBuf,
+        #[arg(long)]
+        seed: String,
+        #[arg(long)]
+        size: u64,
+    },
+    /// Say what differs between two archives: hosts, results, controls.
+    Compare {
+        before: PathBuf,
+        after: PathBuf,
+        #[arg(long, value_enum, default_value = "table")]
+        format: Format,
+    },
     /// Print the public keys that sign snapshots, with their days: `allowed_signers` for auditors.
     Signers {
         #[command(flatten)]
@@ -88,6 +111,22 @@ impl Snapshot {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Create(create) => create.run().await,
+            Self::Verify(verify) => verify.run(),
+            Self::Sample { file, seed, size } => {
+                let sampling = Sampling { seed, size };
+                for (rank, item) in compare::draw(&mut open(&file)?, &sampling)? {
+                    say(&format!("{rank} {item}"));
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Self::Compare { before, after, format } => {
+                let difference = compare::compare(&mut open(&before)?, &mut open(&after)?)?;
+                match format {
+                    Format::Json => say(&serde_json::to_string(&difference)?),
+                    Format::Table => say(&difference.says()),
+                }
+                Ok(ExitCode::SUCCESS)
+            }
             Self::Signers { data } => {
                 let data = data.open()?;
                 let store = create::open(&data).await?;
@@ -197,6 +236,96 @@ impl Create {
         ));
         ExitCode::from(NOT_VERIFIED)
     }
+}
+
+#[derive(Args)]
+pub(super) struct Verify {
+    file: PathBuf,
+    /// Who may sign, from elsewhere than the archive: the lines that `snapshot signers` prints.
+    #[arg(long, value_name = "FILE")]
+    allowed_signers: Option<PathBuf>,
+    /// A key of the log, from elsewhere: NAME+HASH+KEY (C2SP); may be repeated.
+    #[arg(long, value_name = "VKEY", value_parser = vkey)]
+    log_key: Vec<LogKey>,
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+fn vkey(text: &str) -> Result<LogKey, String> {
+    log_key(text).ok_or_else(|| "not NAME+HASH+KEY of an Ed25519 key".to_owned())
+}
+
+impl Verify {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let signers = match &self.allowed_signers {
+            Some(path) => {
+                let text = std::fs::read_to_string(path);
+                let keys = sshsig::allowed(&text.with_context(|| path.display().to_string())?);
+                if keys.is_empty() {
+                    bail!("{} names nobody who may sign snapshots", path.display());
+                }
+                Some(keys)
+            }
+            None => None,
+        };
+        let log = (!self.log_key.is_empty()).then_some(self.log_key);
+        let file = File::open(&self.file).with_context(|| self.file.display().to_string())?;
+        let outcome = verify(file, &Trust { signers, log }, &Shelf::default());
+        if let Some(why) = &outcome.unread {
+            bail!("{}: {why}", self.file.display());
+        }
+        match self.format {
+            Format::Json => say(&as_value(&outcome).to_string()),
+            Format::Table => say(&spoken(&outcome)),
+        }
+        Ok(if outcome.is_sound() { ExitCode::SUCCESS } else { ExitCode::from(NOT_VERIFIED) })
+    }
+}
+
+fn as_value(outcome: &Outcome) -> serde_json::Value {
+    serde_json::json!({
+        "verified": outcome.is_sound(), "layers": outcome.layers, "snapshot": outcome.head,
+        "signer": outcome.signer.map(|key| key.to_string()),
+    })
+}
+
+/// One line for each layer, and what is wrong with it.
+fn spoken(outcome: &Outcome) -> String {
+    let mut text = String::new();
+    if let Some(head) = &outcome.head {
+        text += &format!(
+            "{}, {}, log size {}\n\n",
+            printable(&head.organisation),
+            time(head.pins.at_us),
+            head.pins.known_size
+        );
+    }
+    for layer in Layer::ALL {
+        let standing = outcome.layers.get(&layer).cloned().unwrap_or_default();
+        let word = match (standing.faults.is_empty(), standing.proved.is_empty()) {
+            (false, _) => "DOES NOT HOLD",
+            (true, false) => "proved",
+            (true, true) => "not proved",
+        };
+        text += &format!("{word:>13}  {}\n", layer.claim());
+        for line in standing.faults.iter().chain(&standing.proved).chain(&standing.open) {
+            text += &format!("               {}\n", printable(line));
+        }
+        if standing.more > 0 {
+            text += &format!("               and {} more\n", standing.more);
+        }
+    }
+    text += match outcome.is_sound() {
+        true => "\nNothing speaks against it. That hosts told the truth is not proved by this.",
+        false => "\nThis snapshot does not hold.",
+    };
+    text
+}
+
+/// An archive whose form is sound.
+fn open(path: &Path) -> anyhow::Result<Archive<File>> {
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    Archive::read(file).with_context(|| path.display().to_string())
 }
 
 fn beside(path: &Path, end: &str) -> PathBuf {

@@ -3,9 +3,13 @@
 
 mod fleet;
 mod lists;
+mod oscal;
 mod readme;
+mod report;
+mod sampled;
 
 use super::SnapshotError;
+use super::document::Head;
 use super::files::Documents;
 use super::rules::Shelf;
 use fleet::Fleet;
@@ -39,9 +43,13 @@ pub fn all(
     shelf: &Shelf,
     out: &mut dyn Output,
 ) -> Result<Derived, SnapshotError> {
-    let lists = lists::Lists::open(out)?;
-    let fleet = Fleet::read(from, shelf, lists)?;
+    let head: Head = fleet::document(from, "snapshot.json")?;
+    let lists = lists::Lists::open(out, head.asked.sample.is_some())?;
+    let fleet = Fleet::read(from, shelf, head, lists)?;
     lists::of_fleet(&fleet, out)?;
+    oscal::write(&fleet, out)?;
+    sampled::write(&fleet, from, out)?;
+    put(out, "report.html", report::html(&fleet)?.as_bytes())?;
     put(out, "README.txt", readme::text(&fleet.head).as_bytes())?;
     Ok(Derived { disagreeing: fleet.disagreeing })
 }

@@ -26,7 +26,6 @@ use crate::store::Version;
 use evidence::key::PublicKey;
 use evidence::{Digest, HostId, KindEntry};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The form of all these documents.
@@ -365,14 +364,11 @@ pub type ListsDocument = BTreeMap<String, BTreeMap<String, BTreeSet<String>>>;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DrawnLine {
-    /// `check_in` or `deviation`.
-    pub sort: String,
-    /// What is hashed after the seed: `HOST DATE`, or `HOST RULE FROM`.
+    /// `HOST DATE`, or `HOST RULE BEGIN`.
     pub item: String,
-    /// SHA-256 of seed and item: the lowest are drawn.
+    /// SHA-256 of seed, line end and item: the lowest are drawn.
     pub rank: Digest,
-    pub host: HostId,
-    /// The check-in that answers for it.
+    /// The check-in that answers for it: the last of the day, or the one that showed the failure.
+    /// None: the host sent none that day.
     pub index: Option<u64>,
-    pub note: Value,
 }

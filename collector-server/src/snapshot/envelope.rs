@@ -53,19 +53,23 @@ fn key_id(key: &PublicKey) -> Result<String, SnapshotError> {
     Ok(Digest::of(&canonical::to_vec(&described)?).to_string())
 }
 
-/// Signs the assessment results of a directory of work.
-pub(super) fn sign_results(work: &Work, key: &SigningKey) -> Result<(), SnapshotError> {
-    let Some(results) = work.clone().bytes(RESULTS)? else { return Ok(()) };
-    let payload = canonical::to_vec(&statement(&results))?;
-    let envelope = Envelope {
+/// The envelope over assessment results.
+pub fn over_results(results: &[u8], key: &SigningKey) -> Result<Envelope, SnapshotError> {
+    let payload = canonical::to_vec(&statement(results))?;
+    Ok(Envelope {
         payload: STANDARD.encode(&payload),
         payload_type: PAYLOAD_TYPE.to_owned(),
         signatures: vec![EnvelopeSignature {
             keyid: key_id(&key.public())?,
             sig: STANDARD.encode(key.sign(&dsse::pae(PAYLOAD_TYPE, &payload))),
         }],
-    };
-    work.document(RESULTS_ENVELOPE, &envelope)
+    })
+}
+
+/// Signs the assessment results of a directory of work.
+pub(super) fn sign_results(work: &Work, key: &SigningKey) -> Result<(), SnapshotError> {
+    let Some(results) = work.clone().bytes(RESULTS)? else { return Ok(()) };
+    work.document(RESULTS_ENVELOPE, &over_results(&results, key)?)
 }
 
 /// Whether an envelope is the one that `key` makes over these results: there is exactly one.

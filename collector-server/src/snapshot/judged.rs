@@ -1,10 +1,12 @@
 //! Judging a host of a snapshot again: the same when one is made and when one is verified. Pure.
 
+use super::SnapshotError;
 use super::document::{HostDocument, ListsDocument, ResultDocument};
 use crate::approved::{List, Standing, without_accepted};
 use crate::judge::{HostState, Judge, Outcome, RuleResult};
 use crate::population;
 use evidence::{Digest, Facts, Manifest};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -65,6 +67,33 @@ pub(super) fn results(
         found.insert(result.rule.clone(), result);
     }
     found
+}
+
+/// Why each failure and each unknown is one: lines of `explanations/HOST.jsonl`.
+pub(super) fn explanations(
+    judge: &Judge,
+    group: &str,
+    lists: &ListsDocument,
+    said: &Said<'_>,
+    day: i64,
+) -> Result<Vec<Value>, SnapshotError> {
+    let state = state(said);
+    let kinds = said.manifest.kinds.iter();
+    let sources: BTreeMap<_, _> =
+        kinds.map(|(kind, entry)| (kind.clone(), entry.sources.clone())).collect();
+    let mut lines = vec![];
+    for (id, result) in results(judge, group, lists, &state, day) {
+        let Some(rule) = judge.rules().rule_of(group, &id) else { continue };
+        let is_left_out = rule.evidence.iter().any(|kind| said.left_out.contains(kind));
+        if is_left_out || !matches!(result.outcome, Outcome::Fail | Outcome::Unknown) {
+            continue;
+        }
+        let mut explanation = judge.rules().explain(rule, &state, &sources, day);
+        explanation.offenders = result.offenders;
+        let value = serde_json::to_value(&explanation);
+        lines.push(value.map_err(|e| SnapshotError::Other(e.to_string()))?);
+    }
+    Ok(lines)
 }
 
 /// Compares results that hold at the end with those of judging again.

@@ -42,8 +42,7 @@ impl Shelf {
     /// The judge of a document; none if this program refuses its rules, or the document is not the
     /// rule set of its name.
     pub fn judge(&self, document: &RulesDocument) -> Option<Arc<Judge>> {
-        let bytes = evidence::canonical::to_vec(&document.sources).ok()?;
-        if name_of(Digest::of(&bytes), &document.profiles) != document.id {
+        if !Self::is_of_its_name(document) {
             return None;
         }
         if let Some(held) = self.held(&document.id) {
@@ -53,6 +52,12 @@ impl Shelf {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.insert(document.id, judge.clone());
         judge
+    }
+
+    /// Whether files and profiles are those of the name.
+    pub fn is_of_its_name(document: &RulesDocument) -> bool {
+        let bytes = evidence::canonical::to_vec(&document.sources);
+        bytes.is_ok_and(|bytes| name_of(Digest::of(&bytes), &document.profiles) == document.id)
     }
 
     fn held(&self, id: &Digest) -> Option<Option<Arc<Judge>>> {

@@ -12,7 +12,7 @@
 
 use super::document::{HostDocument, Pins, Sampling};
 use crate::clock::{DAY_US, day_of};
-use evidence::{Digest, HostId};
+use evidence::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An item with its place in the order.
@@ -102,12 +102,6 @@ pub(super) fn check_in_of(day: i64, times: &[(u64, i64)]) -> Option<u64> {
         (day * DAY_US..(day + 1) * DAY_US).contains(observed_us)
     });
     on.map(|(index, _)| *index).max()
-}
-
-/// Host and day of an item.
-pub(super) fn host_day(item: &str) -> Option<(HostId, &str)> {
-    let (host, date) = item.split_once(' ')?;
-    Some((host.parse().ok()?, date))
 }
 
 #[cfg(test)]

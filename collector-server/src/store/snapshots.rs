@@ -1,6 +1,6 @@
 //! What a snapshot reads: one host after the other, as it was at a moment and as the log knew it.
 
-use super::db::read;
+use super::db::{execute, read};
 use super::packed::unpack;
 use super::{Store, StoreError};
 use crate::snapshot::document::{
@@ -372,5 +372,14 @@ impl Store {
         let (level, index) = (i64::from(level), super::log::signed(index));
         let row = read!(&self.db, optional, (Vec<u8>,), sql, level, index)?;
         Ok(row.map(|(hashes,)| hashes).unwrap_or_default())
+    }
+
+    /// Damages the store, so that a test can see whether the damage is found.
+    #[doc(hidden)]
+    pub async fn damage_for_testing(&self, sql: &'static str) -> Result<u64, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let touched = execute!(&mut tx, sql)?;
+        tx.commit().await?;
+        Ok(touched)
     }
 }

@@ -15,4 +15,5 @@ mod outages;
 mod overlay;
 mod own_evidence;
 mod scope;
+mod snapshot;
 mod view;

@@ -3,13 +3,13 @@
 
 use super::{Common, Maker, said};
 use crate::clock::day_of;
-use crate::judge::{Judge, Outcome};
+use crate::judge::Judge;
 use crate::scope::Interval;
 use crate::snapshot::document::{
     CheckInLine, Envelope, EnvelopeSignature, HostDocument, LastDocument, RulesDocument,
 };
 use crate::snapshot::files::Work;
-use crate::snapshot::judged::{Said, compare, left_out, results, state};
+use crate::snapshot::judged::{Said, compare, explanations, left_out};
 use crate::snapshot::{SnapshotError, rules, sample, tlog};
 use crate::store::model::HostRow;
 use crate::store::{HostSpan, LoggedCheckIn};
@@ -18,7 +18,6 @@ use base64::engine::general_purpose::STANDARD;
 use evidence::check_in::PAYLOAD_TYPE;
 use evidence::key::PublicKey;
 use evidence::{Digest, Facts, Manifest, SignedCheckIn, leaf, merkle, proof};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -97,7 +96,7 @@ impl Maker<'_> {
             document.disagrees = judged.differ;
         }
         let said = Said { manifest, facts, left_out: &common.left_out };
-        let lines = explanations(document, &judged.judge, common, &said, judged.day)?;
+        let lines = explanations(&judged.judge, &document.group, &common.lists, &said, judged.day)?;
         work.lines(&format!("explanations/{}.jsonl", document.host), &lines)?;
         hide(document, &judged.judge, common);
         Ok(())
@@ -292,33 +291,6 @@ fn write_objects(
         }
     }
     Ok(())
-}
-
-/// Why each failure and each unknown is one.
-fn explanations(
-    document: &HostDocument,
-    judge: &Judge,
-    common: &Common,
-    said: &Said<'_>,
-    day: i64,
-) -> Result<Vec<Value>, SnapshotError> {
-    let state = state(said);
-    let kinds = said.manifest.kinds.iter();
-    let sources: BTreeMap<_, _> =
-        kinds.map(|(kind, entry)| (kind.clone(), entry.sources.clone())).collect();
-    let mut lines = vec![];
-    for (id, result) in results(judge, &document.group, &common.lists, &state, day) {
-        let Some(rule) = judge.rules().rule_of(&document.group, &id) else { continue };
-        let is_left_out = rule.evidence.iter().any(|kind| common.left_out.contains(kind));
-        if is_left_out || !matches!(result.outcome, Outcome::Fail | Outcome::Unknown) {
-            continue;
-        }
-        let mut explanation = judge.rules().explain(rule, &state, &sources, day);
-        explanation.offenders = result.offenders;
-        let value = serde_json::to_value(&explanation);
-        lines.push(value.map_err(|e| SnapshotError::Other(e.to_string()))?);
-    }
-    Ok(lines)
 }
 
 /// Takes away offenders of rules that read kinds which are left out.

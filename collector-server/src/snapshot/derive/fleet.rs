@@ -5,6 +5,7 @@ use super::lists::Lists;
 use crate::catalogue::Catalogue;
 use crate::judge::{Judge, Outcome, Reason, Severity};
 use crate::overview::{outcome, reason};
+use crate::snapshot::sample::{self, Draw};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::document::{
     ExceptionDocument, ExpectedDocument, Head, HostDocument, IsmsDocument, RulesDocument,
@@ -12,7 +13,7 @@ use crate::snapshot::document::{
 use crate::snapshot::files::Documents;
 use crate::snapshot::rules::Shelf;
 use crate::status::{ControlStatus, OpenResult, control_state};
-use evidence::{HostId, Status};
+use evidence::{Digest, HostId, Status};
 use serde::de::DeserializeOwned;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub(super) struct HostLine {
     pub(super) next_due_s: i64,
     pub(super) received_us: Option<i64>,
     pub(super) disagrees: usize,
+    /// Of its document.
+    pub(super) digest: Digest,
 }
 
 /// A result that holds at the end. A few bytes: there is one for each rule on each host.
@@ -95,6 +98,8 @@ pub(super) struct Fleet {
     pub(super) deviations: BTreeMap<String, BTreeSet<Deviation>>,
     pub(super) controls: Vec<(crate::catalogue::Control, ControlStatus)>,
     pub(super) disagreeing: u64,
+    /// What was drawn: days of hosts, and failures.
+    pub(super) drawn: Option<[Draw; 2]>,
     names: Vec<String>,
     held: BTreeMap<String, Vec<Held>>,
 }
@@ -112,9 +117,9 @@ impl Fleet {
     pub(super) fn read(
         from: &mut dyn Documents,
         shelf: &Shelf,
+        head: Head,
         mut lists: Lists,
     ) -> Result<Self, SnapshotError> {
-        let head: Head = document(from, "snapshot.json")?;
         let judge = match head.rules {
             Some(id) => {
                 let rules: RulesDocument = document(from, &format!("rules/{id}.json"))?;
@@ -136,18 +141,29 @@ impl Fleet {
             deviations: BTreeMap::new(),
             controls: vec![],
             disagreeing: 0,
+            drawn: head.asked.sample.as_ref().map(|asked| [Draw::new(asked), Draw::new(asked)]),
             names: vec![],
             held: BTreeMap::new(),
             head,
         };
         for name in from.names("hosts/")? {
-            let host: HostDocument = document(from, &name)?;
-            fleet.add(&host);
+            let bytes = from.bytes(&name)?.unwrap_or_default();
+            let host: HostDocument = serde_json::from_slice(&bytes)
+                .map_err(|error| SnapshotError::Other(format!("{name}: {error}")))?;
+            fleet.add(&host, Digest::of(&bytes));
+            fleet.draw(&host);
             lists.host(&fleet, &host)?;
         }
         lists.end()?;
         fleet.control_states();
         Ok(fleet)
+    }
+
+    fn draw(&mut self, host: &HostDocument) {
+        let Some([of_days, of_failures]) = &mut self.drawn else { return };
+        let (days, failures) = sample::items(host, &self.head.pins);
+        days.into_iter().for_each(|item| of_days.add(item));
+        failures.into_iter().for_each(|item| of_failures.add(item));
     }
 
     /// Whether a control was asked for.
@@ -166,7 +182,7 @@ impl Fleet {
         rule.map_or(&[], |rule| rule.controls.as_slice())
     }
 
-    fn add(&mut self, host: &HostDocument) {
+    fn add(&mut self, host: &HostDocument, digest: Digest) {
         let number = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
         self.disagreeing += u64::from(!host.disagrees.is_empty());
         self.hosts.push(HostLine {
@@ -180,6 +196,7 @@ impl Fleet {
             received_us: host.last.as_ref().map(|last| last.received_us),
             next_due_s: host.last.as_ref().map_or(0, |last| last.next_due_s),
             disagrees: host.disagrees.len(),
+            digest,
         });
         if is_in_service(host) {
             for kind in host.kinds.iter().filter(|kind| kind.to_us.is_none()) {

@@ -11,6 +11,10 @@ use crate::snapshot::sample;
 use crate::store::model::{HostRow, HostState};
 use std::collections::BTreeMap;
 
+/// Populations that a sample is drawn of.
+pub(super) const DAYS: &str = "sample/days.txt";
+pub(super) const FAILURES: &str = "sample/failures.txt";
+
 /// Lists with a line for each host, or many; written while hosts are read.
 pub(super) struct Lists {
     hosts: List,
@@ -18,8 +22,8 @@ pub(super) struct Lists {
     deviations: List,
     members: List,
     silences: List,
-    days: Box<dyn Out>,
-    failures: Box<dyn Out>,
+    /// The items that a sample is drawn of, if one is.
+    items: Option<[Box<dyn Out>; 2]>,
 }
 
 struct List {
@@ -60,8 +64,13 @@ fn at(us: Option<i64>) -> String {
 }
 
 impl Lists {
-    pub(super) fn open(out: &mut dyn Output) -> Result<Self, SnapshotError> {
+    pub(super) fn open(out: &mut dyn Output, sampled: bool) -> Result<Self, SnapshotError> {
+        let items = match sampled {
+            true => Some([out.open(DAYS)?, out.open(FAILURES)?]),
+            false => None,
+        };
         Ok(Self {
+            items,
             hosts: List::open(
                 out,
                 "lists/hosts.csv",
@@ -97,8 +106,6 @@ impl Lists {
                 "lists/silences.csv",
                 &["host", "name", "group", "from", "to"],
             )?,
-            days: out.open("sample/days.txt")?,
-            failures: out.open("sample/failures.txt")?,
         })
     }
 
@@ -154,16 +161,14 @@ impl Lists {
         for (from_us, to_us) in &host.silences {
             self.silences.row(&[who.as_slice(), &[time(*from_us), at(*to_us)]].concat())?;
         }
-        if fleet.head.asked.sample.is_some() {
+        if let Some([of_days, of_failures]) = &mut self.items {
             let (days, failures) = sample::items(host, &fleet.head.pins);
-            for (out, items) in
-                [(&mut self.days, days), (&mut self.failures, failures.into_iter().collect())]
-            {
-                for item in items {
-                    let failed =
-                        |source| SnapshotError::File { path: "sample".into(), source };
-                    out.write_all(format!("{item}\n").as_bytes()).map_err(failed)?;
-                }
+            let failed = |source| SnapshotError::File { path: "sample".into(), source };
+            for item in days {
+                of_days.write_all(format!("{item}\n").as_bytes()).map_err(failed)?;
+            }
+            for item in failures {
+                of_failures.write_all(format!("{item}\n").as_bytes()).map_err(failed)?;
             }
         }
         Ok(())
@@ -205,7 +210,7 @@ impl Lists {
         for list in [self.hosts, self.results, self.deviations, self.members, self.silences] {
             list.end()?;
         }
-        for out in [self.days, self.failures] {
+        for out in self.items.into_iter().flatten() {
             out.end().map_err(|source| SnapshotError::File { path: "sample".into(), source })?;
         }
         Ok(())
