@@ -270,7 +270,7 @@ impl Verify {
         };
         let log = (!self.log_key.is_empty()).then_some(self.log_key);
         let file = File::open(&self.file).with_context(|| self.file.display().to_string())?;
-        let outcome = verify(file, &Trust { signers, log }, &Shelf::default());
+        let outcome = verify(file, &Trust { signers, log, brief: false }, &Shelf::default());
         if let Some(why) = &outcome.unread {
             bail!("{}: {why}", self.file.display());
         }
