@@ -130,6 +130,18 @@ impl<'a> Site<'a> {
         String::from_utf8(bytes.unwrap_or_else(|| panic!("no {name}"))).expect("text")
     }
 
+    /// Files that hold a word, but for rules: their examples are invented.
+    pub(crate) fn naming(&self, archive: &[u8], word: &str) -> Vec<String> {
+        let files = Archive::read(Cursor::new(archive)).expect("an archive").files;
+        let names = files.into_keys().filter(|name| !name.starts_with("rules/"));
+        let mut archive = Archive::read(Cursor::new(archive)).expect("an archive");
+        let mut holds = |name: &String| {
+            let bytes = archive.bytes(name, 1 << 30).expect("read").unwrap_or_default();
+            String::from_utf8_lossy(&bytes).contains(word)
+        };
+        names.filter(|name| holds(name)).collect()
+    }
+
     pub(crate) fn hosts(&self, archive: &[u8]) -> Vec<HostDocument> {
         let names = Archive::read(Cursor::new(archive)).expect("an archive").files;
         let names = names.into_keys().filter(|name| name.starts_with("hosts/"));
