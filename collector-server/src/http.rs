@@ -29,6 +29,7 @@ pub mod session;
 mod source;
 mod statement;
 pub mod throttle;
+mod snapshots;
 mod windows;
 
 pub use alerts::alert_json;

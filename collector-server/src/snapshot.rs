@@ -16,6 +16,7 @@ mod derive;
 pub mod document;
 pub mod envelope;
 pub mod files;
+pub mod job;
 mod judged;
 pub mod make;
 pub mod pack;

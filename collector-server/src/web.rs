@@ -38,6 +38,7 @@ pub mod rules;
 #[cfg(test)]
 mod testing;
 pub mod timeline;
+pub mod snapshots;
 pub mod windows;
 
 use evidence::Digest;

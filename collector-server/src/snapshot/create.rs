@@ -9,6 +9,7 @@ use super::SnapshotError;
 use super::document::{Asked, FORMAT, Head, HostDocument, ListsDocument, Pins};
 use super::files::{Documents, Work};
 use super::rules::{self, Shelf};
+use crate::judge::Judge;
 use crate::scope::{GroupTimes, Interval, Scope, joined, service_times};
 use crate::settings;
 use crate::span::Span;
@@ -47,6 +48,8 @@ struct Common {
     left_out: BTreeSet<String>,
     /// Since when each rule set was in force, the latest last.
     activated: Vec<(u64, Digest)>,
+    /// The last two of them: a host may have been judged by the one before.
+    judges: Vec<Arc<Judge>>,
     enrolled: BTreeMap<HostId, u64>,
     lists: ListsDocument,
     judged: BTreeMap<String, i64>,
@@ -164,11 +167,19 @@ impl Maker<'_> {
             list.retain(|population, _| !said::is_personal(population, &left_out));
         }
         let spans = self.store.host_spans(None).await?;
+        let activated = acts.activated(pins.at_us);
+        let mut judges = vec![];
+        for (_, id) in activated.iter().rev().take(2) {
+            if let Some(sources) = self.store.rule_sources(*id).await? {
+                judges.extend(self.shelf.judge(&rules::document(*id, sources)?));
+            }
+        }
         Ok(Common {
+            judges,
             pins,
             asked: asked.clone(),
             left_out,
-            activated: acts.activated(pins.at_us),
+            activated,
             enrolled: acts.enrolled(),
             lists,
             judged: self.store.judged_indexes().await?,

@@ -16,29 +16,29 @@ use fleet::Fleet;
 use std::io::{self, Write};
 
 /// Where derived files go: a directory, or digests to compare with.
-pub trait Output {
+pub(super) trait Output {
     /// Begins a file.
     fn open(&mut self, name: &str) -> Result<Box<dyn Out>, SnapshotError>;
 }
 
 /// A file that is being written.
-pub trait Out: Write {
+pub(super) trait Out: Write {
     /// Says that it is whole.
     fn end(self: Box<Self>) -> io::Result<()>;
 }
 
 /// What was found on the way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Derived {
+pub(super) struct Derived {
     /// Hosts whose results on record are not those of judging again.
-    pub disagreeing: u64,
+    pub(super) disagreeing: u64,
 }
 
 /// Names of the files that are derived begin so; each file that does is derived.
-pub const FOLDERS: [&str; 5] = ["README.txt", "lists/", "oscal/", "report.html", "sample/"];
+pub(super) const FOLDERS: [&str; 5] = ["README.txt", "lists/", "oscal/", "report.html", "sample/"];
 
 /// Makes all of it.
-pub fn all(
+pub(super) fn all(
     from: &mut dyn Documents,
     shelf: &Shelf,
     out: &mut dyn Output,

@@ -17,12 +17,13 @@ pub enum Room {
     Rules,
     Hosts,
     Isms,
+    Snapshots,
     Enrolment,
     People,
 }
 
 impl Room {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Overview,
         Self::Drift,
         Self::Decisions,
@@ -30,6 +31,7 @@ impl Room {
         Self::Rules,
         Self::Hosts,
         Self::Isms,
+        Self::Snapshots,
         Self::Enrolment,
         Self::People,
     ];
@@ -43,6 +45,7 @@ impl Room {
             Self::Rules => "Rules",
             Self::Hosts => "Hosts",
             Self::Isms => "ISMS",
+            Self::Snapshots => "Snapshots",
             Self::Enrolment => "Enrolment",
             Self::People => "People",
         }
@@ -57,6 +60,7 @@ impl Room {
             Self::Rules => "/rules",
             Self::Hosts => "/hosts",
             Self::Isms => "/isms",
+            Self::Snapshots => "/snapshots",
             Self::Enrolment => "/enrolment",
             Self::People => "/people",
         }

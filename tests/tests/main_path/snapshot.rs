@@ -244,4 +244,22 @@ async fn a_snapshot_is_verified_without_the_collector_and_a_changed_one_is_not()
     let difference = Ended::of(compare).await.json();
     assert_eq!(difference["results"], json!([]), "{difference}");
     assert!(difference["unchanged"].as_u64() > Some(10), "{difference}");
+
+    let key = site.directory.path().join("identity");
+    let made = shell(site.directory.path(), "age-keygen -o identity 2>&1").out();
+    let recipient = made.rsplit(' ').next().expect("a recipient").to_owned();
+    let closed = site.create("closed.tar.age", &["--encrypt-to", &recipient]).await;
+    let open = format!("age -d -i {} -o opened.tar {}", key.display(), closed.display());
+    shell(site.directory.path(), &open).out();
+    let opened = site.directory.path().join("opened.tar").display().to_string();
+    assert_eq!(verify(&opened, &["--allowed-signers", &list]).await.code, Some(0));
+    assert!(!site.directory.path().join("closed.tar.age.plain").exists());
+    // Without the program it is said, and nothing is left in the open.
+    let mut without = program("evidenced-collector");
+    without.env("PATH", "/nonexistent").args(["snapshot", "create", "--encrypt-to", &recipient]);
+    let nowhere = site.directory.path().join("nowhere.tar");
+    without.arg("--output").arg(&nowhere).arg("--data").arg(site.collector.data());
+    let refused = Ended::of(without).await;
+    assert!(refused.stderr.contains("`age` is not installed"), "{}", refused.stderr);
+    assert!(refused.code == Some(1) && !nowhere.exists());
 }

@@ -6,11 +6,11 @@ use crate::clock::day_of;
 use crate::judge::Judge;
 use crate::scope::Interval;
 use crate::snapshot::document::{
-    CheckInLine, Envelope, EnvelopeSignature, HostDocument, LastDocument, RulesDocument,
+    CheckInLine, Envelope, EnvelopeSignature, HostDocument, LastDocument,
 };
 use crate::snapshot::files::Work;
 use crate::snapshot::judged::{Said, compare, explanations, left_out};
-use crate::snapshot::{SnapshotError, rules, sample, tlog};
+use crate::snapshot::{SnapshotError, sample, tlog};
 use crate::store::model::HostRow;
 use crate::store::{HostSpan, LoggedCheckIn};
 use base64::Engine;
@@ -74,22 +74,20 @@ impl Maker<'_> {
             let judged = common.judged.get(&id.to_string()).copied().unwrap_or(-1);
             document.judged = judged >= last.index as i64;
             let manifest = manifests.get(&last.signed.check_in.manifest).cloned();
-            self.judge(common, &mut document, (&manifest.unwrap_or_default(), &facts), work).await?;
+            self.judge(common, &mut document, (&manifest.unwrap_or_default(), &facts), work)?;
         }
         work.document(&format!("hosts/{id}.json"), &document)
     }
 
     /// Judges the host again, says whether that agrees, and explains what fails.
-    async fn judge(
+    fn judge(
         &self,
         common: &Common,
         document: &mut HostDocument,
         (manifest, facts): (&Manifest, &FactsById),
         work: &Work,
     ) -> Result<(), SnapshotError> {
-        let Some(judged) = self.judged(common, document, manifest, facts).await? else {
-            return Ok(());
-        };
+        let Some(judged) = judged(common, document, manifest, facts) else { return Ok(()) };
         document.rules = Some(judged.judge.rules().id_of(&document.group));
         document.day = Some(judged.day);
         if document.judged {
@@ -202,32 +200,28 @@ impl Maker<'_> {
         }
         Ok((manifests, facts))
     }
+}
 
-    /// Finds the rules and the day that results on record are of: the latest that give them.
-    async fn judged(
-        &self,
-        common: &Common,
-        document: &HostDocument,
-        manifest: &Manifest,
-        facts: &FactsById,
-    ) -> Result<Option<Judged>, SnapshotError> {
-        let said = Said { manifest, facts, left_out: &BTreeSet::new() };
-        let observed = document.last.as_ref().map_or(0, |last| day_of(last.observed_us));
-        let today = day_of(common.pins.at_us).max(observed);
-        let mut best: Option<Judged> = None;
-        for (_, id) in common.activated.iter().rev().take(2) {
-            let Some(sources) = self.store.rule_sources(*id).await? else { continue };
-            let set: RulesDocument = rules::document(*id, sources)?;
-            let Some(judge) = self.shelf.judge(&set) else { continue };
-            for day in [today, observed] {
-                let differ = compare(document, &judge, &common.lists, &said, day).differ;
-                if best.as_ref().is_none_or(|best| differ.len() < best.differ.len()) {
-                    best = Some(Judged { judge: Arc::clone(&judge), day, differ });
-                }
+/// Finds the rules and the day that results on record are of: the latest that give them.
+fn judged(
+    common: &Common,
+    document: &HostDocument,
+    manifest: &Manifest,
+    facts: &FactsById,
+) -> Option<Judged> {
+    let said = Said { manifest, facts, left_out: &BTreeSet::new() };
+    let observed = document.last.as_ref().map_or(0, |last| day_of(last.observed_us));
+    let today = day_of(common.pins.at_us).max(observed);
+    let mut best: Option<Judged> = None;
+    for judge in &common.judges {
+        for day in [today, observed] {
+            let differ = compare(document, judge, &common.lists, &said, day).differ;
+            if best.as_ref().is_none_or(|best| differ.len() < best.differ.len()) {
+                best = Some(Judged { judge: Arc::clone(judge), day, differ });
             }
         }
-        Ok(best)
     }
+    best
 }
 
 /// What holds of a property at a moment.

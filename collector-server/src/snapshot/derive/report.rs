@@ -9,6 +9,7 @@ use crate::judge::Outcome;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::document::ExceptionDocument;
 use crate::status::{ControlStatus, EvidenceState};
+use crate::web::page::plural;
 use askama::Template;
 use std::collections::BTreeSet;
 
@@ -71,6 +72,9 @@ struct Section<'a> {
     anchor: String,
     mark: &'static str,
     word: &'static str,
+    /// Pass, fail, unknown, not applicable.
+    counts: [u64; 4],
+    past_limit: u64,
     verdict: String,
     claims: Vec<Claim<'a>>,
     rules: Vec<RuleLine>,
@@ -215,7 +219,7 @@ fn mark(state: EvidenceState) -> &'static str {
         EvidenceState::Operating => "●",
         EvidenceState::Deviating => "▲",
         EvidenceState::Blind => "◧",
-        EvidenceState::Stale => "⧗",
+        EvidenceState::Stale => "◆",
         EvidenceState::None => "○",
     }
 }
@@ -254,6 +258,8 @@ fn section<'a>(fleet: &'a Fleet, control: &'a Control, status: &ControlStatus) -
         anchor: format!("c-{}", control.id),
         mark: mark(status.state),
         word: status.state.as_str(),
+        counts: [status.pass, status.fail, status.unknown, status.not_applicable],
+        past_limit: status.past_limit,
         verdict: verdict(status),
         claims: claims(fleet, &control.id),
         rules: rules.iter().map(|(id, tally)| rule_line(fleet, id, tally)).collect(),
@@ -272,8 +278,10 @@ fn rule<'a>(fleet: &'a Fleet, id: &str) -> Option<&'a crate::judge::Rule> {
 fn verdict(status: &ControlStatus) -> String {
     let judged = status.pass + status.fail + status.unknown + status.not_applicable;
     let mut text = format!(
-        "{judged} results of {} hosts: {} pass, {} fail, {} unknown, {} not applicable.",
-        status.hosts, status.pass, status.fail, status.unknown, status.not_applicable
+        "{} of {}: {} pass, {} fail, {} unknown, {} not applicable.",
+        plural(usize::try_from(judged).unwrap_or(usize::MAX), "result"),
+        plural(usize::try_from(status.hosts).unwrap_or(usize::MAX), "host"),
+        status.pass, status.fail, status.unknown, status.not_applicable
     );
     if status.fail > 0 {
         text += &format!(

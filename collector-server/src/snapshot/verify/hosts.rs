@@ -83,8 +83,11 @@ impl<R: Read + Seek> Reading<R> {
             (Layer::Facts, format!("{} manifests and facts", counts.objects.len())),
             (Layer::Results, format!("{} results judged again are equal", counts.equal)),
         ] {
-            if self.outcome.is_faultless(layer) {
-                self.outcome.holds(layer, what);
+            match self.outcome.is_faultless(layer) {
+                // Nothing proves nothing.
+                true if counts.check_ins == 0 => self.outcome.open(layer, what),
+                true => self.outcome.holds(layer, what),
+                false => {}
             }
         }
         let mut open = |count: u64, what: &str| {
