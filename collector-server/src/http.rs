@@ -26,10 +26,10 @@ mod rules;
 mod scope;
 mod seats;
 pub mod session;
+mod snapshots;
 mod source;
 mod statement;
 pub mod throttle;
-mod snapshots;
 mod windows;
 
 pub use alerts::alert_json;

@@ -35,10 +35,10 @@ pub mod result;
 pub mod reviews;
 pub mod rule;
 pub mod rules;
+pub mod snapshots;
 #[cfg(test)]
 mod testing;
 pub mod timeline;
-pub mod snapshots;
 pub mod windows;
 
 use evidence::Digest;

@@ -352,7 +352,8 @@ fn age(args: &[&str]) -> anyhow::Result<()> {
 /// The plain archive is gone afterwards, whatever came of it.
 fn encrypt(plain: &Path, output: &Path, recipient: &str) -> anyhow::Result<()> {
     let text = |path: &Path| path.to_string_lossy().into_owned();
-    let done = age(&["--encrypt", "--recipient", recipient, "--output", &text(output), &text(plain)]);
+    let done =
+        age(&["--encrypt", "--recipient", recipient, "--output", &text(output), &text(plain)]);
     std::fs::remove_file(plain).with_context(|| plain.display().to_string())?;
     done
 }

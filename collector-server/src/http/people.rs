@@ -3,8 +3,8 @@
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
 use super::{
-    account, api, controls, drift, enrolment, exceptions, isms, lists, people_list, reviews, seats, snapshots,
-    statement, windows,
+    account, api, controls, drift, enrolment, exceptions, isms, lists, people_list, reviews, seats,
+    snapshots, statement, windows,
 };
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};

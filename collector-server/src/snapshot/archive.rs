@@ -37,7 +37,8 @@ pub fn is_name(name: &str) -> bool {
 
 /// The header of a file.
 fn header(name: &str, size: u64, mtime_s: u64) -> io::Result<[u8; BLOCK]> {
-    let refused = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: {what}"));
+    let refused =
+        |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{name}: {what}"));
     if !is_name(name) {
         return Err(refused("not a name for an archive"));
     }
@@ -45,7 +46,8 @@ fn header(name: &str, size: u64, mtime_s: u64) -> io::Result<[u8; BLOCK]> {
         return Err(refused("larger than 8 GiB"));
     }
     let mut block = [0; BLOCK];
-    let mut put = |at: usize, text: &str| block[at..at + text.len()].copy_from_slice(text.as_bytes());
+    let mut put =
+        |at: usize, text: &str| block[at..at + text.len()].copy_from_slice(text.as_bytes());
     put(0, name);
     put(100, "0000644");
     put(108, "0000000");

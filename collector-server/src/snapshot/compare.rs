@@ -103,7 +103,8 @@ impl Difference {
         let (mut old, new) = (held(was), held(is));
         for (rule, now) in new {
             let before = old.remove(rule);
-            if before.is_some_and(|b| (&b.outcome, &b.offenders) == (&now.outcome, &now.offenders)) {
+            if before.is_some_and(|b| (&b.outcome, &b.offenders) == (&now.outcome, &now.offenders))
+            {
                 self.unchanged += 1;
             } else {
                 self.changed(is, rule, before, Some(now));

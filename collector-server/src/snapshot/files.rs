@@ -171,10 +171,13 @@ impl Documents for Work {
         let mut names = vec![];
         let entries = match fs::read_dir(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(vec![]),
-            entries => entries.map_err(|source| SnapshotError::File { path: path.clone(), source })?,
+            entries => {
+                entries.map_err(|source| SnapshotError::File { path: path.clone(), source })?
+            }
         };
         for entry in entries {
-            let entry = entry.map_err(|source| SnapshotError::File { path: path.clone(), source })?;
+            let entry =
+                entry.map_err(|source| SnapshotError::File { path: path.clone(), source })?;
             let name = entry.file_name().to_string_lossy().into_owned();
             if !name.ends_with(PART) {
                 names.push(format!("{folder}{name}"));

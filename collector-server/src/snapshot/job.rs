@@ -66,7 +66,11 @@ impl Job {
                 let size = i64::try_from(made.packed.size_bytes).unwrap_or(i64::MAX);
                 let archive = (file.as_str(), size, made.packed.digest);
                 self.store.snapshot_made(&row.id, archive, now_us).await?;
-                tracing::info!(snapshot.id = row.id, snapshot.disagreeing = made.disagreeing, "snapshot made");
+                tracing::info!(
+                    snapshot.id = row.id,
+                    snapshot.disagreeing = made.disagreeing,
+                    "snapshot made"
+                );
             }
             // The store is away for a moment: the lease brings it back.
             Err(SnapshotError::Store(error)) => return Err(error.into()),

@@ -114,7 +114,8 @@ pub(super) fn compare(
     }
     for (id, result) in &again {
         let rule = judge.rules().rule_of(&document.group, id);
-        let reads = rule.is_some_and(|rule| rule.evidence.iter().any(|k| said.left_out.contains(k)));
+        let reads =
+            rule.is_some_and(|rule| rule.evidence.iter().any(|k| said.left_out.contains(k)));
         let held = held.remove(id.as_str());
         if reads {
             compared.not_judged += 1;

@@ -66,7 +66,8 @@ impl Workshop<'_> {
         work.put("keys/allowed_signers", lines.as_bytes())?;
         work.put("keys/snapshot.pem", envelope::public_pem(&key.public()).as_bytes())?;
         let (mut of, shelf) = (work.clone(), Arc::clone(&self.shelf));
-        let derived = tokio::task::spawn_blocking(move || derive::all(&mut of.clone(), &shelf, &mut of));
+        let derived =
+            tokio::task::spawn_blocking(move || derive::all(&mut of.clone(), &shelf, &mut of));
         let derived = derived.await??;
         let (of, at_us, output) = (work.clone(), head.pins.at_us, output.to_owned());
         let signed = tokio::task::spawn_blocking(move || {
@@ -100,8 +101,7 @@ impl Workshop<'_> {
 
     /// The key that signs snapshots now.
     fn key(&self) -> Result<SigningKey, SnapshotError> {
-        let active =
-            |key: &&TrustKey| key.sort == Sort::Snapshot && key.state == KeyState::Active;
+        let active = |key: &&TrustKey| key.sort == Sort::Snapshot && key.state == KeyState::Active;
         let key = self.keyring.keys.iter().find(active);
         let key = key.ok_or(KeyringError::NoActive("snapshot"))?;
         Ok(self.data.snapshot_key(key.id).map_err(KeyringError::Data)?)

@@ -98,9 +98,9 @@ pub(super) fn drawn_of(
 
 /// The check-in that answers for a day: the last one that was observed on it.
 pub(super) fn check_in_of(day: i64, times: &[(u64, i64)]) -> Option<u64> {
-    let on = times.iter().filter(|(_, observed_us)| {
-        (day * DAY_US..(day + 1) * DAY_US).contains(observed_us)
-    });
+    let on = times
+        .iter()
+        .filter(|(_, observed_us)| (day * DAY_US..(day + 1) * DAY_US).contains(observed_us));
     on.map(|(index, _)| *index).max()
 }
 

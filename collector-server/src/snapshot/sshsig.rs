@@ -148,7 +148,8 @@ fn allowed_key(line: &str) -> Option<PublicKey> {
         names.split(',').any(|name| name == NAMESPACE)
     });
     let blob = STANDARD.decode(words.get(at + 1)?).ok()?;
-    let key = blob.len().checked_sub(32).and_then(|from| PublicKey::from_slice(blob.get(from..)?))?;
+    let key =
+        blob.len().checked_sub(32).and_then(|from| PublicKey::from_slice(blob.get(from..)?))?;
     (for_us && wire(&key) == blob).then_some(key)
 }
 
@@ -171,7 +172,8 @@ mod tests {
             changed[at] ^= 1;
             assert_ne!(signer(b"sums", &changed), Ok(key.public()), "byte {at}");
         }
-        for other in [format!("{text}\n"), text.replace('\n', "\r\n"), text.replacen('\n', " \n", 2)]
+        for other in
+            [format!("{text}\n"), text.replace('\n', "\r\n"), text.replacen('\n', " \n", 2)]
         {
             assert!(signer(b"sums", other.as_bytes()).is_err());
         }
@@ -187,7 +189,10 @@ mod tests {
         let nobody = line(&other).replace(PRINCIPAL, "somebody");
         let text = format!("# keys\n{}\n\n{foreign}\n{nobody}\nx\n", line(&ours));
         assert_eq!(allowed(&text), [ours]);
-        assert_eq!(allowed(&line(&other).replace("namespaces=\"evidenced-snapshot\",", "")), [other]);
+        assert_eq!(
+            allowed(&line(&other).replace("namespaces=\"evidenced-snapshot\",", "")),
+            [other]
+        );
         assert_eq!(allowed(&format!("{} a comment", line(&ours))), [ours]);
     }
 }

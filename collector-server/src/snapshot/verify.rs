@@ -171,8 +171,10 @@ impl<R: Read + Seek> Reading<R> {
             }
             None if own.contains(&signer) => self.outcome.open(
                 Layer::Signature,
-                format!("it fits, by {signer}; whose key that is was not proved: give \
-                         --allowed-signers with a list from elsewhere"),
+                format!(
+                    "it fits, by {signer}; whose key that is was not proved: give \
+                         --allowed-signers with a list from elsewhere"
+                ),
             ),
             None => self.outcome.fails(
                 Layer::Signature,
@@ -270,4 +272,3 @@ impl<R: Read + Seek> Documents for Reading<R> {
         Ok(within.map(|(name, _)| name.clone()).collect())
     }
 }
-

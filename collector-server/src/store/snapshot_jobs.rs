@@ -75,7 +75,8 @@ impl Store {
             detail: json!({"snapshot": id, "asked": asked}),
         };
         acts::append(&mut tx, &mut log, &act).await?;
-        let sql = "INSERT INTO snapshot (id, asked, state, asked_by, asked_us, hosts_done, hosts_of,
+        let sql =
+            "INSERT INTO snapshot (id, asked, state, asked_by, asked_us, hosts_done, hosts_of,
                    lease_us) VALUES ($1, $2, 'waiting', $3, $4, 0, 0, 0)";
         execute!(&mut tx, sql, id.clone(), text.clone(), actor.to_owned(), now_us)?;
         log.finish(&mut tx).await?;

@@ -31,7 +31,9 @@ pub struct LoggedAct {
 
 type CheckInRow = (i64, i64, i64, Vec<u8>);
 
-fn check_in((index, observed_us, received_us, packed): CheckInRow) -> Result<LoggedCheckIn, StoreError> {
+fn check_in(
+    (index, observed_us, received_us, packed): CheckInRow,
+) -> Result<LoggedCheckIn, StoreError> {
     let signed = unpack(&packed)?;
     Ok(LoggedCheckIn { index: index.unsigned_abs(), observed_us, received_us, signed })
 }
@@ -98,8 +100,7 @@ impl Store {
         let mut results = Vec::with_capacity(rows.len());
         for (rule, outcome, reason, offenders, cause, rules, from_us, to_us, known) in rows {
             let corrupt = |what: String| StoreError::corrupt(format!("result {rule}: {what}"));
-            let offenders =
-                serde_json::from_str(&offenders).map_err(|e| corrupt(e.to_string()))?;
+            let offenders = serde_json::from_str(&offenders).map_err(|e| corrupt(e.to_string()))?;
             let rules =
                 Digest::from_slice(&rules).ok_or_else(|| corrupt("its rule set".to_owned()))?;
             results.push(ResultDocument {
@@ -301,7 +302,8 @@ impl Store {
         let sql = "SELECT sources FROM rule_set WHERE name = $1";
         let row = read!(&self.db, optional, (String,), sql, id.to_string())?;
         let parse = |(sources,): (String,)| {
-            serde_json::from_str(&sources).map_err(|e| StoreError::corrupt(format!("rule set: {e}")))
+            serde_json::from_str(&sources)
+                .map_err(|e| StoreError::corrupt(format!("rule set: {e}")))
         };
         row.map(parse).transpose()
     }

@@ -112,16 +112,8 @@ impl KeyState {
     }
 }
 
-type Columns = (
-    String,
-    Vec<u8>,
-    String,
-    String,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-    Option<i64>,
-);
+type Columns =
+    (String, Vec<u8>, String, String, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
 
 const COLUMNS: &str = "SELECT sort, id, public, state, from_size, to_size, from_us, to_us
                        FROM trust_key ORDER BY sort, id";

@@ -39,7 +39,9 @@ impl Form {
             "" => Ok(None),
             text => match utc(text).parse::<jiff::Timestamp>() {
                 Ok(at) => Ok(Some(at.as_microsecond())),
-                Err(_) => Err(format!("“{text}” is not a moment in UTC, such as 2026-11-27T22:00:00Z.")),
+                Err(_) => {
+                    Err(format!("“{text}” is not a moment in UTC, such as 2026-11-27T22:00:00Z."))
+                }
             },
         };
         let (from_us, at_us) = (moment(&self.from)?, moment(&self.at)?.unwrap_or(now_us));
@@ -51,7 +53,9 @@ impl Form {
         }
         let texts = [&self.label, &self.recipient, &self.purpose];
         if texts.iter().any(|text| text.chars().count() > MAX_TEXT) {
-            return Err(format!("Label, recipient and purpose have at most {MAX_TEXT} characters."));
+            return Err(format!(
+                "Label, recipient and purpose have at most {MAX_TEXT} characters."
+            ));
         }
         let controls = self.controls.split(|c: char| c.is_whitespace() || c == ',');
         let controls = controls.filter(|part| !part.is_empty()).map(str::to_owned);
@@ -106,9 +110,8 @@ pub struct Line {
 
 pub fn page(frame: Frame, input: Input<'_>) -> SnapshotsPage {
     let chosen = input.form.isms.clone();
-    let isms = input.isms.iter().map(|isms| {
-        (isms.id.clone(), isms.text.name.clone(), isms.id == chosen)
-    });
+    let isms =
+        input.isms.iter().map(|isms| (isms.id.clone(), isms.text.name.clone(), isms.id == chosen));
     SnapshotsPage {
         frame,
         rows: input.rows.iter().map(|row| line(row, input.people)).collect(),
@@ -158,16 +161,22 @@ mod tests {
 
     #[test]
     fn a_form_asks_for_a_moment_or_a_period_and_for_nothing_that_cannot_be() {
-        let form = |from: &str, at: &str| Form { from: from.into(), at: at.into(), ..Form::default() };
+        let form =
+            |from: &str, at: &str| Form { from: from.into(), at: at.into(), ..Form::default() };
         let now_us = 2_000_000_000_000_000;
         assert_eq!(form("", "").asked(now_us).map(|asked| asked.at_us), Ok(Some(now_us)));
         let period = form("2026-01-01T00:00", "2026-02-01T00:00").asked(now_us).expect("a period");
         assert!(period.from_us < period.at_us);
-        for (from, at) in [("x", ""), ("", "2999-01-01T00:00"), ("2026-02-01T00:00", "2026-01-01T00:00")] {
+        for (from, at) in
+            [("x", ""), ("", "2999-01-01T00:00"), ("2026-02-01T00:00", "2026-01-01T00:00")]
+        {
             assert!(form(from, at).asked(now_us).is_err(), "{from} {at}");
         }
         let controls = Form { controls: "A.8.2, A.8.5".into(), ..Form::default() };
         assert_eq!(controls.asked(now_us).expect("asked").controls.len(), 2);
-        assert_eq!((size(1), size(1_449_000), size(2_050_000_000)), ("1 kB".into(), "1.4 MB".into(), "2.0 GB".into()));
+        assert_eq!(
+            (size(1), size(1_449_000), size(2_050_000_000)),
+            ("1 kB".into(), "1.4 MB".into(), "2.0 GB".into())
+        );
     }
 }

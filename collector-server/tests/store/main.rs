@@ -192,6 +192,7 @@ conformance!(
     a_moment_of_the_past_is_as_it_was_known_then,
     a_snapshot_key_is_named_with_the_days_that_it_signed,
     facts_about_people_can_be_left_out_and_the_rest_verifies,
+    what_was_asked_for_on_the_page_is_made_also_after_a_collector_died,
 );
 
 conformance!(

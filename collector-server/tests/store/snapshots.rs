@@ -4,13 +4,18 @@ mod site;
 mod tampered;
 
 use crate::cases::{Agent, SECOND};
-use evidenced_collector::keyring::Keyring;
+use evidenced_collector::clock::Clock;
+use evidenced_collector::keyring::{Keyring, Keys};
 use evidenced_collector::snapshot::SnapshotError;
 use evidenced_collector::snapshot::document::{Asked, HostDocument, Pins, Sampling};
+use evidenced_collector::snapshot::job::Job;
 use evidenced_collector::snapshot::make::signers;
-use evidenced_collector::snapshot::verify::Layer;
+use evidenced_collector::snapshot::verify::{Layer, Trust, verify};
+use evidenced_collector::status::RepairLimits;
 use evidenced_collector::store::{KeyState, Sort, Step, Store, TrustKey};
 use site::{Site, T, users};
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 pub(crate) async fn a_snapshot_holds_and_is_the_same_again(store: &Store) {
     let site = Site::new(store).await;
@@ -58,7 +63,8 @@ pub(crate) async fn a_run_that_was_cut_off_goes_on_and_gives_the_same_archive(st
     let asked =
         Asked { at_us: Some(pins.at_us), known_size: Some(pins.known_size), ..Asked::default() };
     // The second of two hosts cannot be read: the run ends there, and what it did stays.
-    let of_last = "UPDATE kind_span SET entry = 'x' || entry WHERE host = (SELECT MAX(id) FROM host)";
+    let of_last =
+        "UPDATE kind_span SET entry = 'x' || entry WHERE host = (SELECT MAX(id) FROM host)";
     store.damage_for_testing(of_last).await.expect("damaged");
     site.fails(&asked, "again").await;
     let hosts = site.directory.path().join("again.work/files/hosts");
@@ -67,7 +73,8 @@ pub(crate) async fn a_run_that_was_cut_off_goes_on_and_gives_the_same_archive(st
     let other = Asked { label: "x".into(), ..asked.clone() };
     let error = site.fails(&other, "again").await;
     assert!(matches!(&error, SnapshotError::Asked(text) if text.contains("cut off")), "{error}");
-    let mend = "UPDATE kind_span SET entry = SUBSTR(entry, 2) WHERE host = (SELECT MAX(id) FROM host)";
+    let mend =
+        "UPDATE kind_span SET entry = SUBSTR(entry, 2) WHERE host = (SELECT MAX(id) FROM host)";
     store.damage_for_testing(mend).await.expect("mended");
     let (again, _) = site.make(&asked, "again").await;
     let (straight, _) = site.make(&asked, "straight").await;
@@ -126,10 +133,7 @@ pub(crate) async fn a_change_of_the_store_is_found_when_a_snapshot_is_made_or_ve
     // None of these is mended: each is found before the ones after it were done.
     let refused: [(&str, &'static str); 4] = [
         ("an act", "UPDATE act SET body = salt WHERE log_index = 2"),
-        (
-            "facts",
-            "UPDATE object SET zstd = (SELECT o.zstd FROM object o ORDER BY o.id LIMIT 1)",
-        ),
+        ("facts", "UPDATE object SET zstd = (SELECT o.zstd FROM object o ORDER BY o.id LIMIT 1)"),
         (
             "a key",
             "UPDATE host SET evidence_key = (SELECT object FROM host_object ORDER BY object LIMIT 1)",
@@ -139,7 +143,10 @@ pub(crate) async fn a_change_of_the_store_is_found_when_a_snapshot_is_made_or_ve
     for (n, (what, damage)) in refused.into_iter().enumerate() {
         assert!(store.damage_for_testing(damage).await.expect("damaged") > 0, "{what}");
         let error = site.fails(&asked, &format!("refused-{n}")).await;
-        assert!(matches!(error, SnapshotError::Damaged(_) | SnapshotError::Store(_)), "{what}: {error}");
+        assert!(
+            matches!(error, SnapshotError::Damaged(_) | SnapshotError::Store(_)),
+            "{what}: {error}"
+        );
     }
 }
 
@@ -152,7 +159,8 @@ pub(crate) async fn a_moment_of_the_past_is_as_it_was_known_then(store: &Store) 
         assert_eq!(made.disagreeing, 0, "{second}");
         assert!(site.verified(&bytes).is_sound(), "{second}");
         let hosts: Vec<HostDocument> = site.hosts(&bytes);
-        let fails = |host: &&HostDocument| host.results.iter().any(|r| r.holds() && r.outcome == "fail");
+        let fails =
+            |host: &&HostDocument| host.results.iter().any(|r| r.holds() && r.outcome == "fail");
         assert_eq!(hosts.iter().filter(fails).count(), failing, "{second}");
     }
     let future = Asked { at_us: Some(i64::MAX), ..Asked::default() };
@@ -200,4 +208,57 @@ pub(crate) async fn facts_about_people_can_be_left_out_and_the_rest_verifies(sto
     assert_eq!(site.naming(&bytes, "toor"), Vec::<String>::new());
     let (whole, _) = site.make(&Asked::default(), "with").await;
     assert!(site.naming(&whole, "toor").contains(&"report.html".to_owned()));
+}
+
+pub(crate) async fn what_was_asked_for_on_the_page_is_made_also_after_a_collector_died(
+    store: &Store,
+) {
+    let site = Site::new(store).await;
+    let now_us = (T + 1000) * SECOND;
+    let asked = |label: &str| Asked {
+        at_us: Some(now_us),
+        known_size: Some(10),
+        label: label.into(),
+        ..Asked::default()
+    };
+    let first = store.ask_snapshot(&asked("one"), "somebody", now_us).await.expect("asked");
+    let second = store.ask_snapshot(&asked("two"), "somebody", now_us).await.expect("asked");
+    let unknown = Asked { isms: ["nobody".to_owned()].into(), ..asked("three") };
+    let third = store.ask_snapshot(&unknown, "somebody", now_us).await.expect("asked");
+    // A collector takes the first one, for a moment, and dies.
+    let taken = store.claim_snapshot(now_us, now_us + 1).await.expect("store").expect("one waits");
+    assert_eq!((&taken.id, taken.state.as_str()), (&first, "waiting"));
+    store.snapshot_progress(&first, (1, 2), now_us + 1).await.expect("told");
+    let (trusted, shelf, folder) = (site.trusted(), site.shelf.clone(), site.directory);
+    let job = Job {
+        store: store.clone(),
+        data: site.data.clone(),
+        keys: Keys::new(site.keyring),
+        limits: RepairLimits::default(),
+        clock: Clock::fast(UNIX_EPOCH + Duration::from_micros(now_us as u64), 1),
+        wake: Arc::default(),
+        shelf: shelf.clone(),
+    };
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let running = tokio::spawn(job.run(stopped));
+    let rows = evidenced_tests::until("all are made", async || {
+        let rows = store.snapshots(10).await.expect("rows");
+        rows.iter().all(|row| row.state == "done" || row.state == "failed").then_some(rows)
+    })
+    .await;
+    stop.send_replace(true);
+    running.await.expect("the job ends");
+    let of = |id: &str| rows.iter().find(|row| row.id == id).expect("a row");
+    for id in [&first, &second] {
+        let row = of(id);
+        assert_eq!((row.state.as_str(), row.error.as_deref()), ("done", None));
+        let file = row.file.as_deref().expect("a file");
+        let bytes = std::fs::read(folder.path().join("data/snapshots").join(file)).expect("read");
+        assert_eq!(row.digest, Some(evidence::Digest::of(&bytes)));
+        let trust = Trust { signers: Some(trusted.clone()), log: None, brief: false };
+        assert!(verify(std::io::Cursor::new(bytes), &trust, &shelf).is_sound());
+    }
+    assert!(of(&third).error.as_deref().is_some_and(|why| why.contains("nobody")), "{rows:?}");
+    let acts = store.acts(10).await.expect("acts");
+    assert_eq!(acts.iter().filter(|(_, act)| act.act == "snapshot_made").count(), 2);
 }

@@ -218,7 +218,8 @@ async fn a_snapshot_is_verified_without_the_collector_and_a_changed_one_is_not()
     assert_eq!(said["verified"], true, "{said}");
     let layers = said["layers"].as_object().expect("layers");
     let proved = |name: &str| layers[name]["proved"].as_array().is_some_and(|l| !l.is_empty());
-    for name in ["form", "digests", "signature", "log", "check_ins", "facts", "results", "derived"] {
+    for name in ["form", "digests", "signature", "log", "check_ins", "facts", "results", "derived"]
+    {
         assert!(proved(name), "{name}: {said}");
     }
     let without = verify(&file, &[]).await.json();

@@ -183,7 +183,8 @@ impl Maker<'_> {
             if Digest::of(&bytes) != id {
                 return Err(damaged(&id, "its bytes are others"));
             }
-            let manifest = Manifest::from_bytes(&bytes).map_err(|e| damaged(&id, &e.to_string()))?;
+            let manifest =
+                Manifest::from_bytes(&bytes).map_err(|e| damaged(&id, &e.to_string()))?;
             named.extend(manifest.facts());
             manifests.insert(id, manifest);
         }
@@ -229,8 +230,7 @@ fn said_at(spans: &[HostSpan], row: &HostRow, property: &str, at_us: i64) -> Opt
     let begin = spans.partition_point(|said| said.host < row.id);
     let of = spans.iter().skip(begin).take_while(|said| said.host == row.id);
     let of = of.filter(|said| said.property == property).map(|said| &said.span);
-    let held =
-        of.filter(|span| span.from_us <= at_us && span.to_us.is_none_or(|to| at_us < to));
+    let held = of.filter(|span| span.from_us <= at_us && span.to_us.is_none_or(|to| at_us < to));
     held.last().map(|span| span.value.clone())
 }
 

@@ -38,8 +38,7 @@ impl Maker<'_> {
         work.document("expected.json", &ExpectedDocument { imported_us, entries })?;
         work.document("statements.json", &statements)?;
         let rows = self.store.exceptions().await?;
-        let mut exceptions: Vec<_> =
-            rows.iter().filter_map(|row| exception(row, common)).collect();
+        let mut exceptions: Vec<_> = rows.iter().filter_map(|row| exception(row, common)).collect();
         exceptions.retain(|exception| {
             exception.scope != "host"
                 || exception.scope_name.parse().is_ok_and(|host| scope.contains(&host))

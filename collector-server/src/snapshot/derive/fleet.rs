@@ -5,13 +5,13 @@ use super::lists::Lists;
 use crate::catalogue::Catalogue;
 use crate::judge::{Judge, Outcome, Reason, Severity};
 use crate::overview::{outcome, reason};
-use crate::snapshot::sample::{self, Draw};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::document::{
     ExceptionDocument, ExpectedDocument, Head, HostDocument, IsmsDocument, RulesDocument,
 };
 use crate::snapshot::files::Documents;
 use crate::snapshot::rules::Shelf;
+use crate::snapshot::sample::{self, Draw};
 use crate::status::{ControlStatus, OpenResult, control_state};
 use evidence::{Digest, HostId, Status};
 use serde::de::DeserializeOwned;
@@ -109,7 +109,8 @@ pub(super) fn document<T: DeserializeOwned>(
     from: &mut dyn Documents,
     name: &str,
 ) -> Result<T, SnapshotError> {
-    let bytes = from.bytes(name)?.ok_or_else(|| SnapshotError::Other(format!("{name} is missing")))?;
+    let bytes =
+        from.bytes(name)?.ok_or_else(|| SnapshotError::Other(format!("{name} is missing")))?;
     serde_json::from_slice(&bytes).map_err(|error| SnapshotError::Other(format!("{name}: {error}")))
 }
 
@@ -292,8 +293,7 @@ impl Fleet {
 
     fn control_states(&mut self) {
         let texts: Vec<String> = self.hosts.iter().map(|host| host.host.to_string()).collect();
-        let severities: Vec<Severity> =
-            self.names.iter().map(|name| self.severity(name)).collect();
+        let severities: Vec<Severity> = self.names.iter().map(|name| self.severity(name)).collect();
         let now_s = self.head.pins.at_us.div_euclid(1_000_000);
         let isms = match self.head.asked.isms.len() {
             1 => self.statements.first().map(|isms| isms.id.clone()),
@@ -318,7 +318,8 @@ impl Fleet {
                 rows.next_back().map(|row| row.tolerance)
             };
             let tolerance = isms.as_deref().and_then(of).or_else(|| of(""));
-            states.push((control.clone(), control_state(open, &self.head.limits, tolerance, now_s)));
+            states
+                .push((control.clone(), control_state(open, &self.head.limits, tolerance, now_s)));
         }
         self.controls = states;
     }

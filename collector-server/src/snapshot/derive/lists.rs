@@ -75,25 +75,57 @@ impl Lists {
                 out,
                 "lists/hosts.csv",
                 &[
-                    "host", "name", "group", "state", "in_scope", "silent_since", "enrolled",
-                    "last_observed", "last_received", "agent", "pass", "fail", "unknown",
-                    "not_applicable", "judged_again",
+                    "host",
+                    "name",
+                    "group",
+                    "state",
+                    "in_scope",
+                    "silent_since",
+                    "enrolled",
+                    "last_observed",
+                    "last_received",
+                    "agent",
+                    "pass",
+                    "fail",
+                    "unknown",
+                    "not_applicable",
+                    "judged_again",
                 ],
             )?,
             results: List::open(
                 out,
                 "lists/results.csv",
                 &[
-                    "host", "name", "group", "rule", "severity", "controls", "outcome", "reason",
-                    "offenders", "since", "excepted", "log_index",
+                    "host",
+                    "name",
+                    "group",
+                    "rule",
+                    "severity",
+                    "controls",
+                    "outcome",
+                    "reason",
+                    "offenders",
+                    "since",
+                    "excepted",
+                    "log_index",
                 ],
             )?,
             deviations: List::open(
                 out,
                 "lists/deviations.csv",
                 &[
-                    "host", "name", "group", "rule", "severity", "controls", "from", "to",
-                    "lasted_s", "past_limit", "exception", "offenders",
+                    "host",
+                    "name",
+                    "group",
+                    "rule",
+                    "severity",
+                    "controls",
+                    "from",
+                    "to",
+                    "lasted_s",
+                    "past_limit",
+                    "exception",
+                    "offenders",
                 ],
             )?,
             members: List::open(
@@ -276,8 +308,22 @@ fn expected(fleet: &Fleet, out: &mut dyn Output) -> Result<(), SnapshotError> {
 fn exceptions(fleet: &Fleet, out: &mut dyn Output) -> Result<(), SnapshotError> {
     let text = table(
         &[
-            "exception", "state", "scope", "name", "rules", "reason", "measure", "ticket", "risk",
-            "requested_by", "requested", "decided_by", "decided", "until", "ended", "ended_by",
+            "exception",
+            "state",
+            "scope",
+            "name",
+            "rules",
+            "reason",
+            "measure",
+            "ticket",
+            "risk",
+            "requested_by",
+            "requested",
+            "decided_by",
+            "decided",
+            "until",
+            "ended",
+            "ended_by",
         ],
         fleet.exceptions.iter().map(|row| {
             let rules: Vec<_> = row.rules.keys().cloned().collect();
@@ -325,8 +371,18 @@ fn parameters(fleet: &Fleet, out: &mut dyn Output) -> Result<(), SnapshotError> 
 fn controls(fleet: &Fleet, out: &mut dyn Output) -> Result<(), SnapshotError> {
     let text = table(
         &[
-            "control", "title", "evidence_state", "pass", "fail", "unknown", "not_applicable",
-            "hosts", "open_deviations", "past_limit", "excepted", "not_shown",
+            "control",
+            "title",
+            "evidence_state",
+            "pass",
+            "fail",
+            "unknown",
+            "not_applicable",
+            "hosts",
+            "open_deviations",
+            "past_limit",
+            "excepted",
+            "not_shown",
         ],
         fleet.controls.iter().map(|(control, status)| {
             let numbers = [
@@ -339,7 +395,8 @@ fn controls(fleet: &Fleet, out: &mut dyn Output) -> Result<(), SnapshotError> {
                 status.past_limit,
                 status.excepted,
             ];
-            let head = [control.id.clone(), control.title.clone(), status.state.as_str().to_owned()];
+            let head =
+                [control.id.clone(), control.title.clone(), status.state.as_str().to_owned()];
             let numbers = numbers.iter().map(u64::to_string);
             let last = [control.not_shown.clone().unwrap_or_default()];
             head.into_iter().chain(numbers).chain(last).collect()

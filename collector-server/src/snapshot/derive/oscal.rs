@@ -41,7 +41,8 @@ fn document(out: &mut dyn Output, name: &str, value: &Value) -> Result<(), Snaps
 /// A UUID of version 5 (RFC 9562 section 5.5) for a thing of this snapshot.
 fn uuid(fleet: &Fleet, what: &str) -> String {
     let pins = &fleet.head.pins;
-    let name = format!("{} {} {} {} {what}", fleet.head.origin, pins.known_size, pins.from_us, pins.at_us);
+    let name =
+        format!("{} {} {} {} {what}", fleet.head.origin, pins.known_size, pins.from_us, pins.at_us);
     let mut context = sha::Context::new(&sha::SHA1_FOR_LEGACY_USE_ONLY);
     context.update(&UUIDS);
     context.update(name.as_bytes());
@@ -63,7 +64,8 @@ fn metadata(fleet: &Fleet, title: &str) -> Value {
         "version": format!("{} leaves", head.pins.known_size), "oscal-version": OSCAL_VERSION,
     });
     let asked = &head.asked;
-    let said = [("label", &asked.label), ("recipient", &asked.recipient), ("purpose", &asked.purpose)];
+    let said =
+        [("label", &asked.label), ("recipient", &asked.recipient), ("purpose", &asked.purpose)];
     let props: Vec<_> =
         said.into_iter().filter_map(|(name, text)| Some(prop(name, one_line(text)?))).collect();
     if !props.is_empty() {
@@ -149,7 +151,9 @@ fn without_empty(value: Value) -> Value {
                 Value::Null => false,
                 _ => true,
             });
-            Value::Object(kept.map(|(key, member)| (key, without_empty(member))).collect::<Map<_, _>>())
+            Value::Object(
+                kept.map(|(key, member)| (key, without_empty(member))).collect::<Map<_, _>>(),
+            )
         }
         Value::Array(items) => items.into_iter().map(without_empty).collect(),
         other => other,

@@ -241,8 +241,11 @@ fn states(fleet: &Fleet) -> Vec<Count> {
 fn section<'a>(fleet: &'a Fleet, control: &'a Control, status: &ControlStatus) -> Section<'a> {
     let speaks = |rule: &str| fleet.controls_of(rule).contains(&control.id);
     let rules: Vec<_> = fleet.rules.iter().filter(|(id, _)| speaks(id)).collect();
-    let kinds: BTreeSet<String> =
-        rules.iter().flat_map(|(id, _)| rule(fleet, id).map(|rule| rule.evidence.clone())).flatten().collect();
+    let kinds: BTreeSet<String> = rules
+        .iter()
+        .flat_map(|(id, _)| rule(fleet, id).map(|rule| rule.evidence.clone()))
+        .flatten()
+        .collect();
     let named = fleet.deviations.get(&control.id);
     let deviations: Vec<_> =
         named.into_iter().flatten().map(|deviation| deviation_line(fleet, deviation)).collect();
@@ -281,7 +284,10 @@ fn verdict(status: &ControlStatus) -> String {
         "{} of {}: {} pass, {} fail, {} unknown, {} not applicable.",
         plural(usize::try_from(judged).unwrap_or(usize::MAX), "result"),
         plural(usize::try_from(status.hosts).unwrap_or(usize::MAX), "host"),
-        status.pass, status.fail, status.unknown, status.not_applicable
+        status.pass,
+        status.fail,
+        status.unknown,
+        status.not_applicable
     );
     if status.fail > 0 {
         text += &format!(
@@ -365,7 +371,8 @@ fn deviation_line(fleet: &Fleet, deviation: &Deviation) -> DeviationLine {
     };
     DeviationLine {
         host: fleet.hosts[deviation.host as usize].name.clone(),
-        rule: rule(fleet, &deviation.rule).map_or(deviation.rule.clone(), |rule| rule.title.clone()),
+        rule: rule(fleet, &deviation.rule)
+            .map_or(deviation.rule.clone(), |rule| rule.title.clone()),
         severity: deviation.severity.as_str(),
         from: time(deviation.from_us),
         to: deviation.to_us.map_or_else(|| "open".to_owned(), time),

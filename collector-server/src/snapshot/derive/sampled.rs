@@ -47,7 +47,11 @@ pub(super) fn write(
             }
         };
         let line = index.and_then(|index| check_ins.into_iter().find(|c| c.index == index));
-        lines.push(DrawnLine { item: item.clone(), rank: *rank, index: line.as_ref().map(|l| l.index) });
+        lines.push(DrawnLine {
+            item: item.clone(),
+            rank: *rank,
+            index: line.as_ref().map(|l| l.index),
+        });
         found.extend(line.map(|line| (line.index, line)));
     }
     let mut text = vec![];
@@ -81,7 +85,9 @@ fn one(line: &CheckInLine, checkpoint: &str, out: &mut dyn Output) -> Result<(),
     envelope.push(b'\n');
     put(out, &name("dsse.json"), &envelope)?;
     let decode = |text: &str| {
-        STANDARD.decode(text).map_err(|e| SnapshotError::Other(format!("check-in {}: {e}", line.index)))
+        STANDARD
+            .decode(text)
+            .map_err(|e| SnapshotError::Other(format!("check-in {}: {e}", line.index)))
     };
     let payload = decode(&line.envelope.payload)?;
     let signature = line.envelope.signatures.first().map(|signature| decode(&signature.sig));

@@ -82,7 +82,9 @@ impl<R: Read + Seek> Reading<R> {
                     let what = format!("{name} is not what the documents give");
                     self.outcome.fails(Layer::Derived, what);
                 }
-                (None, _) => self.outcome.fails(Layer::Derived, format!("{name} is named by nothing")),
+                (None, _) => {
+                    self.outcome.fails(Layer::Derived, format!("{name} is named by nothing"))
+                }
             }
         }
         for name in made.keys().filter(|name| !there.contains(name)) {

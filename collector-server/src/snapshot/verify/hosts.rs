@@ -11,9 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use evidence::check_in::PAYLOAD_TYPE;
 use evidence::key::PublicKey;
-use evidence::{
-    Digest, Facts, HostId, Manifest, SignedCheckIn, canonical, leaf, merkle, proof,
-};
+use evidence::{Digest, Facts, HostId, Manifest, SignedCheckIn, canonical, leaf, merkle, proof};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek};
 use std::sync::Arc;
@@ -182,7 +180,8 @@ impl<R: Read + Seek> Reading<R> {
             || day < observed
             || day > day_of(head.pins.at_us).max(observed)
         {
-            let what = format!("host {id}: its rules or its day are not those of its group and time");
+            let what =
+                format!("host {id}: its rules or its day are not those of its group and time");
             self.outcome.fails(Layer::Results, what);
         }
         let compared = compare(host, judge, lists, said, day);
@@ -199,7 +198,8 @@ impl<R: Read + Seek> Reading<R> {
         } else if !said.left_out.is_empty() {
             let unsaid = compared.differ.iter().filter(|rule| !host.disagrees.contains(rule));
             for rule in unsaid {
-                self.outcome.fails(Layer::Results, format!("host {id}: the rules say otherwise: {rule}"));
+                self.outcome
+                    .fails(Layer::Results, format!("host {id}: the rules say otherwise: {rule}"));
             }
         }
     }
@@ -292,7 +292,9 @@ impl<R: Read + Seek> Reading<R> {
                         counts.objects.insert(id);
                         manifests.insert(id, manifest);
                     }
-                    Err(error) => self.outcome.fails(Layer::Facts, format!("manifest {id}: {error}")),
+                    Err(error) => {
+                        self.outcome.fails(Layer::Facts, format!("manifest {id}: {error}"))
+                    }
                 },
                 Ok(None) => {}
                 Err(error) => self.outcome.fails(Layer::Facts, error),
@@ -316,7 +318,8 @@ impl<R: Read + Seek> Reading<R> {
             }
         }
         for id in missing {
-            let what = format!("host {}: {id} is said to be missing, and nothing names it", host.host);
+            let what =
+                format!("host {}: {id} is said to be missing, and nothing names it", host.host);
             self.outcome.fails(Layer::Facts, what);
         }
         (manifests, facts)

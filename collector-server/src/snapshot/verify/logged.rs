@@ -1,12 +1,12 @@
 //! The log of an archive: checkpoint, tiles, and acts.
 
 use super::{Layer, Reading, Trust};
+use crate::judge::Judge;
 use crate::snapshot::document::{ActLine, Head, RulesDocument};
 use crate::snapshot::rules::Shelf;
 use crate::snapshot::tlog::{Tile, Tiles, hashes_of, tile_root, tiles};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use crate::judge::Judge;
 use evidence::checkpoint::{Checkpoint, LogKey};
 use evidence::key::PublicKey;
 use evidence::{Digest, HostId, leaf, merkle, proof};
@@ -100,7 +100,8 @@ impl<R: Read + Seek> Reading<R> {
                 named.lines().filter_map(log_key).collect()
             }
         };
-        let checkpoint = Checkpoint::verify(&note, &keys).map_err(|e| format!("checkpoint: {e}"))?;
+        let checkpoint =
+            Checkpoint::verify(&note, &keys).map_err(|e| format!("checkpoint: {e}"))?;
         if checkpoint.origin != head.origin
             || checkpoint.head.size != head.pins.known_size
             || checkpoint.head.root != head.root
@@ -214,7 +215,9 @@ pub fn log_key(vkey: &str) -> Option<LogKey> {
     let bytes = STANDARD.decode(key).ok()?;
     let key = LogKey {
         origin: origin.to_owned(),
-        key: bytes.split_first().filter(|(sort, _)| **sort == 1)
+        key: bytes
+            .split_first()
+            .filter(|(sort, _)| **sort == 1)
             .and_then(|(_, key)| PublicKey::from_slice(key))?,
     };
     (key.vkey() == vkey.trim()).then_some(key)

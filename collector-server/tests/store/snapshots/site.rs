@@ -95,11 +95,7 @@ impl<'a> Site<'a> {
         }
     }
 
-    async fn try_make(
-        &self,
-        asked: &Asked,
-        name: &str,
-    ) -> Result<(Vec<u8>, Made), SnapshotError> {
+    async fn try_make(&self, asked: &Asked, name: &str) -> Result<(Vec<u8>, Made), SnapshotError> {
         let output = self.directory.path().join(format!("{name}.tar"));
         let work = self.directory.path().join(format!("{name}.work"));
         let workshop = Workshop {

@@ -3,12 +3,14 @@
 
 use super::site::{Site, T};
 use crate::cases::SECOND;
+use evidence::Digest;
 use evidence::canonical;
 use evidence::key::{PublicKey, SigningKey};
-use evidence::Digest;
 use evidenced_collector::snapshot::archive::{Archive, Writer};
 use evidenced_collector::snapshot::document::{Asked, Sampling};
-use evidenced_collector::snapshot::envelope::{RESULTS, RESULTS_ENVELOPE, over_results, public_pem};
+use evidenced_collector::snapshot::envelope::{
+    RESULTS, RESULTS_ENVELOPE, over_results, public_pem,
+};
 use evidenced_collector::snapshot::rules::Shelf;
 use evidenced_collector::snapshot::sshsig::{self, Signer};
 use evidenced_collector::snapshot::verify::{Layer, Trust, verify};
@@ -61,10 +63,12 @@ fn signed_by_a_stranger(files: &mut Files) {
 
 /// A change to the text of one file, which must have an effect.
 fn replaced(files: &mut Files, prefix: &str, from: &str, to: &str) {
-    let (name, bytes) = files.iter_mut().find(|(name, bytes)| {
-        name.starts_with(prefix) && String::from_utf8_lossy(bytes).contains(from)
-    })
-    .unwrap_or_else(|| panic!("no {from} in {prefix}"));
+    let (name, bytes) = files
+        .iter_mut()
+        .find(|(name, bytes)| {
+            name.starts_with(prefix) && String::from_utf8_lossy(bytes).contains(from)
+        })
+        .unwrap_or_else(|| panic!("no {from} in {prefix}"));
     let text = String::from_utf8(bytes.clone()).unwrap_or_else(|_| panic!("{name} is no text"));
     *bytes = text.replacen(from, to, 1).into_bytes();
 }

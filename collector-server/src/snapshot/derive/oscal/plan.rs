@@ -20,7 +20,8 @@ pub(super) fn profile(fleet: &Fleet) -> Value {
         let is_in = entries.iter().any(|(_, entry)| entry.applicable != Some(false));
         if is_in || !has_statement {
             applicable.push(token(&control.id));
-            let props: Vec<_> = entries.iter().flat_map(|(isms, entry)| said(isms, entry)).collect();
+            let props: Vec<_> =
+                entries.iter().flat_map(|(isms, entry)| said(isms, entry)).collect();
             if !props.is_empty() {
                 alters.entry(token(&control.id)).or_default().extend(props);
             }

@@ -58,9 +58,10 @@ impl Stream {
 pub(super) fn write(fleet: &Fleet, out: &mut dyn Output) -> Result<(), SnapshotError> {
     let mut to = Stream(out.open(RESULTS)?);
     to.raw("{\"assessment-results\":{\"back-matter\":{\"resources\":[")?;
-    to.items(std::iter::once(rules_resource(fleet)).chain(
-        fleet.hosts.iter().map(|host| host_resource(fleet, host)),
-    ))?;
+    to.items(
+        std::iter::once(rules_resource(fleet))
+            .chain(fleet.hosts.iter().map(|host| host_resource(fleet, host))),
+    )?;
     to.raw("]},\"import-ap\":{\"href\":\"assessment-plan.json\"},\"metadata\":")?;
     to.value(&metadata(fleet, "Assessment results"))?;
     to.raw(",\"results\":[{\"description\":")?;
@@ -80,7 +81,10 @@ pub(super) fn write(fleet: &Fleet, out: &mut dyn Output) -> Result<(), SnapshotE
         }
     }
     let silent = std::iter::once(nothing_said(fleet)).flatten();
-    to.list("observations", fleet.rules.iter().map(|(id, t)| observation(fleet, id, t)).chain(silent))?;
+    to.list(
+        "observations",
+        fleet.rules.iter().map(|(id, t)| observation(fleet, id, t)).chain(silent),
+    )?;
     to.raw("\"reviewed-controls\":")?;
     to.value(&reviewed(fleet))?;
     to.raw(",")?;
@@ -219,7 +223,8 @@ fn findings(fleet: &Fleet) -> impl Iterator<Item = Value> {
 }
 
 fn finding(fleet: &Fleet, control: &Control, status: &ControlStatus) -> Value {
-    let satisfied = status.state == EvidenceState::Operating && status.fail == 0 && status.unknown == 0;
+    let satisfied =
+        status.state == EvidenceState::Operating && status.fail == 0 && status.unknown == 0;
     let state = match (satisfied, status.fail) {
         (true, _) => json!({"state": "satisfied"}),
         (false, 0) => json!({"state": "not-satisfied", "reason": "other"}),
@@ -232,7 +237,8 @@ fn finding(fleet: &Fleet, control: &Control, status: &ControlStatus) -> Value {
         .filter(speaks)
         .map(|rule| json!({"observation-uuid": observation_uuid(fleet, rule)}))
         .collect();
-    let accepted = |exception: &&ExceptionDocument| exception.rules.keys().any(|rule| speaks(&rule));
+    let accepted =
+        |exception: &&ExceptionDocument| exception.rules.keys().any(|rule| speaks(&rule));
     let risks: Vec<_> = fleet
         .exceptions
         .iter()
