@@ -15,6 +15,7 @@ use crate::moment::Moment;
 use crate::overview::{self, Overview};
 use crate::passwords::Passwords;
 use crate::store::{Store, StoreError};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
@@ -41,6 +42,10 @@ pub struct App {
     pub alerts: Arc<Notify>,
     /// Told when there may be something to judge.
     pub judgements: Arc<Notify>,
+    /// Told when a snapshot was asked for.
+    pub snapshots: Arc<Notify>,
+    /// Where archives are.
+    pub snapshot_folder: Arc<Path>,
     /// Outcome of the last check of the log.
     pub log_check: watch::Receiver<LogCheck>,
     /// The organisation's name.

@@ -16,6 +16,7 @@ mod retention;
 mod reviews;
 mod rotate;
 mod rules;
+mod snapshot;
 mod summary;
 mod tokens;
 mod verify;
@@ -117,6 +118,9 @@ enum Command {
     /// The log.
     #[command(subcommand)]
     Log(Log),
+    /// Snapshots: frozen, signed archives for an auditor.
+    #[command(subcommand)]
+    Snapshot(snapshot::Snapshot),
     /// The rules that judge, and what an organisation lays over them.
     #[command(subcommand)]
     Rules(rules::Rules),
@@ -240,6 +244,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Controls(controls) => return controls.run().await,
         Command::PeopleList(list) => return list.run().await,
         Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
+        Command::Snapshot(snapshot) => return snapshot.run().await,
         Command::Summary(summary) => return summary.run().await,
         Command::Rules(rules) => return rules.run().await,
         Command::Export(export) => export.run().await?,

@@ -4,8 +4,11 @@
 //! DATA/collector.toml      configuration
 //! DATA/keys/ca.key, ca.crt the certificate authority that `init` made
 //! DATA/keys/log.key        the log's signing key that `init` made (Ed25519, PKCS#8)
+//! DATA/keys/snapshot.key   the key that signs snapshots (Ed25519, PKCS#8)
 //! DATA/keys/ca-ID.key      an authority's key made by a rotation; its certificate is in the store
 //! DATA/keys/log-ID.key     a log key made by a rotation
+//! DATA/keys/snapshot-ID.key  a snapshot key made by a rotation
+//! DATA/snapshots/          archives that were asked for on the page, and what they are made from
 //! DATA/evidence.db         SQLite, unless [store] names another
 //! DATA/serving.json        addresses of the running server
 //! ```
@@ -77,6 +80,8 @@ impl DataDir {
         write_new(&keys.join("ca.crt"), certificate.as_bytes(), 0o600)?;
         let (_, pkcs8) = SigningKey::generate()?;
         write_new(&keys.join("log.key"), &pkcs8, 0o600)?;
+        let (_, pkcs8) = SigningKey::generate()?;
+        write_new(&keys.join("snapshot.key"), &pkcs8, 0o600)?;
         if store.is_empty() && !path.join(DATABASE).exists() {
             // SQLite gives its other files the mode of this one.
             write_new(&path.join(DATABASE), b"", 0o600)?;
@@ -135,6 +140,35 @@ impl DataDir {
         Ok(SigningKey::from_pkcs8(&self.read("keys/log.key")?)?)
     }
 
+    /// The first snapshot key. Directories that are older than snapshots get one now.
+    pub fn first_snapshot_key(&self) -> Result<SigningKey, DataError> {
+        if !self.0.join("keys/snapshot.key").exists() {
+            let (key, pkcs8) = SigningKey::generate()?;
+            self.keep_key("keys/snapshot.key", &pkcs8)?;
+            return Ok(key);
+        }
+        Ok(SigningKey::from_pkcs8(&self.read("keys/snapshot.key")?)?)
+    }
+
+    /// The snapshot key whose public half has the digest `id`.
+    pub fn snapshot_key(&self, id: Digest) -> Result<SigningKey, DataError> {
+        if let Ok(bytes) = self.read("keys/snapshot.key")
+            && let Ok(first) = SigningKey::from_pkcs8(&bytes)
+            && Digest::of(&first.public().0) == id
+        {
+            return Ok(first);
+        }
+        Ok(SigningKey::from_pkcs8(&self.read_key(&format!("keys/snapshot-{}.key", short(&id)))?)?)
+    }
+
+    /// Where archives are made and kept.
+    pub fn snapshots(&self) -> Result<PathBuf, DataError> {
+        let path = self.0.join("snapshots");
+        let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+        made.map_err(|source| DataError::File { path: path.clone(), source })?;
+        Ok(path)
+    }
+
     /// Private key (PEM) of the authority whose certificate has the digest `id`.
     pub fn authority_key(&self, id: Digest) -> Result<String, DataError> {
         let first = authority::certificate(&self.first_authority()?)?;
@@ -162,6 +196,11 @@ impl DataDir {
     /// Keeps a new log key (PKCS#8); gives its path.
     pub fn keep_log_key(&self, id: Digest, pkcs8: &[u8]) -> Result<PathBuf, DataError> {
         self.keep_key(&format!("keys/log-{}.key", short(&id)), pkcs8)
+    }
+
+    /// Keeps a new snapshot key (PKCS#8); gives its path.
+    pub fn keep_snapshot_key(&self, id: Digest, pkcs8: &[u8]) -> Result<PathBuf, DataError> {
+        self.keep_key(&format!("keys/snapshot-{}.key", short(&id)), pkcs8)
     }
 
     fn keep_key(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, DataError> {

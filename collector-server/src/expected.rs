@@ -1,6 +1,6 @@
 //! Which hosts are expected, and how that fits those that report. Pure.
 
-mod cell;
+pub(crate) mod cell;
 mod csv_file;
 #[cfg(test)]
 mod tests;

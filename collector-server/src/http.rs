@@ -29,6 +29,7 @@ mod rules;
 mod scope;
 mod seats;
 pub mod session;
+mod snapshots;
 mod source;
 mod statement;
 pub mod throttle;

@@ -60,7 +60,7 @@ impl Keyring {
         let origin = store.setting(settings::LOG_ORIGIN).await?;
         let origin = origin.ok_or(KeyringError::NotInitialised)?;
         let mut keys = store.trust_keys().await?;
-        for sort in [Sort::Authority, Sort::Log] {
+        for sort in [Sort::Authority, Sort::Log, Sort::Snapshot] {
             if keys.iter().all(|key| key.sort != sort) {
                 store.adopt_key(&first(data, sort)?, now_us).await?;
                 keys = store.trust_keys().await?;
@@ -117,13 +117,14 @@ fn first(data: &DataDir, sort: Sort) -> Result<TrustKey, KeyringError> {
             let pem = data.first_authority()?;
             (Digest::of(&crate::authority::certificate(&pem)?), pem)
         }
-        Sort::Log => log_key_names(&data.first_log_key()?),
+        Sort::Log => key_names(&data.first_log_key()?),
+        Sort::Snapshot => key_names(&data.first_snapshot_key()?),
     };
-    Ok(TrustKey { sort, id, public, state: KeyState::Active, from_size: Some(0), to_size: None })
+    Ok(TrustKey { from_size: Some(0), ..TrustKey::new(sort, id, public, KeyState::Active) })
 }
 
-/// Id and public half of a log key.
-pub fn log_key_names(key: &SigningKey) -> (Digest, String) {
+/// Id and public half of a key for the log or for snapshots.
+pub fn key_names(key: &SigningKey) -> (Digest, String) {
     (Digest::of(&key.public().0), key.public().to_string())
 }
 

@@ -51,6 +51,7 @@ pub mod secret;
 pub mod serve;
 pub mod settings;
 pub mod silence;
+pub mod snapshot;
 pub mod span;
 pub mod status;
 pub mod store;

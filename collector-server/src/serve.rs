@@ -16,8 +16,10 @@ use crate::life;
 use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
 use crate::notify::{Channel, Notifier, Teller};
+use crate::overview;
 use crate::retention;
 use crate::settings;
+use crate::snapshot::job::Job;
 use crate::store::Store;
 use anyhow::{Context, bail};
 use axum_server::Handle;
@@ -102,6 +104,16 @@ impl Running {
             clock: clock.clone(),
             wake: Arc::clone(&wake),
         };
+        let snapshots = Job {
+            store: store.clone(),
+            data: data.clone(),
+            keys: keys.clone(),
+            limits: overview::limits(&config).repair,
+            clock: clock.clone(),
+            wake: Arc::default(),
+            shelf: Arc::default(),
+        };
+        let asked = Arc::clone(&snapshots.wake);
         let (checked, log_check) = watch::channel(LogCheck::NotYet { read: 0, of: 0 });
         let jobs = vec![
             tokio::spawn(worker.run(Arc::clone(&wake), stopped.clone())),
@@ -122,6 +134,7 @@ impl Running {
                 stopped.clone(),
             )),
             tokio::spawn(notifier.run(Arc::clone(&alerts), stopped.clone())),
+            tokio::spawn(snapshots.run(stopped.clone())),
             tokio::spawn(follow_keys(
                 KeyWatch { data: data.clone(), store: store.clone(), keys: keys.clone(), names },
                 tls.clone(),
@@ -152,6 +165,8 @@ impl Running {
             agents_url: agents_url.into(),
             alerts,
             judgements: wake,
+            snapshots: asked,
+            snapshot_folder: data.snapshots()?.into(),
             log_check,
             organisation: organisation.into(),
         };

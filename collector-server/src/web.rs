@@ -36,6 +36,7 @@ pub mod result;
 pub mod reviews;
 pub mod rule;
 pub mod rules;
+pub mod snapshots;
 #[cfg(test)]
 mod testing;
 pub mod timeline;

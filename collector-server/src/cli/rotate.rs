@@ -1,4 +1,4 @@
-//! `authority rotate` and `log rotate-key`: new keys, without touching hosts.
+//! `authority rotate`, `log rotate-key` and `snapshot rotate-key`: new keys, without touching hosts.
 //!
 //! 1. `prepare` makes the key; hosts learn it with their next check-in.
 //! 2. `activate` signs with it; the former key is still believed.
@@ -9,7 +9,7 @@ use super::{Data, say};
 use crate::authority::{self, Authority};
 use crate::clock;
 use crate::data::DataDir;
-use crate::keyring::{Keyring, log_key_names};
+use crate::keyring::{Keyring, key_names};
 use crate::settings;
 use crate::store::{Behind, KeyState, Sort, Step, Store, TrustKey};
 use anyhow::{Context, bail};
@@ -87,13 +87,25 @@ async fn prepare(data: &DataDir, store: &Store, sort: Sort) -> anyhow::Result<St
         }
         Sort::Log => {
             let (key, pkcs8) = SigningKey::generate()?;
-            let (id, public) = log_key_names(&key);
+            let (id, public) = key_names(&key);
             (id, public, data.keep_log_key(id, &pkcs8)?)
         }
+        Sort::Snapshot => {
+            let (key, pkcs8) = SigningKey::generate()?;
+            let (id, public) = key_names(&key);
+            (id, public, data.keep_snapshot_key(id, &pkcs8)?)
+        }
     };
-    let state = KeyState::Prepared;
-    let key = TrustKey { sort, id, public, state, from_size: None, to_size: None };
+    let key = TrustKey::new(sort, id, public, KeyState::Prepared);
     store.rotate(sort, Step::Prepare, Some(&key), false, now_us).await??;
+    if sort == Sort::Snapshot {
+        return Ok(format!(
+            "A new snapshot key is prepared; its private half is {}. If several collectors share \
+             the store, copy that file to each of them. Give auditors the new line of `snapshot \
+             signers`, then: activate.",
+            path.display()
+        ));
+    }
     Ok(format!(
         "A new {} key is prepared; its private half is {}. A running collector tells its hosts \
          within seconds, without a restart, and each learns it with its next check-in. If several \
@@ -125,11 +137,14 @@ async fn go_on(
         match sort {
             Sort::Authority => drop(data.authority_key(key.id)?),
             Sort::Log => drop(data.log_key(key.id)?),
+            Sort::Snapshot => drop(data.snapshot_key(key.id)?),
         }
     }
     let mut behind = store.behind(keyring.bundle_digest, keyring.authority.pin(), now_us).await?;
     let by_certificate = sort == Sort::Authority && step == Step::Retire;
-    behind.retain(|host| host.trust || (by_certificate && host.certificate));
+    // Hosts know nothing of the key of snapshots.
+    let by_trust = sort != Sort::Snapshot;
+    behind.retain(|host| (by_trust && host.trust) || (by_certificate && host.certificate));
     let (silent, reporting): (Vec<_>, Vec<_>) = behind.into_iter().partition(|host| host.silent);
     if key.is_some() && !reporting.is_empty() && !force {
         bail!("{}", not_ready(&reporting));
@@ -144,6 +159,14 @@ async fn go_on(
         }
         (Sort::Log, Step::Activate) => {
             "The new key signs checkpoints now, and the former one beside it until it is retired."
+        }
+        (Sort::Snapshot, Step::Activate) => {
+            "The new key signs snapshots now. Signatures of the former one stay good for the days \
+             it signed: `snapshot signers` says which."
+        }
+        (Sort::Snapshot, _) => {
+            "The former snapshot key is retired; `snapshot signers` still names it for the days it \
+             signed."
         }
         (Sort::Authority, _) => {
             "The former authority is retired: its certificates are not accepted any more."
@@ -195,5 +218,6 @@ fn word(sort: Sort) -> &'static str {
     match sort {
         Sort::Authority => "authority",
         Sort::Log => "log",
+        Sort::Snapshot => "snapshot",
     }
 }

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
 use super::{
     account, api, controls, drift, enrolment, exceptions, isms, lists, people_list, reviews, seats,
-    statement, windows,
+    snapshots, statement, windows,
 };
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
@@ -67,6 +67,7 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
     posts.extend(people_list::posts());
     posts.extend(statement::posts());
     posts.extend(exceptions::pages::posts());
+    posts.extend(snapshots::posts());
     posts.extend(lists::pages::posts());
     posts.extend(windows::pages::posts());
     posts.extend(reviews::pages::posts());
@@ -92,6 +93,7 @@ pub fn router(app: App) -> Router {
         .merge(statement::router())
         .merge(api::router())
         .merge(exceptions::pages::pages())
+        .merge(snapshots::pages())
         .merge(lists::pages::pages())
         .merge(windows::pages::pages())
         .merge(reviews::pages::pages())

@@ -15,6 +15,8 @@ pub enum Sort {
     Authority,
     /// Signs checkpoints.
     Log,
+    /// Signs snapshots.
+    Snapshot,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +44,10 @@ pub struct TrustKey {
     pub from_size: Option<u64>,
     /// The log's size when it was retired.
     pub to_size: Option<u64>,
+    /// When it began to sign; unknown of keys that did before that was written down.
+    pub from_us: Option<i64>,
+    /// When it ceased to sign.
+    pub to_us: Option<i64>,
 }
 
 /// A step of a rotation.
@@ -82,7 +88,16 @@ impl Sort {
         match self {
             Self::Authority => "authority",
             Self::Log => "log",
+            Self::Snapshot => "snapshot",
         }
+    }
+}
+
+impl TrustKey {
+    /// One that has signed nothing yet.
+    pub fn new(sort: Sort, id: Digest, public: String, state: KeyState) -> Self {
+        let (from_size, to_size, from_us, to_us) = (None, None, None, None);
+        Self { sort, id, public, state, from_size, to_size, from_us, to_us }
     }
 }
 
@@ -97,10 +112,11 @@ impl KeyState {
     }
 }
 
-type Columns = (String, Vec<u8>, String, String, Option<i64>, Option<i64>);
+type Columns =
+    (String, Vec<u8>, String, String, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
 
-const COLUMNS: &str =
-    "SELECT sort, id, public, state, from_size, to_size FROM trust_key ORDER BY sort, id";
+const COLUMNS: &str = "SELECT sort, id, public, state, from_size, to_size, from_us, to_us
+                       FROM trust_key ORDER BY sort, id";
 
 impl Store {
     /// Every key there ever was; of each sort the active one first, then prepared, former, retired.
@@ -149,18 +165,27 @@ impl Store {
             (Step::Prepare, None) => return Ok(Err(RotationRefusal::NothingPrepared)),
             (Step::Activate, _) => {
                 let Some(key) = prepared else { return Ok(Err(RotationRefusal::NothingPrepared)) };
-                let sql = "UPDATE trust_key SET state = 'former', changed_us = $2
-                           WHERE sort = $1 AND state = 'active'";
+                // A former log key or authority goes on beside the new one; a snapshot has one.
+                let sql = match sort {
+                    Sort::Snapshot => {
+                        "UPDATE trust_key SET state = 'former', changed_us = $2, to_us = $2
+                         WHERE sort = $1 AND state = 'active'"
+                    }
+                    Sort::Authority | Sort::Log => {
+                        "UPDATE trust_key SET state = 'former', changed_us = $2
+                         WHERE sort = $1 AND state = 'active'"
+                    }
+                };
                 execute!(&mut tx, sql, sort.as_str().to_owned(), now_us)?;
-                let sql = "UPDATE trust_key SET state = 'active', changed_us = $2, from_size = $3
-                           WHERE id = $1";
+                let sql = "UPDATE trust_key SET state = 'active', changed_us = $2, from_us = $2,
+                             from_size = $3 WHERE id = $1";
                 execute!(&mut tx, sql, key.id.0.to_vec(), now_us, signed(size))?;
                 key
             }
             (Step::Retire, _) => {
                 let Some(key) = former else { return Ok(Err(RotationRefusal::NothingFormer)) };
-                let sql = "UPDATE trust_key SET state = 'retired', changed_us = $2, to_size = $3
-                           WHERE id = $1";
+                let sql = "UPDATE trust_key SET state = 'retired', changed_us = $2, to_size = $3,
+                             to_us = COALESCE(to_us, $2) WHERE id = $1";
                 execute!(&mut tx, sql, key.id.0.to_vec(), now_us, signed(size))?;
                 key
             }
@@ -216,8 +241,8 @@ impl Store {
 }
 
 async fn insert(tx: &mut Tx, key: &TrustKey, now_us: i64) -> Result<(), StoreError> {
-    let sql = "INSERT INTO trust_key (sort, id, public, state, changed_us, from_size)
-               VALUES ($1, $2, $3, $4, $5, $6)";
+    let sql = "INSERT INTO trust_key (sort, id, public, state, changed_us, from_size, from_us)
+               VALUES ($1, $2, $3, $4, $5, $6, $7)";
     execute!(
         tx,
         sql,
@@ -226,7 +251,9 @@ async fn insert(tx: &mut Tx, key: &TrustKey, now_us: i64) -> Result<(), StoreErr
         key.public.clone(),
         key.state.as_str().to_owned(),
         now_us,
-        key.from_size.map(signed)
+        key.from_size.map(signed),
+        // One that is adopted signs from here on.
+        (key.state == KeyState::Active).then_some(now_us)
     )?;
     Ok(())
 }
@@ -237,10 +264,13 @@ fn sorted(rows: Vec<Columns>) -> Result<Vec<TrustKey>, StoreError> {
     Ok(keys)
 }
 
-fn row((sort, id, public, state, from, to): Columns) -> Result<TrustKey, StoreError> {
+fn row(
+    (sort, id, public, state, from, to, from_us, to_us): Columns,
+) -> Result<TrustKey, StoreError> {
     let sort = match sort.as_str() {
         "authority" => Sort::Authority,
         "log" => Sort::Log,
+        "snapshot" => Sort::Snapshot,
         other => return Err(StoreError::corrupt(format!("a key for `{other}`"))),
     };
     let state = match state.as_str() {
@@ -252,5 +282,6 @@ fn row((sort, id, public, state, from, to): Columns) -> Result<TrustKey, StoreEr
     };
     let id = Digest::from_slice(&id).ok_or_else(|| StoreError::corrupt("a key's id"))?;
     let size = |size: Option<i64>| size.map(i64::unsigned_abs);
-    Ok(TrustKey { sort, id, public, state, from_size: size(from), to_size: size(to) })
+    let (from_size, to_size) = (size(from), size(to));
+    Ok(TrustKey { sort, id, public, state, from_size, to_size, from_us, to_us })
 }

@@ -18,12 +18,13 @@ pub enum Room {
     Rules,
     Hosts,
     Isms,
+    Snapshots,
     Enrolment,
     People,
 }
 
 impl Room {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Overview,
         Self::Drift,
         Self::Decisions,
@@ -31,6 +32,7 @@ impl Room {
         Self::Rules,
         Self::Hosts,
         Self::Isms,
+        Self::Snapshots,
         Self::Enrolment,
         Self::People,
     ];
@@ -44,6 +46,7 @@ impl Room {
             Self::Rules => "Rules",
             Self::Hosts => "Hosts",
             Self::Isms => "ISMS",
+            Self::Snapshots => "Snapshots",
             Self::Enrolment => "Enrolment",
             Self::People => "People",
         }
@@ -58,6 +61,7 @@ impl Room {
             Self::Rules => "/rules",
             Self::Hosts => "/hosts",
             Self::Isms => "/isms",
+            Self::Snapshots => "/snapshots",
             Self::Enrolment => "/enrolment",
             Self::People => "/people",
         }

@@ -204,13 +204,8 @@ pub(crate) async fn a_host_that_left_is_ended_once(store: &Store) {
 
 pub(crate) async fn keys_rotate_in_order_and_nothing_is_skipped(store: &Store) {
     let agent = Agent::enrolled(store).await;
-    let key = |name: &str, state| TrustKey {
-        sort: Sort::Authority,
-        id: Digest::of(name.as_bytes()),
-        public: name.into(),
-        state,
-        from_size: None,
-        to_size: None,
+    let key = |name: &str, state| {
+        TrustKey::new(Sort::Authority, Digest::of(name.as_bytes()), name.into(), state)
     };
     let step = async |step, new: Option<&TrustKey>| {
         let sort = Sort::Authority;

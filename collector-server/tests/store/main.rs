@@ -11,6 +11,7 @@ mod lives;
 mod reviews;
 mod rules;
 mod scope;
+mod snapshots;
 mod time;
 mod windows;
 
@@ -182,6 +183,17 @@ conformance!(
     a_scope_has_its_own_state_and_a_period_follows_its_members,
     updates_are_measured_from_publication_and_decide_their_rule,
     people_are_found_by_their_accounts_and_the_log_names_nobody,
+);
+
+conformance!(
+    snapshots, snapshots_sqlite, snapshots_postgres_15:
+    a_snapshot_holds_and_is_the_same_again,
+    a_run_that_was_cut_off_goes_on_and_gives_the_same_archive,
+    a_change_of_the_store_is_found_when_a_snapshot_is_made_or_verified,
+    a_moment_of_the_past_is_as_it_was_known_then,
+    a_snapshot_key_is_named_with_the_days_that_it_signed,
+    facts_about_people_can_be_left_out_and_the_rest_verifies,
+    what_was_asked_for_on_the_page_is_made_also_after_a_collector_died,
 );
 
 conformance!(

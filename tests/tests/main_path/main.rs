@@ -16,5 +16,6 @@ mod outages;
 mod overlay;
 mod own_evidence;
 mod scope;
+mod snapshot;
 mod time;
 mod view;
