@@ -28,6 +28,7 @@ pub struct Config {
     pub exceptions: Exceptions,
     pub reviews: Reviews,
     pub notify: Notify,
+    pub anchor: Anchor,
     pub log: Log,
 }
 
@@ -54,6 +55,8 @@ pub struct People {
     pub behind_proxy: bool,
     /// Empty: `http://LISTEN`.
     pub public_url: String,
+    /// Whether anybody may read the log (`/log/…`) without a token.
+    pub open_log: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -136,6 +139,21 @@ pub struct Webhook {
     /// Empty: all.
     #[serde(default)]
     pub events: Vec<String>,
+}
+
+/// Where checkpoints of the log are shown to somebody outside.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// How often, if the log grew.
+    #[serde(deserialize_with = "duration::from_1s")]
+    pub every: DurationText,
+    /// A time-stamping authority (RFC 3161); empty: none.
+    pub tsa_url: String,
+    /// A directory that gets a file for each checkpoint; empty: none.
+    pub directory: PathBuf,
+    /// Names of [[notify.webhook]] that get each checkpoint.
+    pub webhooks: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

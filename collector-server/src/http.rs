@@ -16,6 +16,7 @@ mod import;
 mod isms;
 mod list;
 mod lists;
+mod log;
 pub mod peer;
 pub mod people;
 mod people_list;

@@ -1,6 +1,7 @@
 //! The running collector: boot order and shutdown.
 
 use crate::active::{self, Active, Following};
+use crate::anchor::Anchoring;
 use crate::app::App;
 use crate::authority::AuthorityError;
 use crate::catalogue::Catalogue;
@@ -72,6 +73,9 @@ impl Running {
         let keyring = Keyring::load(data, &store, clock.now_us()).await?;
         let origin = store.setting(settings::LOG_ORIGIN).await?.unwrap_or_default();
         let channels = Channel::all(&config.notify.webhook)?;
+        let keys = Keys::new(keyring);
+        let held = (store.clone(), keys.clone(), clock.clone());
+        let anchoring = Anchoring::new(&config.anchor, &channels, held, &origin)?;
         let (clock_of, wait) = (clock.clone(), config.notify.wait.0);
         let notifier = Notifier::new(store.clone(), clock_of, channels, &origin, wait);
 
@@ -80,8 +84,7 @@ impl Running {
         let people_listener = bind(config.people.listen, "people")?;
         let (agents_at, people_at) = (agents_listener.local_addr()?, people_listener.local_addr()?);
         let names = listener_names(&config, agents_at);
-        let tls = RustlsConfig::from_config(listener_tls(&keyring, &names, &clock)?);
-        let keys = Keys::new(keyring);
+        let tls = RustlsConfig::from_config(listener_tls(&keys.now(), &names, &clock)?);
 
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
@@ -108,6 +111,7 @@ impl Running {
                 Arc::clone(&alerts),
                 stopped.clone(),
             )),
+            tokio::spawn(anchoring.run(stopped.clone())),
             tokio::spawn(notifier.run(Arc::clone(&alerts), stopped.clone())),
             tokio::spawn(follow_keys(
                 KeyWatch { data: data.clone(), store: store.clone(), keys: keys.clone(), names },

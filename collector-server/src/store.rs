@@ -8,6 +8,7 @@
 //!   knowledge, and say at which log index.
 
 mod acts;
+mod anchors;
 mod alert_reading;
 mod alerts;
 mod anomaly;
@@ -18,11 +19,13 @@ mod days;
 mod db;
 mod deliveries;
 mod drifts;
+mod dump;
 mod exceptions;
 mod expected;
 mod grace;
 mod group;
 mod groups;
+mod healing;
 mod history;
 mod host_spans;
 mod hosts;
@@ -50,20 +53,25 @@ mod tokens;
 mod tolerance;
 mod trust;
 mod verdicts;
+mod verifying;
 mod watched;
 mod watching;
 mod windows;
 
 pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
 pub use applicability::{ApplicabilityRefusal, Version, VersionState};
+pub use acts::Act;
+pub use anchors::{AnchorRow, AnchorSort, Anchored, DueAnchor};
 pub use certificates::{
     AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
 };
 pub use covers::{CoverRow, Excepted};
 pub use deliveries::{Attempt, DeliveryFilter, DeliveryRow, Due, Untold};
 pub use drifts::{CauseFilter, CauseRow, Place};
+pub use dump::{Dump, Filling, Holds, TableShape};
 pub use exceptions::{ExceptionRefusal, ExceptionRow};
 pub use expected::{ExpectedChange, ExpectedList};
+pub use healing::{HealRefusal, HealedHost, HealingRow, Witnessed};
 pub use history::{ChainRow, KindSpan, Receipt};
 pub use host_spans::{HostSpan, Saying};
 pub use hosts::Enrolment;
@@ -73,7 +81,7 @@ pub use judging::{Judgement, Notice, Past, Pending, Statement, Summary};
 pub use life::{LifeChange, LifeRefusal};
 pub use lists::{Decision, ListRefusal, ListRow, ListVersion, MemberRow};
 pub(crate) use log::FreshTiles;
-pub use log::{LogState, StoredLeaf};
+pub use log::{LogState, Placed, StoredLeaf};
 pub use members::Members;
 pub use objects::ObjectRefusal;
 pub use overlays::OverlayVersion;

@@ -90,6 +90,7 @@ pub fn router(app: App) -> Router {
         .merge(windows::pages::pages())
         .merge(reviews::pages::pages())
         .merge(super::rules::pages())
+        .merge(super::log::router())
         .fallback(not_found);
     let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));
     pages
@@ -310,6 +311,7 @@ async fn overview_page(State(app): State<App>, me: LoggedIn) -> Result<Response,
         more_drifts,
         log: ground.frame_log,
         check,
+        anchored: app.store.newest_anchor().await?,
     };
     let expected = reconciled(&app, &ground).await?;
     let frame = ground.frame(Room::Overview).without_password(!me.has_password);

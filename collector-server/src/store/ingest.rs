@@ -3,6 +3,7 @@
 use super::anomaly::{self, Anomaly};
 use super::db::{Tx, execute, fetch, read};
 use super::group::{ChainRow, CheckInRow, Group, HostBefore, HostChange};
+use super::healing;
 use super::host_spans::{Said, say_of_host};
 use super::log::{Appender, FreshTiles, LogState, signed};
 use super::packed::{pack, plain, unpack};
@@ -132,6 +133,9 @@ async fn accept_one(
     }
     let index = log.append(tx, &leaf::check_in_leaf(&incoming.signed)).await?;
     write(tx, group, incoming, index, &before, complete).await?;
+    if let Some(healed) = check_in.healed {
+        healing::accepted(tx, check_in.host, healed, index).await?;
+    }
     if let Place::NewChain { resumed } = place {
         let sql = "UPDATE host SET newest_chain = $2 WHERE id = $1";
         execute!(tx, sql, host.clone(), signed(index))?;

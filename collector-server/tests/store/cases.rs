@@ -61,6 +61,7 @@ impl Agent {
             checkpoint: self.checkpoint,
             clock: Clock { synchronised: None },
             collected: BTreeMap::new(),
+            healed: None,
             host: self.host,
             manifest,
             next_due_s: 3600,

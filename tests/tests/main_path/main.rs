@@ -10,6 +10,8 @@ mod fleet;
 mod identity;
 mod interface;
 mod judging;
+mod log;
+mod restored;
 mod modest;
 mod outages;
 mod overlay;
