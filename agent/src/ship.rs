@@ -15,8 +15,8 @@ mod tls;
 
 pub(crate) use answer::Answer;
 pub use backoff::Backoff;
-pub use receipt::{ReceiptError, verify};
 use heal::heal;
+pub use receipt::{ReceiptError, verify};
 pub use route::Route;
 pub(crate) use route::Servers;
 pub(crate) use tls::explain;
@@ -173,7 +173,12 @@ impl Shipper {
                 // Perhaps the collector was restored and does not know what came before this one.
                 Shipped::Conflict(_) if !given_again && !spool.kept().is_empty() => {
                     given_again = true;
-                    self.refill(spool, now_ms).await?;
+                    match self.refill(spool, now_ms).await {
+                        Ok(held) => tracing::info!(held, "kept check-ins were given again"),
+                        // What came before must not hold up what comes now.
+                        Err(ShipError::StillWanting | ShipError::Receipt(_)) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
                 Shipped::Conflict(reason) => {
                     let chain = signed.check_in.chain;

@@ -66,8 +66,9 @@ impl Anchoring {
         }
         if !config.directory.as_os_str().is_empty() {
             let made = std::fs::create_dir_all(&config.directory);
-            made.map_err(|source| {
-                AnchorError::Directory { path: config.directory.clone(), source }
+            made.map_err(|source| AnchorError::Directory {
+                path: config.directory.clone(),
+                source,
             })?;
             places.push(Place::Directory(config.directory.clone()));
         }
@@ -132,9 +133,7 @@ impl Anchoring {
             Some(Place::Directory(directory)) => {
                 put(directory, due).map(|()| (None, None)).map_err(|error| error.to_string())
             }
-            Some(Place::Webhook(channel)) => {
-                self.send(channel, due).await.map(|()| (None, None))
-            }
+            Some(Place::Webhook(channel)) => self.send(channel, due).await.map(|()| (None, None)),
             None => Err("no such place is configured any more".to_owned()),
         };
         let at_us = self.clock.now_us();

@@ -260,7 +260,10 @@ mod tests {
         let found_one = &found(std::slice::from_ref(&lost), &[healing(4)])[0];
         let gave_up = |size, root| HealedHost {
             host: host(1),
-            healed: evidence::healing::Healed { gave_up: head(size, root), leaf: Digest::of(b"act") },
+            healed: evidence::healing::Healed {
+                gave_up: head(size, root),
+                leaf: Digest::of(b"act"),
+            },
             index: 7,
         };
         assert!(found_one.is_explained(&[]), "it has not taken the statement yet");

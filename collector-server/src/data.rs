@@ -221,7 +221,9 @@ impl DataDir {
         }
         let url = toml::Table::from_iter([("url".to_owned(), toml::Value::from(store))]);
         config.insert("store".to_owned(), url.into());
-        let text = format!("# Restored; the meaning of every key is in config/collector.toml.\n\n{config}");
+        let text = format!(
+            "# Restored; the meaning of every key is in config/collector.toml.\n\n{config}"
+        );
         write_new(&self.config_path(), text.as_bytes(), 0o600)
     }
 

@@ -2,7 +2,7 @@
 //! receipt is made only after the commit.
 
 use crate::keyring::Keys;
-use crate::store::{Accepted, FreshTiles, Incoming, LogState, Refusal, Store, StoreError};
+use crate::store::{Accepted, FreshTiles, Incoming, LONGER, LogState, Refusal, Store, StoreError};
 use evidence::checkpoint::TreeHead;
 use evidence::proof::verify_consistency;
 use evidence::{Digest, HostId, Receipt, SignedCheckIn, merkle};
@@ -219,8 +219,7 @@ fn fork(
 ) -> Option<Fork> {
     let head = signed.check_in.checkpoint.filter(|head| head.size > 0)?;
     let says = if head.size > state.size {
-        "the host holds a receipt for a longer log than this one: the collector was put back to an \
-         earlier state, or there are two of it"
+        LONGER
     } else if let Some(root) = roots.get(&head.size) {
         if *root == head.root {
             return None;

@@ -8,9 +8,9 @@
 //!   knowledge, and say at which log index.
 
 mod acts;
-mod anchors;
 mod alert_reading;
 mod alerts;
+mod anchors;
 mod anomaly;
 mod applicability;
 mod certificates;
@@ -58,10 +58,11 @@ mod watched;
 mod watching;
 mod windows;
 
-pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
-pub use applicability::{ApplicabilityRefusal, Version, VersionState};
 pub use acts::Act;
+pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
 pub use anchors::{AnchorRow, AnchorSort, Anchored, DueAnchor};
+pub(crate) use anomaly::LONGER;
+pub use applicability::{ApplicabilityRefusal, Version, VersionState};
 pub use certificates::{
     AfterExpiry, Holder, HostAct, IdentityRefusal, PendingRenewal, Renewal, Renewed,
 };

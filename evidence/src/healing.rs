@@ -156,7 +156,9 @@ mod tests {
             let refused = other.verify(&head, &known(9), []);
             assert!(matches!(refused, Err(HealingError::NotLogged(_))), "{refused:?}");
         }
-        for body in [BODY.replace("log_healed", "logged_in"), BODY.replace("\"size\":2", "\"size\":3")] {
+        for body in
+            [BODY.replace("log_healed", "logged_in"), BODY.replace("\"size\":2", "\"size\":3")]
+        {
             let (head, other) = healing(&body);
             assert_eq!(other.verify(&head, &known(9), []), Err(HealingError::Malformed));
         }

@@ -53,7 +53,8 @@ impl TlogProof {
 
 impl fmt::Display for TlogProof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = format!("{FIRST_LINE}\nextra {}\nindex {}\n", STANDARD.encode(&self.leaf), self.index);
+        let mut text =
+            format!("{FIRST_LINE}\nextra {}\nindex {}\n", STANDARD.encode(&self.leaf), self.index);
         for hash in &self.inclusion {
             writeln!(text, "{}", STANDARD.encode(hash.0))?;
         }
@@ -130,9 +131,9 @@ mod tests {
             let changed = if was == 'A' { "B" } else { "A" };
             let mut other = text.clone();
             other.replace_range(at..at + was.len_utf8(), changed);
-            let accepted = other.parse::<TlogProof>().is_ok_and(|read| {
-                read.verify(std::slice::from_ref(&log)).is_ok() && read != proof
-            });
+            let accepted = other
+                .parse::<TlogProof>()
+                .is_ok_and(|read| read.verify(std::slice::from_ref(&log)).is_ok() && read != proof);
             assert!(!accepted, "{at}: {other}");
         }
     }

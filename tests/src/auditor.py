@@ -54,7 +54,8 @@ for index in sorted({0, 1, 255, 256, size // 2, size - 1}):
     root, of = under.checkpoint.root_hash, under.checkpoint.size
     assert tlog.verify_leaf_inclusion(leaf, index, of, path, root), index
     assert not tlog.verify_leaf_inclusion(leaf + b"x", index, of, path, root), index
-    assert leaf == tlog.read_entry(reader, size, index) if of == size else True
+    if index < size:
+        assert leaf == tlog.read_entry(reader, index, size), index
     proved += 1
 
 print(json.dumps({"size": size, "tiles": report.tiles, "bundles": report.bundles, "proved": proved}))

@@ -34,7 +34,12 @@ pub(super) fn text(state: &Path, now_ms: i64) -> anyhow::Result<String> {
         for HealedLog { healed, reason, at_ms, .. } in &chain.healed {
             let TreeHead { size, root } = healed.gave_up;
             let at = time(*at_ms);
-            line("log break", &format!("accepted at {at}, said the operator: {reason}; the log before had {size} leaves, root {root}"));
+            line(
+                "log break",
+                &format!(
+                    "accepted at {at}, said the operator: {reason}; the log before had {size} leaves, root {root}"
+                ),
+            );
         }
     }
     line("waiting", &format!("{} check-ins", count(&spool, "checkin")));

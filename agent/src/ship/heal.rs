@@ -28,10 +28,16 @@ pub(super) fn heal(
         Ok(stated) => {
             let (size, kept) = (carried.size, stated.kept.size);
             let reason = printable(&stated.reason);
-            tracing::warn!(reason, former = size, kept, "the collector's log was put back, as its operator says: accepted");
+            tracing::warn!(
+                reason,
+                former = size,
+                kept,
+                "the collector's log was put back, as its operator says: accepted"
+            );
             let (chain, next_seq) = (spool.chain().chain, spool.chain().next_seq);
             let healed = Healed { gave_up: carried, leaf: stated.leaf };
-            let accepted = HealedLog { healed, reason, at_ms: now_ms, chain, next_seq, told: false };
+            let accepted =
+                HealedLog { healed, reason, at_ms: now_ms, chain, next_seq, told: false };
             spool.heal(accepted, head)?;
             Ok(Some(()))
         }

@@ -116,7 +116,8 @@ fn nonce() -> Result<[u8; 8], TsaError> {
 /// TimeStampReq of RFC 3161 section 2.4.1: version 1, SHA-256, nonce, and the request to put the
 /// authority's certificate in.
 pub fn query(imprint: &Digest, nonce: &[u8; 8]) -> Vec<u8> {
-    let algorithm = der::sequence(&[&der::element(der::OID, der::SHA256), &der::element(der::NULL, &[])]);
+    let algorithm =
+        der::sequence(&[&der::element(der::OID, der::SHA256), &der::element(der::NULL, &[])]);
     let imprint = der::sequence(&[&algorithm, &der::element(der::OCTETS, &imprint.0)]);
     der::sequence(&[
         &der::element(der::INTEGER, &[1]),

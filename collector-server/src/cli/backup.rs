@@ -96,7 +96,9 @@ impl Restore {
             restored.rows, verified.size, verified.check_ins, verified.acts
         ));
         if !has_keys {
-            tell("The backup has no keys: put those of the collector into DIR/keys before it serves.");
+            tell(
+                "The backup has no keys: put those of the collector into DIR/keys before it serves.",
+            );
         }
         tell(
             "Hosts that reported after the backup was made know more of the log than it does. They \

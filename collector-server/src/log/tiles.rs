@@ -78,18 +78,34 @@ mod tests {
 
     #[test]
     fn names_are_read_as_the_specification_writes_them_and_in_no_other_way() {
-        let hashes = |level, index, width| {
-            Some(Resource { what: What::Hashes(level), index, width })
-        };
+        let hashes =
+            |level, index, width| Some(Resource { what: What::Hashes(level), index, width });
         assert_eq!(Resource::parse("0/000"), hashes(0, 0, 256));
         assert_eq!(Resource::parse("0/x001/x234/067"), hashes(0, 1_234_067, 256));
         assert_eq!(Resource::parse("1/x001/067.p/17"), hashes(1, 1067, 17));
         let entries = Resource { what: What::Entries, index: 2, width: 255 };
         assert_eq!(Resource::parse("entries/002.p/255"), Some(entries));
         for bad in [
-            "", "0", "0/", "0/0", "0/0000", "0/x00/067", "0/001/067", "0/x000/067", "00/000",
-            "64/000", "-1/000", "0/000.p/0", "0/000.p/256", "0/000.p/01", "0/000.p/", "0/000/",
-            "0/ 00", "0/+00", "data/000", "0/x999/x999/x999/x999/x999/x999/x999/999",
+            "",
+            "0",
+            "0/",
+            "0/0",
+            "0/0000",
+            "0/x00/067",
+            "0/001/067",
+            "0/x000/067",
+            "00/000",
+            "64/000",
+            "-1/000",
+            "0/000.p/0",
+            "0/000.p/256",
+            "0/000.p/01",
+            "0/000.p/",
+            "0/000/",
+            "0/ 00",
+            "0/+00",
+            "data/000",
+            "0/x999/x999/x999/x999/x999/x999/x999/999",
         ] {
             assert_eq!(Resource::parse(bad), None, "{bad}");
         }

@@ -106,8 +106,12 @@ impl Store {
         for shape in filling.0.shapes().await? {
             let sql = format!("DELETE FROM {}", shape.table);
             match &mut filling.0 {
-                DumpTx::Sqlite(tx) => sqlx::query(AssertSqlSafe(sql)).execute(&mut **tx).await.map(drop)?,
-                DumpTx::Postgres(tx) => sqlx::query(AssertSqlSafe(sql)).execute(&mut **tx).await.map(drop)?,
+                DumpTx::Sqlite(tx) => {
+                    sqlx::query(AssertSqlSafe(sql)).execute(&mut **tx).await.map(drop)?
+                }
+                DumpTx::Postgres(tx) => {
+                    sqlx::query(AssertSqlSafe(sql)).execute(&mut **tx).await.map(drop)?
+                }
             }
         }
         Ok(Some(filling))
@@ -145,7 +149,9 @@ impl DumpTx {
                     "bool" => "boolean".to_owned(),
                     _ => name,
                 };
-                rows.into_iter().map(|(table, column, holds)| (table, column, plain(holds))).collect()
+                rows.into_iter()
+                    .map(|(table, column, holds)| (table, column, plain(holds)))
+                    .collect()
             }
         };
         let mut shapes: Vec<TableShape> = vec![];
@@ -242,7 +248,11 @@ impl Filling {
     }
 
     /// Writes rows as [`Dump::rows`] gave them.
-    pub async fn write(&mut self, shape: &TableShape, rows: &[Vec<Value>]) -> Result<(), StoreError> {
+    pub async fn write(
+        &mut self,
+        shape: &TableShape,
+        rows: &[Vec<Value>],
+    ) -> Result<(), StoreError> {
         let names: Vec<_> = shape.columns.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         let begin = format!("INSERT INTO {} ({}) ", shape.table, names.join(", "));
         let holds: Vec<_> = shape.columns.iter().map(|(_, holds)| *holds).collect();
@@ -251,8 +261,10 @@ impl Filling {
             for row in run {
                 let cells = row.iter().zip(&holds).map(|(value, holds)| Cell::read(value, *holds));
                 let cells = cells.collect::<Option<Vec<_>>>();
-                let cells = cells.filter(|cells| cells.len() == holds.len() && row.len() == cells.len());
-                let why = || StoreError::corrupt(format!("a row of table {} in the backup", shape.table));
+                let cells =
+                    cells.filter(|cells| cells.len() == holds.len() && row.len() == cells.len());
+                let why =
+                    || StoreError::corrupt(format!("a row of table {} in the backup", shape.table));
                 parsed.push(cells.ok_or_else(why)?);
             }
             match &mut self.0 {

@@ -165,6 +165,19 @@ impl Store {
     }
 }
 
+/// Whether a stated break covers a head that a host knows, and the host has not taken it yet.
+pub(super) async fn excuses(
+    tx: &mut Tx,
+    host: HostId,
+    known: TreeHead,
+) -> Result<bool, StoreError> {
+    let sql = "SELECT COUNT(*) FROM healing h WHERE h.kept_size < $1
+                 AND NOT EXISTS (SELECT 1 FROM healed_host d
+                                 WHERE d.host = $2 AND d.leaf = h.leaf)";
+    let (count,) = fetch!(tx, one, (i64,), sql, signed(known.size), host.to_string())?;
+    Ok(count > 0)
+}
+
 /// Keeps what a check-in says that its host accepted.
 pub(super) async fn accepted(
     tx: &mut Tx,

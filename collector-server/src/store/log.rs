@@ -250,9 +250,17 @@ pub struct Placed {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredLeaf {
     CheckIn(Box<evidence::SignedCheckIn>, Placed),
-    Act { leaf: Vec<u8>, salt: Vec<u8>, body: Option<Vec<u8>>, at_us: i64 },
+    Act {
+        leaf: Vec<u8>,
+        salt: Vec<u8>,
+        body: Option<Vec<u8>>,
+        at_us: i64,
+    },
     /// A check-in whose bytes cannot be read back.
-    Unreadable { why: String, placed: Placed },
+    Unreadable {
+        why: String,
+        placed: Placed,
+    },
 }
 
 impl StoredLeaf {

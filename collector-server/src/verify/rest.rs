@@ -24,7 +24,8 @@ pub(super) async fn chains(store: &Store, read: &Verifier) -> Result<(), VerifyE
     let size = store.log().await?.size;
     for row in &rows {
         let wrong = |what: &str| {
-            let what = format!("chain {}, which began at leaf {}: {what}", row.chain, row.first_index);
+            let what =
+                format!("chain {}, which began at leaf {}: {what}", row.chain, row.first_index);
             Err(beside(what, Some(row.host)))
         };
         let Some(found) = read.chains.get(&(row.host, row.chain)) else {
@@ -36,12 +37,16 @@ pub(super) async fn chains(store: &Store, read: &Verifier) -> Result<(), VerifyE
         };
         let end = (found.seq + 1, found.id);
         let is_newer = row.next_seq > end.0 && size > read.size();
-        if row.first_index != found.first_index || ((row.next_seq, row.last_id) != end && !is_newer) {
+        if row.first_index != found.first_index || ((row.next_seq, row.last_id) != end && !is_newer)
+        {
             return wrong("what is kept of it is not where its check-ins end");
         }
     }
     if rows.len() < read.chains.len() {
-        return Err(beside("chains of hosts are missing from the table of chains".to_owned(), None));
+        return Err(beside(
+            "chains of hosts are missing from the table of chains".to_owned(),
+            None,
+        ));
     }
     Ok(())
 }
@@ -60,7 +65,8 @@ pub(super) async fn objects(
         for object in &page {
             let bytes = object.bytes();
             let fits = bytes.as_ref().is_some_and(|bytes| {
-                Digest::of(bytes).0.as_slice() == object.id && bytes.len() as i64 == object.size_bytes
+                Digest::of(bytes).0.as_slice() == object.id
+                    && bytes.len() as i64 == object.size_bytes
             });
             if !fits {
                 let host = store.sender_of(&object.id).await?;
@@ -78,7 +84,9 @@ pub(super) async fn objects(
 pub(super) async fn keys(store: &Store) -> Result<(), VerifyError> {
     for key in store.trust_keys().await? {
         let id = match key.sort {
-            Sort::Log => key.public.parse::<evidence::key::PublicKey>().ok().map(|k| Digest::of(&k.0)),
+            Sort::Log => {
+                key.public.parse::<evidence::key::PublicKey>().ok().map(|k| Digest::of(&k.0))
+            }
             Sort::Authority => {
                 let certificate = crate::authority::certificate(&key.public).ok();
                 certificate.map(|certificate| Digest::of(&certificate))
@@ -136,7 +144,9 @@ pub(super) async fn healings(store: &Store) -> Result<(), VerifyError> {
         let what = format!("the stated break at leaf {}", healing.index);
         let leaf = store.leaves(healing.index, 1).await?.into_iter().next();
         let leaf = leaf.map(|(_, leaf)| evidence::leaf::hash(&leaf.bytes()));
-        if leaf != Some(healing.leaf) || store.root_at(healing.kept.size).await? != healing.kept.root {
+        if leaf != Some(healing.leaf)
+            || store.root_at(healing.kept.size).await? != healing.kept.root
+        {
             return Err(beside(format!("{what} is not the act that was logged"), None));
         }
     }

@@ -81,7 +81,9 @@ pub(crate) async fn a_fork_is_found_when_the_check_ins_of_both_sides_meet(store:
 
 /// History written anew by whoever holds the key: every leaf, tile, signature and chain fits, and the
 /// witness is what tells.
-pub(crate) async fn a_log_that_was_written_anew_is_found_by_those_who_saw_the_former(store: &Store) {
+pub(crate) async fn a_log_that_was_written_anew_is_found_by_those_who_saw_the_former(
+    store: &Store,
+) {
     log_key(store).await;
     let mut agent = Agent::enrolled(store).await;
     let before = head(store).await;
@@ -116,7 +118,11 @@ pub(crate) async fn a_log_that_was_written_anew_is_found_by_those_who_saw_the_fo
     carries(store, &mut agent, again, 40).await;
     let found = audited(store, &[]).await;
     let later: Vec<_> = found.unexplained().collect();
-    assert!(later.len() == 1 && later[0].head == again && later[0].witness != Witness::File(String::new()));
+    assert!(
+        later.len() == 1
+            && later[0].head == again
+            && later[0].witness != Witness::File(String::new())
+    );
     assert!(index < head(store).await.size);
 }
 
@@ -170,7 +176,8 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
     };
     let (first, second) = (of(one.host, 0), of(other.host, 1));
     let at = format!("log_index = {first}");
-    let other_row = |column: &str| format!("(SELECT {column} FROM check_in WHERE log_index = {second})");
+    let other_row =
+        |column: &str| format!("(SELECT {column} FROM check_in WHERE log_index = {second})");
     let here = format!("host {}", one.host);
     let check_in = |column, to: &str, named: &str| {
         (("check_in", column), to.to_owned(), named.to_owned(), at.clone())
@@ -207,15 +214,45 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
         chains("last_id", &elsewhere, &here),
         row("log_head", "size", "size - 1", "log_head", "id = 1"),
         row("log_head", "peaks", "(SELECT leaf FROM healing)", "", "id = 1"),
-        row("log_tile", "hashes", "(SELECT hashes FROM log_tile WHERE level = 0 AND idx = 1)", "tile 0/0", "level = 0 AND idx = 0"),
-        row("log_tile", "hashes", "(SELECT leaf FROM healing)", "tile 1/0", "level = 1 AND idx = 0"),
+        row(
+            "log_tile",
+            "hashes",
+            "(SELECT hashes FROM log_tile WHERE level = 0 AND idx = 1)",
+            "tile 0/0",
+            "level = 0 AND idx = 0",
+        ),
+        row(
+            "log_tile",
+            "hashes",
+            "(SELECT leaf FROM healing)",
+            "tile 1/0",
+            "level = 1 AND idx = 0",
+        ),
         row("log_tile", "idx", "100000", "tile 0/1", "level = 0 AND idx = 1"),
         row("log_tile", "level", "60", "tile 1/0", "level = 1 AND idx = 0"),
-        row("host", "evidence_key", &format!("(SELECT evidence_key FROM host WHERE id = '{}')", other.host), &here, &format!("id = '{}'", one.host)),
-        row("object", "zstd", "(SELECT zstd FROM object WHERE id = (SELECT MAX(id) FROM object))", "host ", object),
+        row(
+            "host",
+            "evidence_key",
+            &format!("(SELECT evidence_key FROM host WHERE id = '{}')", other.host),
+            &here,
+            &format!("id = '{}'", one.host),
+        ),
+        row(
+            "object",
+            "zstd",
+            "(SELECT zstd FROM object WHERE id = (SELECT MAX(id) FROM object))",
+            "host ",
+            object,
+        ),
         row("object", "size_bytes", "size_bytes + 1", "host ", object),
         row("object", "id", "(SELECT leaf FROM healing)", "is not what its id says", object),
-        row("trust_key", "public", "'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='", "log key", "sort = 'log'"),
+        row(
+            "trust_key",
+            "public",
+            "'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA='",
+            "log key",
+            "sort = 'log'",
+        ),
         row("trust_key", "id", "(SELECT leaf FROM healing)", "log key", "sort = 'log'"),
         row("anchor", "note", "'nothing'", "signed it", "sort = 'directory'"),
         row("anchor", "size", "1", "another size", "sort = 'directory'"),

@@ -10,7 +10,10 @@ async fn fill(collector: &Collector, leaves: u64) {
     let store = EvidenceStore::open(&collector.store_url()).await.expect("the store");
     for n in 0..leaves {
         let (actor, act) = ("operator".to_owned(), "noted".to_owned());
-        store.log_act(&Act { at_us: 1, actor, act, detail: json!({"n": n}) }).await.expect("logged");
+        store
+            .log_act(&Act { at_us: 1, actor, act, detail: json!({"n": n}) })
+            .await
+            .expect("logged");
     }
     store.close().await;
 }
@@ -20,7 +23,10 @@ async fn the_whole_log_is_audited_by_somebody_elses_program_and_each_leaf_is_pro
     let collector = Collector::configured(Store::Sqlite, "[people]\nopen_log = true\n").await;
     let vkey = collector.cli(&["log", "keys"]).await.out();
     let seen = audit_log(collector.people, &vkey).await;
-    assert_eq!((&seen["bundles"], &seen["size"]), (&json!(1), &json!(collector.api().log_size().await)));
+    assert_eq!(
+        (&seen["bundles"], &seen["size"]),
+        (&json!(1), &json!(collector.api().log_size().await))
+    );
     let root = Root::debian();
     let agent = Agent::enrolled(&collector).await.root(&root);
     agent.reports().await;
@@ -54,7 +60,12 @@ async fn the_whole_log_is_audited_by_somebody_elses_program_and_each_leaf_is_pro
 #[tokio::test]
 async fn the_log_is_for_those_who_may_read_it_unless_it_is_open() {
     let collector = Collector::start(Store::Sqlite).await;
-    let paths = ["/log/checkpoint", "/log/tile/0/000.p/1", "/log/tile/entries/000.p/1", "/log/proof/0.tlog-proof"];
+    let paths = [
+        "/log/checkpoint",
+        "/log/tile/0/000.p/1",
+        "/log/tile/entries/000.p/1",
+        "/log/proof/0.tlog-proof",
+    ];
     let token = collector.cli(&["api-token", "create", "--seat", "log-reader"]).await.out();
     let reader = collector.stranger().with_token(&token);
     for path in paths {
@@ -64,7 +75,14 @@ async fn the_log_is_for_those_who_may_read_it_unless_it_is_open() {
     }
     // Its token is for the log alone.
     assert_eq!(reader.get("/api/v1/hosts").await.status, 403);
-    for path in ["/log/tile/0/000", "/log/tile/0/001.p/1", "/log/tile/1/000.p/1", "/log/tile/0/0", "/log/proof/999.tlog-proof", "/log/proof/0"] {
+    for path in [
+        "/log/tile/0/000",
+        "/log/tile/0/001.p/1",
+        "/log/tile/1/000.p/1",
+        "/log/tile/0/0",
+        "/log/proof/999.tlog-proof",
+        "/log/proof/0",
+    ] {
         assert_eq!(reader.get(path).await.status, 404, "{path}");
     }
     let checkpoint = reader.get("/log/checkpoint").await;
@@ -97,19 +115,22 @@ async fn checkpoints_are_stamped_and_given_away_until_they_arrived() {
     tsa.breaks(false);
     holds("a checkpoint in every place", async || {
         let rows = anchors().await;
-        let done = |sort: &str| rows.iter().any(|row| row["sort"] == sort && row["done_us"].is_i64());
+        let done =
+            |sort: &str| rows.iter().any(|row| row["sort"] == sort && row["done_us"].is_i64());
         done("tsa") && done("directory") && done("webhook")
     })
     .await;
     let told = receiver.requests();
-    let event = told.iter().map(|one| &one["event"]).find(|e| e["type"] == "evidenced.log.checkpoint");
+    let event =
+        told.iter().map(|one| &one["event"]).find(|e| e["type"] == "evidenced.log.checkpoint");
     assert!(event.is_some_and(|event| event["data"]["note"].is_string()), "{told:?}");
 
     // What came back stands before the eyes of openssl.
     let out = directory.path().join("out");
     let out_arg = out.display().to_string();
     collector.cli(&["log", "anchors", "--export", &out_arg]).await.out();
-    let stamp = std::fs::read_dir(&out).expect("exported").map(|entry| entry.expect("entry").path());
+    let stamp =
+        std::fs::read_dir(&out).expect("exported").map(|entry| entry.expect("entry").path());
     let stamp = stamp.into_iter().find(|path| path.extension().is_some_and(|e| e == "tsr"));
     let stamp = stamp.expect("a stamp");
     let verifies = |data: &std::path::Path| {

@@ -16,8 +16,10 @@ async fn audit(collector: &Collector) -> (Option<i32>, Value) {
 async fn a_restored_collector_is_noticed_by_every_host_and_healed_by_a_word_of_its_operator() {
     let mut collector = Collector::start(Store::Sqlite).await;
     let root = Root::debian();
-    let (first, second) =
-        (Agent::enrolled(&collector).await.root(&root), Agent::enrolled(&collector).await.root(&root));
+    let (first, second) = (
+        Agent::enrolled(&collector).await.root(&root),
+        Agent::enrolled(&collector).await.root(&root),
+    );
     for agent in [&first, &second, &first] {
         agent.reports().await;
     }
@@ -137,7 +139,9 @@ async fn a_backup_moves_between_backends_while_check_ins_go_on_and_nothing_of_it
     let of = |table: &str, rows: &[String]| {
         rows.iter().filter(|row| row.starts_with(table)).cloned().collect::<Vec<_>>()
     };
-    for table in ["check_in ", "object ", "chain ", "host ", "result_span ", "trust_key ", "setting "] {
+    for table in
+        ["check_in ", "object ", "chain ", "host ", "result_span ", "trust_key ", "setting "]
+    {
         assert_eq!(of(table, &in_sqlite), of(table, &in_postgres), "{table}");
         assert_ne!(of(table, &in_sqlite), Vec::<String>::new(), "{table}");
     }
@@ -148,7 +152,8 @@ async fn a_backup_moves_between_backends_while_check_ins_go_on_and_nothing_of_it
 
     // A file that was cut or changed restores nothing.
     let bytes = std::fs::read(at("one")).expect("the file");
-    for (name, damaged) in [("cut", &bytes[..bytes.len() / 2]), ("empty", &[]), ("none", b"hello")] {
+    for (name, damaged) in [("cut", &bytes[..bytes.len() / 2]), ("empty", &[]), ("none", b"hello")]
+    {
         std::fs::write(at(name), damaged).expect("written");
         let dir = at(&format!("of-{name}"));
         let ended = command(&dir, &["restore", &path(name)]).await;

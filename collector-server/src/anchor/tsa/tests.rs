@@ -41,7 +41,9 @@ fn authority() -> tempfile::TempDir {
     std::fs::write(at.join("tsa.cnf"), CONFIGURATION).expect("written");
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -config tsa.cnf";
     for words in [
-        format!("req -x509 {key} -keyout ca.key -out ca.pem -days 30 -subj /CN=Root -extensions ca_ext"),
+        format!(
+            "req -x509 {key} -keyout ca.key -out ca.pem -days 30 -subj /CN=Root -extensions ca_ext"
+        ),
         format!("req -new {key} -keyout tsa.key -out tsa.csr -subj /CN=Authority"),
         "x509 -req -in tsa.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile tsa.cnf \
          -extensions tsa_ext -out tsa.pem"
@@ -55,8 +57,7 @@ fn authority() -> tempfile::TempDir {
 /// What the authority answers to a query.
 fn answer(at: &Path, query: &[u8]) -> Vec<u8> {
     std::fs::write(at.join("query"), query).expect("written");
-    let reply =
-        "ts -reply -queryfile query -config tsa.cnf -section tsa1 -signer tsa.pem -inkey tsa.key \
+    let reply = "ts -reply -queryfile query -config tsa.cnf -section tsa1 -signer tsa.pem -inkey tsa.key \
          -out reply";
     assert!(openssl(at, reply), "{reply}");
     std::fs::read(at.join("reply")).expect("a reply")
@@ -90,7 +91,10 @@ fn serve(answer: impl FnOnce(&[u8]) -> Vec<u8> + Send + 'static) -> String {
             }
         };
         let reply = answer(&body);
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", reply.len());
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            reply.len()
+        );
         stream.write_all(head.as_bytes()).expect("written");
         stream.write_all(&reply).expect("written");
     });
@@ -174,7 +178,13 @@ fn every_cut_and_no_changed_bit_of_imprint_or_nonce_passes() {
 fn times_are_read_to_the_microsecond() {
     assert_eq!(generalized_us(b"19700101000001Z"), Some(1_000_000));
     assert_eq!(generalized_us(b"19700101000001.25Z"), Some(1_250_000));
-    for bad in ["19700101000001", "19701301000001Z", "1970010100001Z", "+9700101000001Z", "19700101000001.xZ"] {
+    for bad in [
+        "19700101000001",
+        "19701301000001Z",
+        "1970010100001Z",
+        "+9700101000001Z",
+        "19700101000001.xZ",
+    ] {
         assert_eq!(generalized_us(bad.as_bytes()), None, "{bad}");
     }
 }

@@ -49,7 +49,9 @@ impl Proof {
         let store = create::open(&data).await?;
         let index = match (self.index, self.check_in) {
             (Some(index), _) => index,
-            (None, Some(id)) => find(&store, id).await?.context("the log holds no such check-in")?,
+            (None, Some(id)) => {
+                find(&store, id).await?.context("the log holds no such check-in")?
+            }
             (None, None) => bail!("give --index or --check-in"),
         };
         let keyring = Keyring::load(&data, &store, clock::now_us()).await?;
