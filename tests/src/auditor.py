@@ -32,12 +32,12 @@ def checkpoint(text):
 note = fetch("checkpoint").decode()
 head = checkpoint(note)
 assert head.ok, head
-size = head.checkpoint.size
+size = head.size
 tampered = note.replace(f"\n{size}\n", f"\n{size + 1}\n", 1)
 assert not checkpoint(tampered).ok, "a changed size"
 
 reader = tlog.HttpTileReader(base, proxies={})
-report = tlog.audit_tiles(reader, size, head.checkpoint.root_hash)
+report = tlog.audit_tiles(reader, size, head.root)
 
 proved = 0
 for index in sorted({0, 1, 255, 256, size // 2, size - 1}):
@@ -51,7 +51,7 @@ for index in sorted({0, 1, 255, 256, size // 2, size - 1}):
     under = checkpoint("\n".join(rest[empty + 1 :]))
     assert under.ok, under
     leaf = base64.b64decode(extra.removeprefix("extra "))
-    root, of = under.checkpoint.root_hash, under.checkpoint.size
+    root, of = under.root, under.size
     assert tlog.verify_leaf_inclusion(leaf, index, of, path, root), index
     assert not tlog.verify_leaf_inclusion(leaf + b"x", index, of, path, root), index
     if index < size:

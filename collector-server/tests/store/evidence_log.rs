@@ -203,7 +203,7 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
         check_in("observed_us", "7", &here),
         check_in("received_us", "0", &here),
         check_in("packed", &other_row("packed"), "does not follow"),
-        acts("log_index", "100000", "is missing"),
+        acts("log_index", "100000", "269 are there"),
         acts("at_us", "7", "another time"),
         acts("leaf", "(SELECT leaf FROM act WHERE log_index = 0)", "not the one that was logged"),
         acts("salt", "(SELECT salt FROM act WHERE log_index = 0)", "not the one that was logged"),
