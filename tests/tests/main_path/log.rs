@@ -129,9 +129,9 @@ async fn checkpoints_are_stamped_and_given_away_until_they_arrived() {
     let out = directory.path().join("out");
     let out_arg = out.display().to_string();
     collector.cli(&["log", "anchors", "--export", &out_arg]).await.out();
-    let stamp =
-        std::fs::read_dir(&out).expect("exported").map(|entry| entry.expect("entry").path());
-    let stamp = stamp.into_iter().find(|path| path.extension().is_some_and(|e| e == "tsr"));
+    let entries = std::fs::read_dir(&out).expect("exported");
+    let mut paths = entries.map(|entry| entry.expect("entry").path());
+    let stamp = paths.find(|path| path.extension().is_some_and(|e| e == "tsr"));
     let stamp = stamp.expect("a stamp");
     let verifies = |data: &std::path::Path| {
         let mut command = Command::new("openssl");
