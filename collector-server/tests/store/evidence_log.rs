@@ -192,7 +192,7 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
         (("chain", column), to.to_owned(), named.to_owned(), chain_at.clone())
     };
     let elsewhere = format!("(SELECT last_id FROM chain WHERE host = '{}')", other.host);
-    let object = "id = (SELECT MIN(id) FROM object)";
+    let object = "id = (SELECT id FROM object ORDER BY id LIMIT 1)";
     let row = |table, column, to: &str, named: &str, at: &str| {
         ((table, column), to.to_owned(), named.to_owned(), at.to_owned())
     };
@@ -212,7 +212,7 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
         chains("first_index", "100000", &here),
         chains("next_seq", "100000", &here),
         chains("last_id", &elsewhere, &here),
-        row("log_head", "size", "size - 1", "log_head", "id = 1"),
+        row("log_head", "size", "size - 1", "the log says", "id = 1"),
         row("log_head", "peaks", "(SELECT leaf FROM healing)", "", "id = 1"),
         row(
             "log_tile",
@@ -228,7 +228,7 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
             "tile 1/0",
             "level = 1 AND idx = 0",
         ),
-        row("log_tile", "idx", "100000", "tile 0/1", "level = 0 AND idx = 1"),
+        row("log_tile", "idx", "100000", "tile 0/1", "idx = 1 AND level = 0"),
         row("log_tile", "level", "60", "tile 1/0", "level = 1 AND idx = 0"),
         row(
             "host",
@@ -240,7 +240,7 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
         row(
             "object",
             "zstd",
-            "(SELECT zstd FROM object WHERE id = (SELECT MAX(id) FROM object))",
+            "(SELECT zstd FROM object ORDER BY id DESC LIMIT 1)",
             "host ",
             object,
         ),
@@ -257,7 +257,13 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
         row("anchor", "note", "'nothing'", "signed it", "sort = 'directory'"),
         row("anchor", "size", "1", "another size", "sort = 'directory'"),
         row("anchor", "sort", "'tsa'", "time stamp", "sort = 'directory'"),
-        row("healing", "leaf", "(SELECT MIN(id) FROM object)", "stated break", &last_act),
+        row(
+            "healing",
+            "leaf",
+            "(SELECT id FROM object ORDER BY id LIMIT 1)",
+            "stated break",
+            &last_act,
+        ),
         row("healing", "kept_size", "5", "stated break", &last_act),
         row("healing", "kept_root", "leaf", "stated break", &last_act),
     ];
