@@ -101,6 +101,9 @@ fn serve(answer: impl FnOnce(&[u8]) -> Vec<u8> + Send + 'static) -> String {
     format!("http://{address}/tsr")
 }
 
+/// How an authority answers a query.
+type Answer = Box<dyn FnOnce(&[u8]) -> Vec<u8> + Send>;
+
 fn install_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
@@ -126,7 +129,7 @@ async fn an_answer_to_another_question_is_refused() {
     install_provider();
     let authority = authority();
     let at = authority.path().to_owned();
-    let asked = |answer: Box<dyn FnOnce(&[u8]) -> Vec<u8> + Send>| async {
+    let asked = |answer: Answer| async {
         let url = serve(answer);
         Tsa::new(&url).expect("a client").timestamp(b"evidence").await
     };
