@@ -23,6 +23,7 @@ pub use machine::{MACHINE_ID, machine};
 
 use crate::durable::{self, Disk, RealDisk};
 use evidence::checkpoint::TreeHead;
+use evidence::healing::Healed;
 use evidence::key::{KeyError, SigningKey};
 use evidence::wire::TrustBundle;
 use evidence::{ChainId, Digest, HostId};
@@ -86,6 +87,24 @@ pub struct Chain {
     /// The last accepted checkpoint of the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkpoint: Option<TreeHead>,
+    /// Breaks of the log that its operator stated and this host accepted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub healed: Vec<HealedLog>,
+}
+
+/// A break of the log that its operator stated and this host accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealedLog {
+    pub healed: Healed,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// When this host accepted it, milliseconds since the epoch.
+    pub at_ms: i64,
+    /// Check-ins that were signed before this one still carry what was given up.
+    pub chain: ChainId,
+    pub next_seq: i64,
+    /// Whether a check-in says so.
+    pub told: bool,
 }
 
 /// Why a state directory cannot be used.
@@ -255,6 +274,7 @@ impl Chain {
             resumes: accepted,
             accepted,
             checkpoint: before.and_then(|before| before.checkpoint),
+            healed: before.map(|before| before.healed.clone()).unwrap_or_default(),
         }
     }
 

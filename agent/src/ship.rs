@@ -7,6 +7,7 @@
 
 mod answer;
 mod backoff;
+mod heal;
 mod receipt;
 mod refill;
 mod route;
@@ -14,6 +15,7 @@ mod tls;
 
 pub(crate) use answer::Answer;
 pub use backoff::Backoff;
+use heal::heal;
 pub use receipt::{ReceiptError, verify};
 pub use route::Route;
 pub(crate) use route::Servers;
@@ -157,6 +159,7 @@ impl Shipper {
     /// writes is as harmless as a crash.
     pub async fn drain(&self, spool: &mut Spool, now_ms: i64) -> Result<Drained, ShipError> {
         let mut drained = Drained::default();
+        let mut given_again = false;
         while let Some(signed) = spool.oldest()? {
             match self.ship(spool, &signed, now_ms).await? {
                 Shipped::Accepted => {
@@ -166,6 +169,16 @@ impl Shipper {
                 Shipped::Refused(reason) => {
                     spool.set_aside(&signed, &reason)?;
                     drained.refused += 1;
+                }
+                // Perhaps the collector was restored and does not know what came before this one.
+                Shipped::Conflict(_) if !given_again && !spool.kept().is_empty() => {
+                    given_again = true;
+                    match self.refill(spool, now_ms).await {
+                        Ok(held) => tracing::info!(held, "kept check-ins were given again"),
+                        // What came before must not hold up what comes now.
+                        Err(ShipError::StillWanting | ShipError::Receipt(_)) => {}
+                        Err(error) => return Err(error),
+                    }
                 }
                 Shipped::Conflict(reason) => {
                     let chain = signed.check_in.chain;
@@ -192,9 +205,19 @@ impl Shipper {
             }
             let receipt = answer.json::<Receipt>().map_err(ReceiptError::Unreadable)?;
             let named = spool.facts_of(signed);
-            let head = verify(&receipt, signed, named.as_deref(), &self.log_keys)?;
-            receipt::no_fork(spool.chain().checkpoint, head)?;
-            spool.accept(signed, head)?;
+            match verify(&receipt, signed, named.as_deref(), &self.log_keys) {
+                Ok(head) => {
+                    receipt::no_fork(spool.chain().checkpoint, head)?;
+                    spool.accept(signed, head)?;
+                }
+                Err(broken @ ReceiptError::Consistency { .. }) => {
+                    let head =
+                        receipt::included(&receipt, signed, named.as_deref(), &self.log_keys)?;
+                    heal(spool, signed, &receipt, head, now_ms)?.ok_or(broken)?;
+                    spool.accept(signed, head)?;
+                }
+                Err(error) => return Err(error.into()),
+            }
             if receipt.want.is_empty() {
                 return Ok(Shipped::Accepted);
             }

@@ -34,7 +34,7 @@ pub use kept::{Keep, Place};
 pub use trouble::Trouble;
 
 use crate::durable::{self, Disk};
-use crate::identity::{Chain, StateError};
+use crate::identity::{Chain, HealedLog, StateError};
 use evidence::checkpoint::TreeHead;
 use evidence::key::PublicKey;
 use evidence::{ChainId, Digest, Manifest, SignedCheckIn};
@@ -193,6 +193,10 @@ impl Spool {
         self.queue.insert(key, Entry::of(signed, bytes.len()));
         self.chain.next_seq = statement.seq + 1;
         self.chain.prev = Some(signed.id());
+        if let Some(healed) = statement.healed {
+            let told = self.chain.healed.iter_mut().filter(|one| one.healed == healed);
+            told.for_each(|one| one.told = true);
+        }
         self.chain_unsaved = true;
         self.write_current(current)?;
         self.save_chain()?;
@@ -242,6 +246,15 @@ impl Spool {
         }
         self.chain_unsaved |= chain != self.chain;
         self.chain = chain;
+        self.save_chain()
+    }
+
+    /// Notes that the operator stated a break of the log: the head that this host knew gives way to
+    /// `head`, for good, and the next check-in says so.
+    pub fn heal(&mut self, healed: HealedLog, head: TreeHead) -> Result<(), SpoolError> {
+        self.chain.healed.push(healed);
+        self.chain.checkpoint = Some(head);
+        self.chain_unsaved = true;
         self.save_chain()
     }
 

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod assess;
+mod backup;
 mod controls;
 mod create;
 mod exceptions;
@@ -9,6 +10,7 @@ mod groups;
 mod hosts;
 mod isms;
 mod lists;
+mod log;
 mod notify;
 mod people;
 mod people_list;
@@ -23,7 +25,7 @@ mod verify;
 mod windows;
 
 use crate::data::DataDir;
-use crate::store::Sort;
+use crate::seat::LOG_READER;
 use crate::{logging, serve};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -117,7 +119,7 @@ enum Command {
     Notify(notify::Notify),
     /// The log.
     #[command(subcommand)]
-    Log(Log),
+    Log(log::Log),
     /// Snapshots: frozen, signed archives for an auditor.
     #[command(subcommand)]
     Snapshot(snapshot::Snapshot),
@@ -129,6 +131,10 @@ enum Command {
     /// How long bodies of facts are kept, and legal holds.
     #[command(subcommand)]
     Retention(retention::RetentionCommand),
+    /// Write everything that is kept into one file, while the collector serves.
+    Backup(backup::Backup),
+    /// Make a collector of a backup, in a new directory and an empty store, and verify it.
+    Restore(backup::Restore),
     /// Judge a collection (`evidenced-agent collect --format json`) without a collector.
     Assess(assess::Assess),
 }
@@ -164,25 +170,8 @@ enum Seat {
     Viewer,
     /// Looks, and acknowledges alerts.
     Operator,
-}
-
-#[derive(Subcommand)]
-enum Log {
-    /// Re-read the whole log: leaves, tree, signatures, chains. Exit 4 if anything does not hold.
-    Verify {
-        #[command(flatten)]
-        data: Data,
-        #[arg(long, value_enum, default_value = "table")]
-        format: Format,
-        /// Also verify a checkpoint that somebody kept: a signed note.
-        #[arg(long, value_name = "FILE")]
-        checkpoint: Option<PathBuf>,
-    },
-    /// Replace the log's signing key, in three steps, without touching hosts.
-    RotateKey {
-        #[command(flatten)]
-        rotation: rotate::Rotation,
-    },
+    /// Reads the log (/log/…), and nothing else.
+    LogReader,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -230,25 +219,24 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
             let seat = match seat {
                 Seat::Viewer => "viewer",
                 Seat::Operator => "operator",
+                Seat::LogReader => LOG_READER,
             };
             create::api_token(&data.open()?, seat).await?;
         }
         Command::Notify(notify) => return notify.run().await,
-        Command::Log(Log::Verify { data, format, checkpoint }) => {
-            let (data, as_json) = (data.open()?, format == Format::Json);
-            return verify::log(&data, as_json, checkpoint.as_deref()).await;
-        }
+        Command::Log(log) => return log.run().await,
         Command::Hosts(hosts) => return hosts.run().await,
         Command::Groups(groups) => return groups.run().await,
         Command::Isms(isms) => return isms.run().await,
         Command::Controls(controls) => return controls.run().await,
         Command::PeopleList(list) => return list.run().await,
-        Command::Log(Log::RotateKey { rotation }) => rotation.run(Sort::Log).await?,
         Command::Snapshot(snapshot) => return snapshot.run().await,
         Command::Summary(summary) => return summary.run().await,
         Command::Rules(rules) => return rules.run().await,
         Command::Export(export) => export.run().await?,
         Command::Retention(retention) => retention.run().await?,
+        Command::Backup(backup) => backup.run().await?,
+        Command::Restore(restore) => return restore.run().await,
         Command::Assess(assess) => return assess.run(),
     }
     Ok(ExitCode::SUCCESS)

@@ -34,6 +34,7 @@ pub struct Config {
     pub reviews: Reviews,
     pub retention: Retention,
     pub notify: Notify,
+    pub anchor: Anchor,
     pub log: Log,
 }
 
@@ -60,6 +61,8 @@ pub struct People {
     pub behind_proxy: bool,
     /// Empty: `http://LISTEN`.
     pub public_url: String,
+    /// Whether anybody may read the log (`/log/…`) without a token.
+    pub open_log: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
@@ -131,6 +134,21 @@ pub struct Notify {
     pub slack: Vec<Slack>,
     pub ticket: Vec<Ticket>,
     pub smtp: Smtp,
+}
+
+/// Where checkpoints of the log are shown to somebody outside.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// How often, if the log grew.
+    #[serde(deserialize_with = "duration::from_1s")]
+    pub every: DurationText,
+    /// A time-stamping authority (RFC 3161); empty: none.
+    pub tsa_url: String,
+    /// A directory that gets a file for each checkpoint; empty: none.
+    pub directory: PathBuf,
+    /// Names of [[notify.webhook]] that get each checkpoint.
+    pub webhooks: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

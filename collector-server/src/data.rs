@@ -203,6 +203,69 @@ impl DataDir {
         self.keep_key(&format!("keys/snapshot-{}.key", short(&id)), pkcs8)
     }
 
+    /// A new directory that will hold a collector: nothing is in it but an empty `keys`.
+    pub fn make(path: &Path) -> Result<Self, DataError> {
+        let keys = path.join("keys");
+        let file = |source| DataError::File { path: keys.clone(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&keys).map_err(file)?;
+        for private in [path, &keys] {
+            fs::set_permissions(private, fs::Permissions::from_mode(0o700)).map_err(file)?;
+        }
+        Ok(Self(path.to_owned()))
+    }
+
+    /// Address of the database in the directory, which is made with its mode.
+    pub fn own_store(&self) -> Result<String, DataError> {
+        let path = self.0.join(DATABASE);
+        if !path.exists() {
+            write_new(&path, b"", 0o600)?;
+        }
+        Ok(format!("sqlite:{}", path.display()))
+    }
+
+    /// Whether a backup may hold a file of this name: the configuration, or one directly in `keys`.
+    pub fn is_secret(name: &str) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let key = name.strip_prefix("keys/").filter(|key| !key.starts_with('.'));
+        name == "collector.toml" || key.is_some_and(|key| !key.is_empty() && key.chars().all(plain))
+    }
+
+    /// Private keys and configuration, by name.
+    pub fn secrets(&self) -> Result<Vec<(String, Vec<u8>)>, DataError> {
+        let keys = self.0.join("keys");
+        let file = |source| DataError::File { path: keys.clone(), source };
+        let mut names = vec!["collector.toml".to_owned()];
+        for entry in fs::read_dir(&keys).map_err(file)? {
+            names.push(format!("keys/{}", entry.map_err(file)?.file_name().to_string_lossy()));
+        }
+        names.retain(|name| Self::is_secret(name));
+        names.sort();
+        names.into_iter().map(|name| self.read(&name).map(|bytes| (name, bytes))).collect()
+    }
+
+    /// Puts back what [`DataDir::secrets`] gave. The configuration comes last and names `store`; it
+    /// is made where there is none.
+    pub fn put_secrets(
+        &self,
+        files: impl Iterator<Item = (String, Vec<u8>)>,
+        store: &str,
+    ) -> Result<(), DataError> {
+        let mut config = toml::Table::new();
+        for (name, bytes) in files {
+            if name == "collector.toml" {
+                config = toml::from_str(&String::from_utf8_lossy(&bytes)).unwrap_or_default();
+            } else {
+                write_new(&self.0.join(name), &bytes, 0o600)?;
+            }
+        }
+        let url = toml::Table::from_iter([("url".to_owned(), toml::Value::from(store))]);
+        config.insert("store".to_owned(), url.into());
+        let text = format!(
+            "# Restored; the meaning of every key is in config/collector.toml.\n\n{config}"
+        );
+        write_new(&self.config_path(), text.as_bytes(), 0o600)
+    }
+
     fn keep_key(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, DataError> {
         let path = self.0.join(name);
         write_new(&path, bytes, 0o600)?;

@@ -18,6 +18,7 @@ mod import;
 mod isms;
 mod list;
 mod lists;
+mod log;
 mod moment;
 pub mod peer;
 pub mod people;

@@ -2,7 +2,8 @@
 //! receipt is made only after the commit.
 
 use crate::keyring::Keys;
-use crate::store::{Accepted, FreshTiles, Incoming, LogState, Refusal, Store, StoreError};
+use crate::store::{Accepted, FreshTiles, Incoming, LONGER, LogState, Refusal, Store, StoreError};
+use evidence::checkpoint::TreeHead;
 use evidence::proof::verify_consistency;
 use evidence::{Digest, HostId, Receipt, SignedCheckIn, merkle};
 use std::collections::HashMap;
@@ -117,7 +118,10 @@ impl Writer {
         batch: &[Incoming],
     ) -> Result<Vec<Result<Receipt, IngestError>>, StoreError> {
         let (accepted, state, tiles) = self.store.accept_with_tiles(batch).await?;
-        let (receipts, forks) = self.receipts(batch, accepted, state, tiles).await?;
+        let (mut receipts, mut forks) = self.receipts(batch, accepted, state, tiles).await?;
+        if !forks.is_empty() {
+            self.excuse(&mut forks, &mut receipts, state).await?;
+        }
         self.note(forks, batch).await;
         Ok(receipts)
     }
@@ -154,6 +158,7 @@ impl Writer {
                 inclusion: proofs.next().unwrap_or_default(),
                 consistency: carried(&incoming.signed, state)
                     .map(|_| proofs.next().unwrap_or_default()),
+                healing: None,
                 want: accepted.want,
             };
             forks.extend(fork(&mut self.roots, &incoming.signed, &receipt, state));
@@ -163,10 +168,30 @@ impl Writer {
         Ok((receipts, forks))
     }
 
+    /// Hosts that know what the operator said is lost are given that statement, and are no news.
+    async fn excuse(
+        &self,
+        forks: &mut Vec<Fork>,
+        receipts: &mut [Result<Receipt, IngestError>],
+        state: LogState,
+    ) -> Result<(), StoreError> {
+        let mut unexcused = vec![];
+        for fork in forks.drain(..) {
+            let healing = self.store.healing_for(fork.host, fork.known, state).await?;
+            let receipt = receipts.iter_mut().flatten().find(|one| one.check_in == fork.check_in);
+            match (healing, receipt) {
+                (Some(healing), Some(receipt)) => receipt.healing = Some(healing),
+                _ => unexcused.push(fork),
+            }
+        }
+        *forks = unexcused;
+        Ok(())
+    }
+
     /// Notes hosts that saw another log. If it fails, their next check-in says the same.
     async fn note(&self, forks: Vec<Fork>, batch: &[Incoming]) {
         let now_us = batch.iter().map(|incoming| incoming.received_us).max().unwrap_or_default();
-        for Fork { host, says } in forks {
+        for Fork { host, says, .. } in forks {
             tracing::error!(host.id = %host, says, "a host saw another log");
             if let Err(error) = self.store.note_fork(host, &says, now_us).await {
                 tracing::error!(%error, host.id = %host, "that a host saw another log was not kept");
@@ -178,6 +203,9 @@ impl Writer {
 /// A host whose checkpoint this log did not grow from.
 struct Fork {
     host: HostId,
+    check_in: Digest,
+    /// The head that it carries.
+    known: TreeHead,
     says: String,
 }
 
@@ -191,8 +219,7 @@ fn fork(
 ) -> Option<Fork> {
     let head = signed.check_in.checkpoint.filter(|head| head.size > 0)?;
     let says = if head.size > state.size {
-        "the host holds a receipt for a longer log than this one: the collector was put back to an \
-         earlier state, or there are two of it"
+        LONGER
     } else if let Some(root) = roots.get(&head.size) {
         if *root == head.root {
             return None;
@@ -208,7 +235,8 @@ fn fork(
         }
         "the host was shown another log of the same length"
     };
-    Some(Fork { host: signed.check_in.host, says: says.to_owned() })
+    let (host, check_in) = (signed.check_in.host, receipt.check_in);
+    Some(Fork { host, check_in, known: head, says: says.to_owned() })
 }
 
 /// The size of the checkpoint a check-in carries, if this log can have grown from it. A larger
@@ -220,7 +248,6 @@ fn carried(signed: &SignedCheckIn, state: LogState) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evidence::checkpoint::TreeHead;
     use evidence::key::SigningKey;
     use evidence::{CheckIn, merkle::Frontier};
     use std::collections::BTreeMap;
@@ -234,6 +261,7 @@ mod tests {
             checkpoint,
             clock: evidence::check_in::Clock { synchronised: None },
             collected: BTreeMap::new(),
+            healed: None,
             host: HostId::generate(),
             manifest: Digest::of(b"m"),
             next_due_s: 3600,
@@ -258,6 +286,7 @@ mod tests {
             inclusion: vec![],
             // From one leaf to two.
             consistency: Some(vec![leaves[1]]),
+            healing: None,
             want: evidence::Want::default(),
         };
         let mut roots = roots.iter().copied().collect();

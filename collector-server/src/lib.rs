@@ -5,12 +5,15 @@
 
 pub mod active;
 pub mod alert;
+pub mod anchor;
 pub mod app;
 pub mod applicability;
 pub mod approved;
 pub mod assess;
+pub mod audit;
 pub mod authority;
 pub mod backtest;
+pub mod backup;
 pub mod catalogue;
 pub mod cli;
 pub mod clock;

@@ -1,8 +1,11 @@
 //! The log's voice: checkpoints, signed after a commit and never before.
 
-use crate::store::LogState;
+pub mod tiles;
+
+use crate::store::{LogState, Store, StoreError};
 use evidence::checkpoint::{Checkpoint, LogKey};
 use evidence::key::SigningKey;
+use evidence::tlog_proof::TlogProof;
 
 pub struct LogSigner {
     origin: String,
@@ -35,4 +38,24 @@ impl LogSigner {
         let public = |key: &SigningKey| LogKey { origin: self.origin.clone(), key: key.public() };
         self.keys.iter().map(public).collect()
     }
+}
+
+/// The proof of one leaf under a checkpoint of the log as it is now; none if there is no such leaf,
+/// or its bytes are not kept any more.
+pub async fn prove(
+    store: &Store,
+    signer: &LogSigner,
+    index: u64,
+) -> Result<Option<TlogProof>, StoreError> {
+    let state = store.log().await?;
+    if index >= state.size {
+        return Ok(None);
+    }
+    let Some((at, leaf)) = store.leaves(index, 1).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    debug_assert_eq!(at, index, "the leaf that was asked for");
+    let inclusion = store.inclusion(index, state.size).await?;
+    let checkpoint = signer.checkpoint(state).note;
+    Ok(Some(TlogProof { leaf: leaf.bytes(), index, inclusion, checkpoint }))
 }

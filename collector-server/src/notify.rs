@@ -2,7 +2,7 @@
 //! arrive or are given up. A job: it can be killed at any moment, and what it was about is done
 //! again under the same id.
 
-mod backoff;
+pub(crate) mod backoff;
 mod channel;
 mod filter;
 mod mail;

@@ -4,6 +4,9 @@
 pub const SEATS: [&str; 6] =
     ["administrator", "compliance_lead", "control_owner", "risk_owner", "operator", "viewer"];
 
+/// What a token has that may read the log and nothing else.
+pub const LOG_READER: &str = "log_reader";
+
 /// Something that not everybody may do. Looking is no right: every seat looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {

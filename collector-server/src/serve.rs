@@ -1,6 +1,8 @@
 //! The running collector: boot order and shutdown.
 
 use crate::active::{self, Active, Following};
+use crate::anchor::Anchoring;
+use crate::anchor::tsa::Tsa;
 use crate::app::App;
 use crate::authority::AuthorityError;
 use crate::catalogue::Catalogue;
@@ -75,6 +77,9 @@ impl Running {
         let keyring = Keyring::load(data, &store, clock.now_us()).await?;
         let origin = store.setting(settings::LOG_ORIGIN).await?.unwrap_or_default();
         let channels = Channel::all(&config.notify, &config.organisation.zone())?;
+        let keys = Keys::new(keyring);
+        let held = (store.clone(), keys.clone(), clock.clone());
+        let anchoring = Anchoring::new(&config.anchor, &channels, held, &origin)?;
 
         // Both ports are taken before anything is started, so that a refusal leaves nothing behind.
         let agents_listener = bind(config.agents.listen, "agents")?;
@@ -89,8 +94,7 @@ impl Running {
         let (with, wait) = ((store.clone(), clock.clone()), config.notify.wait.0);
         let notifier = Notifier::new(with, channels, judge.clone(), teller, wait);
         let names = listener_names(&config, agents_at);
-        let tls = RustlsConfig::from_config(listener_tls(&keyring, &names, &clock)?);
-        let keys = Keys::new(keyring);
+        let tls = RustlsConfig::from_config(listener_tls(&keys.now(), &names, &clock)?);
 
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
@@ -112,6 +116,10 @@ impl Running {
             clock: clock.clone(),
             wake: Arc::default(),
             shelf: Arc::default(),
+            tsa: match config.anchor.tsa_url.as_str() {
+                "" => None,
+                url => Some(Tsa::new(url)?),
+            },
         };
         let asked = Arc::clone(&snapshots.wake);
         let (checked, log_check) = watch::channel(LogCheck::NotYet { read: 0, of: 0 });
@@ -133,6 +141,7 @@ impl Running {
                 Arc::clone(&alerts),
                 stopped.clone(),
             )),
+            tokio::spawn(anchoring.run(stopped.clone())),
             tokio::spawn(notifier.run(Arc::clone(&alerts), stopped.clone())),
             tokio::spawn(snapshots.run(stopped.clone())),
             tokio::spawn(follow_keys(

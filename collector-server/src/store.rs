@@ -11,6 +11,7 @@
 mod acts;
 mod alert_reading;
 mod alerts;
+mod anchors;
 mod anomaly;
 mod applicability;
 mod as_of;
@@ -20,11 +21,13 @@ mod days;
 mod db;
 mod deliveries;
 mod drifts;
+mod dump;
 mod exceptions;
 mod expected;
 mod grace;
 mod group;
 mod groups;
+mod healing;
 mod history;
 mod host_spans;
 mod hosts;
@@ -55,11 +58,15 @@ mod tokens;
 mod tolerance;
 mod trust;
 mod verdicts;
+mod verifying;
 mod watched;
 mod watching;
 mod windows;
 
+pub use acts::Act;
 pub use alert_reading::{AcknowledgeRefusal, AlertFilter, AlertWhole};
+pub use anchors::{AnchorRow, AnchorSort, Anchored, DueAnchor};
+pub(crate) use anomaly::LONGER;
 pub use applicability::{ApplicabilityRefusal, Version, VersionState};
 pub use as_of::{Head, ResultSpan};
 pub use certificates::{
@@ -70,8 +77,10 @@ pub use deliveries::{
     AlertPlaces, Attempt, DeliveryFilter, DeliveryRow, Due, NewMessage, Standing, Untold,
 };
 pub use drifts::{CauseFilter, CauseRow, Place};
+pub use dump::{Dump, Filling, Holds, TableShape};
 pub use exceptions::{ExceptionRefusal, ExceptionRow};
 pub use expected::{ExpectedChange, ExpectedList};
+pub use healing::{HealRefusal, HealedHost, HealingRow, Witnessed};
 pub use history::{ChainRow, KindSpan, Receipt};
 pub use host_spans::{HostSpan, Saying};
 pub use hosts::Enrolment;
@@ -81,7 +90,7 @@ pub use judging::{Judgement, Notice, Past, Pending, Statement, Summary};
 pub use life::{LifeChange, LifeRefusal};
 pub use lists::{Decision, ListRefusal, ListRow, ListVersion, MemberRow};
 pub(crate) use log::FreshTiles;
-pub use log::{LogState, StoredLeaf};
+pub use log::{LogState, Placed, StoredLeaf};
 pub use members::Members;
 pub use objects::ObjectRefusal;
 pub use overlays::OverlayVersion;

@@ -4,6 +4,7 @@ use crate::canonical::{self, CanonicalError};
 use crate::checkpoint::TreeHead;
 use crate::digest::Digest;
 use crate::dsse;
+use crate::healing::Healed;
 use crate::key::{PublicKey, SigningKey};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -33,6 +34,10 @@ pub struct CheckIn {
     pub clock: Clock,
     /// Kinds collected since the last check-in, and how many seconds before `at_ms`.
     pub collected: BTreeMap<String, i64>,
+    /// The stated break of the log that this host accepted since its last check-in, and what it
+    /// knew of the former log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healed: Option<Healed>,
     pub host: HostId,
     /// Id of the manifest that holds now.
     pub manifest: Digest,
@@ -56,7 +61,8 @@ impl CheckIn {
         let check_in: Self = serde_json::from_slice(payload).ok()?;
         let mut numbers = [check_in.at_ms, check_in.next_due_s, check_in.seq].into_iter();
         let small = |number: &i64| number.unsigned_abs() <= canonical::MAX_INTEGER.unsigned_abs();
-        let size = check_in.checkpoint.map_or(0, |head| head.size);
+        let heads = check_in.checkpoint.into_iter().chain(check_in.healed.map(|one| one.gave_up));
+        let size = heads.map(|head| head.size).max().unwrap_or_default();
         let exact = payload.is_ascii()
             && numbers.all(|number| small(&number))
             && check_in.collected.values().all(small)
@@ -168,6 +174,7 @@ mod tests {
             checkpoint: Some(TreeHead { size: 7, root: Digest::of(b"root") }),
             clock: Clock { synchronised: Some(true) },
             collected: [("accounts".to_owned(), 3), ("packages".to_owned(), 2)].into(),
+            healed: None,
             host: ulid::Ulid::from_parts(3, 4),
             manifest: Digest::of(b"m"),
             next_due_s: 3600,
@@ -217,6 +224,11 @@ mod tests {
             assert!(changed == text || long.is_err(), "{is}");
             assert_eq!(CheckIn::from_plain(changed.as_bytes()), long.ok(), "{is}");
         }
+        let gave_up = TreeHead { size: 9, root: Digest::of(b"former") };
+        let healed = Some(Healed { gave_up, leaf: Digest::of(b"act") });
+        let healed = canonical::to_vec(&CheckIn { healed, ..check_in() }).expect("canonical");
+        assert_eq!(CheckIn::from_plain(&healed), CheckIn::from_canonical(&healed).ok());
+        assert!(CheckIn::from_plain(&healed).is_some_and(|read| read.healed.is_some()));
         // Text that only the long way reads.
         let foreign = CheckIn { agent: "0.1.0-é\u{7f}".into(), ..check_in() };
         let payload = canonical::to_vec(&foreign).expect("canonical");

@@ -5,6 +5,7 @@ use crate::key::{PublicKey, SigningKey};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
+use std::str::FromStr;
 
 /// Algorithm byte of an Ed25519 note signature (C2SP signed-note).
 const ED25519: u8 = 0x01;
@@ -57,6 +58,29 @@ impl LogKey {
     pub fn vkey(&self) -> String {
         let key = [&[ED25519], self.key.0.as_slice()].concat();
         format!("{}+{}+{}", self.origin, hex::encode(self.id()), STANDARD.encode(key))
+    }
+}
+
+/// The text is no verifier key of an Ed25519 log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a verifier key; it has the form ORIGIN+HASH+BASE64, as `log keys` prints it")]
+pub struct InvalidKey;
+
+impl FromStr for LogKey {
+    type Err = InvalidKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        // Base64 may hold a plus sign, the other two may not.
+        let mut parts = text.trim().splitn(3, '+');
+        let (Some(origin), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(InvalidKey);
+        };
+        let key = STANDARD.decode(key).map_err(|_| InvalidKey)?;
+        let Some((&ED25519, key)) = key.split_first() else { return Err(InvalidKey) };
+        let key = PublicKey::from_slice(key).ok_or(InvalidKey)?;
+        let key = Self { origin: origin.to_owned(), key };
+        let whole = !origin.is_empty() && hex::encode(key.id()) == id;
+        if whole { Ok(key) } else { Err(InvalidKey) }
     }
 }
 
@@ -172,6 +196,18 @@ mod tests {
             let changed = checkpoint.note.replacen(from, to, 1);
             assert_ne!(changed, checkpoint.note);
             assert!(Checkpoint::verify(&changed, std::slice::from_ref(&log)).is_err(), "{to}");
+        }
+    }
+
+    #[test]
+    fn a_verifier_key_reads_back_and_a_damaged_one_does_not() {
+        let (_, log) = signed();
+        let vkey = log.vkey();
+        assert_eq!(vkey.parse(), Ok(log));
+        for at in 0..vkey.len() {
+            let mut other = vkey.clone();
+            other.replace_range(at..=at, if &vkey[at..=at] == "A" { "B" } else { "A" });
+            assert!(other.parse::<LogKey>().is_err(), "{other}");
         }
     }
 

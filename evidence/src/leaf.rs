@@ -26,3 +26,30 @@ pub fn act_leaf(salt: &[u8; 16], body: &[u8]) -> Vec<u8> {
 pub fn hash(leaf: &[u8]) -> Digest {
     merkle::leaf_hash(leaf)
 }
+
+/// What a leaf of the log says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    CheckIn(Box<SignedCheckIn>),
+    /// SHA-256(salt ‖ body) of an act.
+    Act(Digest),
+}
+
+/// Reads leaf bytes back; none if they are of neither form.
+pub fn read(leaf: &[u8]) -> Option<Said> {
+    match leaf.split_first()? {
+        (&ACT, hash) => Digest::from_slice(hash).map(Said::Act),
+        (&CHECK_IN, rest) => {
+            let (pae, signature) = rest.split_last_chunk::<64>()?;
+            let head = format!("DSSEv1 {} {PAYLOAD_TYPE} ", PAYLOAD_TYPE.len());
+            let rest = pae.strip_prefix(head.as_bytes())?;
+            let at = rest.iter().position(|byte| *byte == b' ')?;
+            let payload = rest.get(at + 1..)?;
+            let signed =
+                SignedCheckIn::from_bytes(&[signature.as_slice(), payload].concat()).ok()?;
+            // The length in between is the right one, too.
+            (check_in_leaf(&signed) == leaf).then(|| Said::CheckIn(Box::new(signed)))
+        }
+        _ => None,
+    }
+}

@@ -18,6 +18,7 @@ pub mod declared;
 pub mod digest;
 pub mod dsse;
 pub mod facts;
+pub mod healing;
 pub mod key;
 pub mod kinds;
 pub mod leaf;
@@ -25,6 +26,7 @@ pub mod manifest;
 pub mod merkle;
 pub mod proof;
 pub mod receipt;
+pub mod tlog_proof;
 pub mod wire;
 
 pub use check_in::{ChainId, CheckIn, HostId, SignedCheckIn};

@@ -1,6 +1,7 @@
 //! The collector's answer to a check-in.
 
 use crate::digest::Digest;
+use crate::healing::Healing;
 use serde::{Deserialize, Serialize};
 
 /// Sent only after the check-in is durable in the store and in the log.
@@ -17,6 +18,10 @@ pub struct Receipt {
     /// Shows that the checkpoint continues the one the check-in carried; absent if it carried none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub consistency: Option<Vec<Digest>>,
+    /// The operator's statement that the log was put back, for a host that knows more of the former
+    /// one; absent where nothing is to be healed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healing: Option<Healing>,
     /// What the collector does not have yet from this host.
     pub want: Want,
 }

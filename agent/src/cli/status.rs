@@ -1,8 +1,9 @@
 //! `status`: the state directory in words. Takes no lock, so it works beside a running agent.
 
-use crate::identity::{Certificate, Chain, Identity, Left, PAIR};
+use crate::identity::{Certificate, Chain, HealedLog, Identity, Left, PAIR};
 use crate::spool::{Dropped, Trouble};
 use anyhow::Context as _;
+use evidence::checkpoint::TreeHead;
 use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -30,6 +31,16 @@ pub(super) fn text(state: &Path, now_ms: i64) -> anyhow::Result<String> {
         line("accepted", &accepted);
         let log = chain.checkpoint.map(|head| format!("{} leaves, root {}", head.size, head.root));
         line("log", &log.unwrap_or("not seen yet".to_owned()));
+        for HealedLog { healed, reason, at_ms, .. } in &chain.healed {
+            let TreeHead { size, root } = healed.gave_up;
+            let at = time(*at_ms);
+            line(
+                "log break",
+                &format!(
+                    "accepted at {at}, said the operator: {reason}; the log before had {size} leaves, root {root}"
+                ),
+            );
+        }
     }
     line("waiting", &format!("{} check-ins", count(&spool, "checkin")));
     if let Some(Trouble { reason, since_ms, needs_a_person }) = Trouble::read(&spool) {

@@ -96,6 +96,7 @@ pub(super) fn check_in(
         // adjtimex(2) is out of reach without unsafe code: the key is absent.
         clock: Clock { synchronised: None },
         collected,
+        healed: chain.healed.iter().find(|one| !one.told).map(|one| one.healed),
         host,
         manifest,
         next_due_s,

@@ -1,6 +1,7 @@
 //! Whether a receipt is to be believed. Pure.
 
 use evidence::checkpoint::{Checkpoint, CheckpointError, LogKey, TreeHead};
+use evidence::healing::HealingError;
 use evidence::proof::{self, ProofError};
 use evidence::{Digest, Receipt, SignedCheckIn, leaf};
 
@@ -16,8 +17,15 @@ pub enum ReceiptError {
     #[error("the log does not hold the check-in: {0}")]
     Inclusion(#[source] ProofError),
     /// The log was cut or rewritten since this host last saw it, or it hides that.
-    #[error("the log does not continue the one of {carried} leaves that this host knows: {why}")]
+    #[error(
+        "the log does not continue the one of {carried} leaves that this host knows: {why}. The \
+         collector was put back to an earlier state, or this host is shown another log. Check-ins \
+         are kept here; if it was restored, its operator has to say so there, with \
+         `evidenced-collector log heal`"
+    )]
     Consistency { carried: u64, why: String },
+    #[error("the operator's statement that the log was put back: {0}")]
+    Healing(#[from] HealingError),
     #[error("it wants an object that the check-in does not name")]
     Unasked,
 }
@@ -101,6 +109,7 @@ mod tests {
             checkpoint: Some(TreeHead { root: first, size: 1 }),
             clock: Clock { synchronised: None },
             collected: BTreeMap::new(),
+            healed: None,
             host: HostId::from_parts(2, 2),
             manifest: Digest::of(b"manifest"),
             next_due_s: 1,
@@ -117,6 +126,7 @@ mod tests {
             checkpoint: Checkpoint::sign(ORIGIN, head, &key).note,
             inclusion: vec![first],
             consistency: Some(vec![leaf]),
+            healing: None,
             want: Want { manifest: None, facts: vec![Digest::of(b"facts")] },
         };
         (signed, receipt, key)

@@ -129,6 +129,7 @@ impl Bench {
             checkpoint: chain.checkpoint,
             clock: Clock { synchronised: None },
             collected: [("packages".to_owned(), 0)].into(),
+            healed: chain.healed.iter().find(|one| !one.told).map(|one| one.healed),
             host: HostId::from_parts(3, 3),
             manifest,
             next_due_s: 3600,

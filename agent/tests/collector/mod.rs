@@ -264,6 +264,7 @@ impl Inner {
             checkpoint: Checkpoint::sign(ORIGIN, head, &self.log_key).note,
             inclusion,
             consistency,
+            healing: None,
             want: self.want(signed),
         }
     }

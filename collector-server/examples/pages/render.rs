@@ -174,6 +174,7 @@ fn overview_in(frame: Frame, data: &Data, check: LogCheck) -> anyhow::Result<Str
         more_drifts: false,
         log: data.log,
         check,
+        anchored: None,
     };
     Ok(overview::page(frame, &input).render()?)
 }

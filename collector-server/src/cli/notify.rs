@@ -4,7 +4,6 @@ use super::{Data, create, say};
 use crate::clock;
 use crate::notify::{Channel, event_type};
 use crate::settings;
-use crate::store::Due;
 use anyhow::bail;
 use clap::Subcommand;
 use serde_json::json;
@@ -44,17 +43,7 @@ impl Notify {
             "datacontenttype": "application/json",
             "data": {"title": "a test: alerts of this collector arrive here"},
         });
-        let message = Due {
-            event: id,
-            channel: name.clone(),
-            alert: String::new(),
-            body: body.to_string(),
-            created_us: now_us,
-            not_before_us: now_us,
-            attempts: 0,
-            reference: None,
-        };
-        let outcome = channel.send(&[message], now_us.div_euclid(1_000_000)).await;
+        let outcome = channel.tell(&id, now_us, body.to_string()).await;
         if let Some(error) = outcome.error {
             bail!("{name} did not take it: {error}");
         }

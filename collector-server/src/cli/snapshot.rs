@@ -2,6 +2,7 @@
 
 use super::hosts::{printable, time};
 use super::{Data, Format, create, rotate, say, tell};
+use crate::anchor::tsa::Tsa;
 use crate::clock;
 use crate::keyring::Keyring;
 use crate::overview;
@@ -105,6 +106,9 @@ pub(super) struct Create {
     /// Encrypt the archive to this recipient (`age1…`), by the program `age`.
     #[arg(long, value_name = "RECIPIENT")]
     encrypt_to: Option<String>,
+    /// Ask no time stamp of the authority that [anchor] names.
+    #[arg(long)]
+    without_timestamp: bool,
 }
 
 impl Snapshot {
@@ -175,12 +179,18 @@ impl Create {
         let now_us = clock::now_us();
         let keyring = Keyring::load(&data, &store, now_us).await?;
         let limits = overview::limits(&config).repair;
+        let tsa = match config.anchor.tsa_url.as_str() {
+            "" => None,
+            _ if self.without_timestamp => None,
+            url => Some(Tsa::new(url)?),
+        };
         let workshop = Workshop {
             store: &store,
             keyring: &keyring,
             data: &data,
             limits,
             shelf: Arc::new(Shelf::default()),
+            tsa: tsa.as_ref(),
         };
         let plain = match &self.encrypt_to {
             Some(_) => beside(&self.output, ".plain"),
@@ -193,7 +203,7 @@ impl Create {
             }
         };
         let work = beside(&self.output, ".work");
-        let made = workshop.make(&self.asked(), now_us, (&work, &plain), None, progress).await;
+        let made = workshop.make(&self.asked(), now_us, (&work, &plain), progress).await;
         store.close().await;
         let made = made?;
         if let Some(recipient) = &self.encrypt_to {

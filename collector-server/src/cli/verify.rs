@@ -4,8 +4,8 @@ use super::{create, say, tell};
 use crate::data::DataDir;
 use crate::keyring::log_key;
 use crate::settings;
-use crate::store::{KeyState, Sort, Store, TrustKey};
-use crate::verify::{VerifyError, verify};
+use crate::store::{KeyState, Sort, Store, StoreError, TrustKey};
+use crate::verify::{VerifyError, verify_all};
 use anyhow::Context;
 use evidence::checkpoint::Checkpoint;
 use serde_json::{Value, json};
@@ -22,13 +22,13 @@ pub(super) async fn log(
     checkpoint: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
     let store = create::open(data).await?;
-    let watched = std::io::stderr().is_terminal();
-    let progress = |read: u64, of: u64| {
-        if watched {
-            tell(&format!("{read} of {of} leaves"));
-        }
+    let mut progress = Progress::new("leaves");
+    let outcome = verify_all(&store, |what, read, of| progress.of(what, read, of)).await;
+    progress.end();
+    let named = match outcome.as_ref().err().and_then(VerifyError::host) {
+        Some(host) => store.host(host).await.ok().flatten().map(|row| row.name),
+        None => None,
     };
-    let outcome = verify(&store, progress).await;
     let (origin, keys) = keys(&store).await?;
     let kept = match checkpoint {
         Some(path) => Some(kept(&store, &origin, &keys, path).await?),
@@ -45,6 +45,7 @@ pub(super) async fn log(
             let mut said = json!({
                 "verified": true, "size": verified.size, "root": verified.root,
                 "check_ins": verified.check_ins, "acts": verified.acts, "erased": verified.erased,
+                "objects": verified.objects,
                 "erased_facts": erased_facts,
                 "keys": keys.iter().map(|key| as_value(&origin, key)).collect::<Vec<_>>(),
             });
@@ -56,11 +57,12 @@ pub(super) async fn log(
         }
         Ok(verified) => {
             say(&format!(
-                "The log holds: {} leaves ({} check-ins, {} acts), every signature and chain fits, \
-                 root {}.",
+                "The log holds: {} leaves ({} check-ins, {} acts), every signature, chain and tile \
+                 fits, {} objects are what their ids say, root {}.",
                 verified.size,
                 verified.check_ins,
                 verified.acts,
+                verified.objects,
                 verified.root.map(|root| root.to_string()).unwrap_or_default(),
             ));
             if erased_facts > 0 {
@@ -74,8 +76,52 @@ pub(super) async fn log(
             }
             Ok(ExitCode::SUCCESS)
         }
-        Err(VerifyError::Store(error)) => Err(error.into()),
-        Err(damage) => not_verified(as_json, &damage.to_string()),
+        Err(VerifyError::Store(error @ StoreError::Database(_))) => Err(error.into()),
+        Err(damage) => {
+            let named = named.map(|name| format!(" (host {name})")).unwrap_or_default();
+            not_verified(as_json, &format!("{damage}{named}"))
+        }
+    }
+}
+
+/// How far a long reading is: a bar on a terminal, and elsewhere a line for each tenth.
+pub(super) struct Progress {
+    what: &'static str,
+    watched: bool,
+    tenths: u64,
+}
+
+impl Progress {
+    pub(super) fn new(what: &'static str) -> Self {
+        Self { what, watched: std::io::stderr().is_terminal(), tenths: 0 }
+    }
+
+    /// [`Progress::at`] of one of several readings.
+    pub(super) fn of(&mut self, what: &'static str, read: u64, of: u64) {
+        if what != self.what {
+            self.end();
+            (self.what, self.tenths) = (what, 0);
+        }
+        self.at(read, of);
+    }
+
+    #[expect(clippy::print_stderr, reason = "a bar is drawn over itself")]
+    pub(super) fn at(&mut self, read: u64, of: u64) {
+        let tenths = (read * 10).checked_div(of).unwrap_or(10);
+        if self.watched {
+            let filled = (read * 40).checked_div(of).unwrap_or(40) as usize;
+            eprint!("\r[{:40}] {read} of {of} {}", "#".repeat(filled.min(40)), self.what);
+        } else if tenths > self.tenths && tenths < 10 {
+            tell(&format!("{read} of {of} {}", self.what));
+        }
+        self.tenths = tenths;
+    }
+
+    #[expect(clippy::print_stderr, reason = "ends the line of the bar")]
+    pub(super) fn end(&self) {
+        if self.watched && self.tenths > 0 {
+            eprintln!();
+        }
     }
 }
 
@@ -89,7 +135,7 @@ fn not_verified(as_json: bool, damage: &str) -> anyhow::Result<ExitCode> {
 }
 
 /// The log's name, and every key it ever signed with.
-async fn keys(store: &Store) -> anyhow::Result<(String, Vec<TrustKey>)> {
+pub(super) async fn keys(store: &Store) -> anyhow::Result<(String, Vec<TrustKey>)> {
     let origin = store.setting(settings::LOG_ORIGIN).await?.context("the log has no name")?;
     let mut keys = store.trust_keys().await?;
     keys.retain(|key| key.sort == Sort::Log && key.state != KeyState::Prepared);
@@ -133,7 +179,7 @@ fn signs_at(key: &TrustKey, size: u64) -> bool {
     key.from_size.is_some_and(|from| from <= size) && key.to_size.is_none_or(|to| size <= to)
 }
 
-fn as_value(origin: &str, key: &TrustKey) -> Value {
+pub(super) fn as_value(origin: &str, key: &TrustKey) -> Value {
     json!({
         "key": log_key(origin, key).map(|key| key.vkey()).unwrap_or_default(),
         "state": key.state.as_str(), "from_size": key.from_size, "to_size": key.to_size,

@@ -5,7 +5,7 @@ use super::session::{LoggedIn, log_in};
 use super::source::Source;
 use crate::app::App;
 use crate::passwords::{Password, PasswordError};
-use crate::store::SessionOf;
+use crate::store::{Act, SessionOf};
 use crate::web::account::{self, Notice};
 use crate::web::login::{self, Refused};
 use axum::Form;
@@ -105,7 +105,17 @@ fn wait(seconds: u64, mut response: Response) -> Response {
     response
 }
 
-pub(super) async fn logout(session: Session, _: LoggedIn) -> Response {
+pub(super) async fn logout(State(app): State<App>, session: Session, me: LoggedIn) -> Response {
+    let act = Act {
+        at_us: app.clock.now_us(),
+        actor: me.id,
+        act: "logged_out".to_owned(),
+        detail: serde_json::json!({}),
+    };
+    if let Err(error) = app.store.log_act(&act).await {
+        tracing::error!(%error, "that a person signed out could not be logged");
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    }
     if let Err(error) = session.flush().await {
         tracing::error!(%error, "a session could not be ended");
         return StatusCode::SERVICE_UNAVAILABLE.into_response();

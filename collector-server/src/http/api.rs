@@ -4,6 +4,7 @@ use super::list::{List, PageQuery, key, limit, page};
 use super::moment::Then;
 use super::problem::Problem;
 use crate::app::App;
+use crate::seat::LOG_READER;
 use crate::store::HostKey;
 use crate::store::model::{HostRow, ResultRow};
 use axum::extract::{FromRequestParts, Path, Query, State};
@@ -59,6 +60,9 @@ impl FromRequestParts<App> for Reader {
         let token = header.to_str().ok().and_then(|text| text.strip_prefix("Bearer "));
         let Some(token) = token else { return Err(refused) };
         let seat = app.store.api_seat(Digest::of(token.as_bytes())).await?;
+        if seat.as_deref() == Some(LOG_READER) {
+            return Err(Problem::forbidden("this bearer token is for the log alone"));
+        }
         seat.map(|_| Self).ok_or(Problem::bearer_needed("this bearer token is not known"))
     }
 }

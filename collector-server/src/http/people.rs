@@ -98,6 +98,7 @@ pub fn router(app: App) -> Router {
         .merge(windows::pages::pages())
         .merge(reviews::pages::pages())
         .merge(super::rules::pages())
+        .merge(super::log::router())
         .fallback(not_found);
     let pages = posts().into_iter().fold(pages, |pages, (path, post)| pages.route(path, post));
     pages
@@ -411,6 +412,7 @@ async fn overview_page(
         more_drifts,
         log: ground.frame_log,
         check,
+        anchored: app.store.newest_anchor().await?,
     };
     let expected = reconciled(&app, &ground).await?;
     let frame = ground.frame(Room::Overview).without_password(!me.has_password);

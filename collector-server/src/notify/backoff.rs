@@ -8,14 +8,14 @@ const LONGEST: Duration = Duration::from_secs(2 * 3600);
 
 /// After `attempts` earlier ones; `chance` in 0..=255 spreads it by a quarter either way, so that
 /// what failed together does not come back together.
-pub(super) fn delay(attempts: i64, chance: u8) -> Duration {
+pub(crate) fn delay(attempts: i64, chance: u8) -> Duration {
     let doublings = u32::try_from(attempts.clamp(0, 20)).unwrap_or_default();
     let plain = LONGEST.min(FIRST * 2u32.pow(doublings));
     plain * 3 / 4 + plain * u32::from(chance) / 510
 }
 
 /// A random byte; without randomness, the middle.
-pub(super) fn chance() -> u8 {
+pub(crate) fn chance() -> u8 {
     let mut byte = [128];
     let _ = rand::fill(&mut byte);
     byte[0]

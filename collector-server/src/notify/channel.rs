@@ -148,6 +148,21 @@ impl Channel {
         }
     }
 
+    /// One attempt at a document that is of no alert.
+    pub async fn tell(&self, id: &str, now_us: i64, body: String) -> Outcome {
+        let message = Due {
+            event: id.to_owned(),
+            channel: self.name.clone(),
+            alert: String::new(),
+            body,
+            created_us: now_us,
+            not_before_us: now_us,
+            attempts: 0,
+            reference: None,
+        };
+        self.send(&[message], now_us.div_euclid(1_000_000)).await
+    }
+
     /// One attempt at one message, which has at least one part.
     pub async fn send(&self, parts: &[Due], sent_s: i64) -> Outcome {
         let Some(last) = parts.last() else { return Outcome::default() };

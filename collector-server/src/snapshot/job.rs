@@ -4,6 +4,7 @@
 use super::SnapshotError;
 use super::make::{Made, Workshop};
 use super::rules::Shelf;
+use crate::anchor::tsa::Tsa;
 use crate::clock::Clock;
 use crate::data::DataDir;
 use crate::keyring::{KeyringError, Keys};
@@ -30,6 +31,7 @@ pub struct Job {
     /// Told when something was asked for.
     pub wake: Arc<Notify>,
     pub shelf: Arc<Shelf>,
+    pub tsa: Option<Tsa>,
 }
 
 impl Job {
@@ -93,6 +95,7 @@ impl Job {
             data: &self.data,
             limits: self.limits,
             shelf: Arc::clone(&self.shelf),
+            tsa: self.tsa.as_ref(),
         };
         let (done, of) = (AtomicI64::new(0), AtomicI64::new(0));
         let progress = |n: u64, all: u64| {
@@ -100,7 +103,7 @@ impl Job {
             of.store(all as i64, Ordering::Relaxed);
         };
         let now_us = self.clock.now_us();
-        let making = workshop.make(&row.asked, now_us, (&work, &output), None, progress);
+        let making = workshop.make(&row.asked, now_us, (&work, &output), progress);
         tokio::pin!(making);
         loop {
             tokio::select! {

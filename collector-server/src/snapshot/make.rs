@@ -8,6 +8,7 @@ use super::pack::{self, Packed, STAMP};
 use super::rules::Shelf;
 use super::sshsig::Signer;
 use super::{derive, envelope};
+use crate::anchor::tsa::Tsa;
 use crate::clock::DAY_US;
 use crate::data::DataDir;
 use crate::keyring::{Keyring, KeyringError};
@@ -15,16 +16,7 @@ use crate::status::RepairLimits;
 use crate::store::{KeyState, Sort, Store, TrustKey};
 use evidence::key::{PublicKey, SigningKey};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-
-/// Asks an authority for a time stamp of these bytes, and gives its answer (RFC 3161); none where no
-/// authority is configured.
-pub type Stamp<'a> = Box<
-    dyn FnOnce(Vec<u8>) -> Pin<Box<dyn Future<Output = Result<Option<Vec<u8>>, String>> + Send>>
-        + Send
-        + 'a,
->;
 
 /// What makes snapshots of a collector.
 pub struct Workshop<'a> {
@@ -33,6 +25,8 @@ pub struct Workshop<'a> {
     pub data: &'a DataDir,
     pub limits: RepairLimits,
     pub shelf: Arc<Shelf>,
+    /// Says by when the archive was signed; none where no authority is configured.
+    pub tsa: Option<&'a Tsa>,
 }
 
 /// A finished archive.
@@ -53,7 +47,6 @@ impl Workshop<'_> {
         asked: &Asked,
         now_us: i64,
         (work, output): (&Path, &Path),
-        stamp: Option<Stamp<'_>>,
         progress: impl FnMut(u64, u64),
     ) -> Result<Made, SnapshotError> {
         let key = self.key()?;
@@ -75,28 +68,24 @@ impl Workshop<'_> {
             pack::sign(&of, &key)
         });
         let signature = signed.await??;
-        let stamped = self.stamp(&work, signature, stamp).await?;
+        let stamped = self.stamp(&work, &signature).await?;
         let of = work.clone();
         let packed = tokio::task::spawn_blocking(move || pack::pack(&of, at_us, &output)).await??;
         work.remove()?;
         Ok(Made { head, packed, disagreeing: derived.disagreeing, stamped })
     }
 
-    async fn stamp(
-        &self,
-        work: &Work,
-        signature: String,
-        stamp: Option<Stamp<'_>>,
-    ) -> Result<bool, SnapshotError> {
-        let Some(stamp) = stamp else { return Ok(false) };
-        let refused = |why: String| SnapshotError::Other(format!("no time stamp: {why}"));
-        match stamp(signature.into_bytes()).await.map_err(refused)? {
-            Some(answer) => {
-                work.put(STAMP, &answer)?;
-                Ok(true)
-            }
-            None => Ok(false),
-        }
+    async fn stamp(&self, work: &Work, signature: &str) -> Result<bool, SnapshotError> {
+        let Some(tsa) = self.tsa else { return Ok(false) };
+        let token = tsa.timestamp(signature.as_bytes()).await.map_err(|error| {
+            SnapshotError::Other(format!(
+                "no time stamp of {}: {error}; what was made is kept, and the next run goes on with \
+                 it (`--without-timestamp` leaves it out)",
+                tsa.url()
+            ))
+        })?;
+        work.put(STAMP, &token.tsr)?;
+        Ok(true)
     }
 
     /// The key that signs snapshots now.

@@ -12,6 +12,11 @@ const ONE_MATTER_US: i64 = 3_600_000_000;
 pub(super) const CLOCK: &str = "clock";
 /// The subject of a log that is not the one the host saw.
 pub(super) const LOG: &str = "log";
+/// `from` of a log that is not the one the host saw.
+pub(super) const LOG_SEEN: &str = "the log the host saw";
+/// What a head says that is longer than the log.
+pub(crate) const LONGER: &str = "the host holds a receipt for a longer log than this one: the \
+     collector was put back to an earlier state, or there are two of it";
 /// `from` of a refusal.
 pub(super) const REFUSED: &str = "check-ins that follow each other";
 

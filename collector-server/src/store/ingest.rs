@@ -3,6 +3,7 @@
 use super::anomaly::{self, Anomaly};
 use super::db::{Tx, execute, fetch, read};
 use super::group::{ChainRow, CheckInRow, Group, HostBefore, HostChange};
+use super::healing;
 use super::host_spans::{Said, say_of_host};
 use super::log::{Appender, FreshTiles, LogState, signed};
 use super::packed::{pack, plain, unpack};
@@ -13,6 +14,9 @@ use std::net::IpAddr;
 
 /// Most objects a receipt asks for at once; the rest is asked for next time.
 const MAX_WANTED: usize = 256;
+
+/// Why a check-in is refused whose predecessors are not here.
+const MISSING: &str = "check-ins before it are missing";
 
 /// A check-in whose signature was verified.
 #[derive(Debug, Clone)]
@@ -132,6 +136,9 @@ async fn accept_one(
     }
     let index = log.append(tx, &leaf::check_in_leaf(&incoming.signed)).await?;
     write(tx, group, incoming, index, &before, complete).await?;
+    if let Some(healed) = check_in.healed {
+        healing::accepted(tx, check_in.host, healed, index).await?;
+    }
     if let Place::NewChain { resumed } = place {
         let sql = "UPDATE host SET newest_chain = $2 WHERE id = $1";
         execute!(tx, sql, host.clone(), signed(index))?;
@@ -193,7 +200,7 @@ async fn follow(
         });
     }
     if check_in.seq > *next {
-        return Ok(refuse("check-ins before it are missing"));
+        return Ok(refuse(MISSING));
     }
     if check_in.prev.is_none_or(|prev| prev.0.as_slice() != last.as_slice()) {
         return Ok(refuse("it does not name the one before it"));
@@ -343,10 +350,25 @@ async fn does_not_follow(
     incoming: &Incoming,
     refusal: &Refusal,
 ) -> Result<(), StoreError> {
-    let Refusal::Conflict { chain, .. } = refusal else { return Ok(()) };
+    let Refusal::Conflict { chain, reason, .. } = refusal else { return Ok(()) };
+    let host = incoming.signed.check_in.host;
+    let known = incoming.signed.check_in.checkpoint;
+    if let Some(known) = known.filter(|_| *reason == MISSING) {
+        // What is missing is missing here: this collector was put back.
+        if healing::excuses(tx, host, known).await? {
+            return Ok(());
+        }
+        if known.size > log.size() {
+            let (at_us, index) = (incoming.received_us, log.size());
+            let from = anomaly::LOG_SEEN;
+            let forgot =
+                Anomaly { host, subject: anomaly::LOG, from, to: anomaly::LONGER, at_us, index };
+            return anomaly::open(tx, forgot).await;
+        }
+    }
     let to = format!("{refusal}; often a restored machine");
     let anomaly = Anomaly {
-        host: incoming.signed.check_in.host,
+        host,
         subject: chain,
         from: anomaly::REFUSED,
         to: &to,

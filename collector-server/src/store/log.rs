@@ -236,34 +236,86 @@ impl Nodes {
     }
 }
 
+/// What a check-in's row says beside what was signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// First index of its chain.
+    pub first_index: i64,
+    pub seq: i64,
+    pub observed_us: i64,
+    pub received_us: i64,
+}
+
 /// A leaf as its row holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredLeaf {
-    CheckIn(Box<evidence::SignedCheckIn>),
-    Act { leaf: Vec<u8>, salt: Vec<u8>, body: Option<Vec<u8>> },
+    CheckIn(Box<evidence::SignedCheckIn>, Placed),
+    Act {
+        leaf: Vec<u8>,
+        salt: Vec<u8>,
+        body: Option<Vec<u8>>,
+        at_us: i64,
+    },
+    /// A check-in whose bytes cannot be read back.
+    Unreadable {
+        why: String,
+        placed: Placed,
+    },
+}
+
+impl StoredLeaf {
+    /// When it was received or done.
+    pub fn at_us(&self) -> i64 {
+        match self {
+            Self::CheckIn(_, placed) | Self::Unreadable { placed, .. } => placed.received_us,
+            Self::Act { at_us, .. } => *at_us,
+        }
+    }
+
+    /// The bytes that the log holds the hash of.
+    pub fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Unreadable { .. } => vec![],
+            Self::CheckIn(signed, _) => evidence::leaf::check_in_leaf(signed),
+            Self::Act { leaf, .. } => leaf.clone(),
+        }
+    }
 }
 
 impl Store {
+    /// The stored hashes of a tile (C2SP tlog-tiles): up to 256 of 32 bytes; none if there is no
+    /// such tile.
+    pub async fn log_tile(&self, level: u8, index: u64) -> Result<Vec<u8>, StoreError> {
+        tile(&self.db, (level, index)).await
+    }
+
     /// Leaves from index `from` on, in order, at most `limit`.
     pub async fn leaves(
         &self,
         from: u64,
         limit: i64,
     ) -> Result<Vec<(u64, StoredLeaf)>, StoreError> {
-        type ActRow = (i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>);
+        type ActRow = (i64, Vec<u8>, Vec<u8>, Option<Vec<u8>>, i64);
         let (from, until) = (signed(from), signed(from).saturating_add(limit));
-        let sql = "SELECT log_index, packed FROM check_in WHERE log_index >= $1 AND log_index < $2";
-        let check_ins = read!(&self.db, all, (i64, Vec<u8>), sql, from, until)?;
-        let sql = "SELECT log_index, leaf, salt, body FROM act
+        let sql = "SELECT log_index, packed, first_index, seq, observed_us, received_us
+                   FROM check_in WHERE log_index >= $1 AND log_index < $2";
+        type Row = (i64, Vec<u8>, i64, i64, i64, i64);
+        let check_ins = read!(&self.db, all, Row, sql, from, until)?;
+        let sql = "SELECT log_index, leaf, salt, body, at_us FROM act
                    WHERE log_index >= $1 AND log_index < $2";
         let acts = read!(&self.db, all, ActRow, sql, from, until)?;
         let mut leaves = BTreeMap::new();
-        for (index, bytes) in check_ins {
-            let signed = Box::new(super::packed::unpack(&bytes)?);
-            leaves.insert(index.unsigned_abs(), StoredLeaf::CheckIn(signed));
+        for (index, bytes, first_index, seq, observed_us, received_us) in check_ins {
+            let placed = Placed { first_index, seq, observed_us, received_us };
+            let leaf = match super::packed::unpack(&bytes) {
+                Ok(signed) => StoredLeaf::CheckIn(Box::new(signed), placed),
+                Err(error) => StoredLeaf::Unreadable { why: error.to_string(), placed },
+            };
+            leaves.insert(index.unsigned_abs(), leaf);
         }
-        for (index, leaf, salt, body) in acts {
-            leaves.insert(index.unsigned_abs(), StoredLeaf::Act { leaf, salt, body });
+        for (index, leaf, salt, body, at_us) in acts {
+            let act = StoredLeaf::Act { leaf, salt, body, at_us };
+            leaves.insert(index.unsigned_abs(), act);
         }
         Ok(leaves.into_iter().collect())
     }

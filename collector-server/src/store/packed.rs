@@ -91,6 +91,7 @@ mod tests {
             checkpoint: Some(TreeHead { size: 70_001, root: Digest::of(b"root") }),
             clock: Clock { synchronised: Some(true) },
             collected: kinds.map(|kind| (kind.to_owned(), 2)).into(),
+            healed: None,
             host: ChainId::generate(),
             manifest: Digest::of(b"manifest"),
             next_due_s: 3600,

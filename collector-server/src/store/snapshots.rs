@@ -1,6 +1,6 @@
 //! What a snapshot reads: one host after the other, as it was at a moment and as the log knew it.
 
-use super::db::{execute, read};
+use super::db::read;
 use super::packed::unpack;
 use super::{Store, StoreError};
 use crate::snapshot::document::{
@@ -366,22 +366,5 @@ impl Store {
             reason,
         };
         Ok(rows.into_iter().map(tolerance).collect())
-    }
-
-    /// The tile of the log with its hashes; empty if there is none.
-    pub async fn log_tile(&self, level: u8, index: u64) -> Result<Vec<u8>, StoreError> {
-        let sql = "SELECT hashes FROM log_tile WHERE level = $1 AND idx = $2";
-        let (level, index) = (i64::from(level), super::log::signed(index));
-        let row = read!(&self.db, optional, (Vec<u8>,), sql, level, index)?;
-        Ok(row.map(|(hashes,)| hashes).unwrap_or_default())
-    }
-
-    /// Damages the store, so that a test can see whether the damage is found.
-    #[doc(hidden)]
-    pub async fn damage_for_testing(&self, sql: &'static str) -> Result<u64, StoreError> {
-        let mut tx = self.db.begin().await?;
-        let touched = execute!(&mut tx, sql)?;
-        tx.commit().await?;
-        Ok(touched)
     }
 }

@@ -1,6 +1,6 @@
 //! Hosts that report no more or again, clocks that are right again, logs that fit again.
 
-use super::anomaly::{self, Anomaly, CLOCK, LOG};
+use super::anomaly::{self, Anomaly, CLOCK, LOG, LOG_SEEN};
 use super::db::{Tx, execute, fetch, read};
 use super::hosts::host_id;
 use super::judging::{About, open_drift};
@@ -142,8 +142,8 @@ impl Store {
     pub async fn note_fork(&self, host: HostId, says: &str, now_us: i64) -> Result<(), StoreError> {
         let index = self.log().await?.size;
         let mut tx = self.db.begin().await?;
-        let from = "the log the host saw";
-        let anomaly = Anomaly { host, subject: LOG, from, to: says, at_us: now_us, index };
+        let anomaly =
+            Anomaly { host, subject: LOG, from: LOG_SEEN, to: says, at_us: now_us, index };
         anomaly::open(&mut tx, anomaly).await?;
         anomaly::settle(&mut tx, now_us).await?;
         tx.commit().await

@@ -27,6 +27,8 @@ pub struct Input<'a> {
     pub more_drifts: bool,
     pub log: LogHead,
     pub check: LogCheck,
+    /// The newest checkpoint that arrived somewhere outside: its size, and when.
+    pub anchored: Option<(u64, i64)>,
 }
 
 #[derive(Template)]
@@ -216,12 +218,23 @@ fn proof(input: &Input<'_>) -> Vec<Pair> {
         ),
         LogCheck::Broken { at_us, .. } => format!("check failed, {}", When::of(*at_us).text),
     };
+    let anchored = match input.anchored {
+        Some((size, at_us)) => format!(
+            "outside up to size {}, {} ({} ago)",
+            count(size),
+            When::of(at_us).text,
+            age(at_us, now.at_us)
+        ),
+        None => "nowhere outside: only the hosts witness this log; see [anchor] in collector.toml"
+            .to_owned(),
+    };
     let last = match now.hosts.iter().filter_map(|host| host.last_received_us).max() {
         Some(us) => format!("{}, {} ago", When::of(us).text, age(us, now.at_us)),
         None => "nothing yet".to_owned(),
     };
     vec![
         Pair::said("Log", check),
+        Pair::said("Anchored", anchored),
         Pair::said("Size", count(input.log.size)),
         Pair::mono("Root", input.log.root.to_string()),
         Pair::said("Last received", last),

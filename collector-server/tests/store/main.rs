@@ -2,6 +2,7 @@
 
 mod alerts;
 mod cases;
+mod evidence_log;
 mod exceptions;
 mod grace;
 mod identity;
@@ -98,6 +99,13 @@ conformance!(
     lists_in_pages_have_every_item_once_whatever_comes_between,
     a_queue_takes_what_it_has_room_for_and_refuses_the_rest,
     a_check_in_that_meets_a_damaged_row_holds_up_no_other,
+);
+
+conformance!(
+    evidence_log, evidence_log_sqlite, evidence_log_postgres_15:
+    a_fork_is_found_when_the_check_ins_of_both_sides_meet,
+    a_log_that_was_written_anew_is_found_by_those_who_saw_the_former,
+    damage_to_any_column_of_evidence_is_found_and_named,
 );
 
 conformance!(

@@ -152,6 +152,7 @@ impl Host {
             at_ms: at_s * 1000,
             chain: self.chain,
             checkpoint: None,
+            healed: None,
             clock: Clock { synchronised: Some(true) },
             collected,
             host: self.id,

@@ -94,6 +94,7 @@ impl SimulatedHost {
             checkpoint: None,
             clock: Clock { synchronised: Some(true) },
             collected: collected.map(|kind| (kind.to_owned(), 1)).into(),
+            healed: None,
             host: identity.host,
             manifest: Digest::of(&state.manifest),
             next_due_s: 3600,

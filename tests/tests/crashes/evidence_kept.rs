@@ -30,8 +30,8 @@ async fn logged(store: &Store) -> Vec<SignedCheckIn> {
         let Some((last, _)) = leaves.last() else { return found };
         next = last + 1;
         found.extend(leaves.into_iter().filter_map(|(_, leaf)| match leaf {
-            StoredLeaf::CheckIn(signed) => Some(*signed),
-            StoredLeaf::Act { .. } => None,
+            StoredLeaf::CheckIn(signed, _) => Some(*signed),
+            StoredLeaf::Act { .. } | StoredLeaf::Unreadable { .. } => None,
         }));
     }
 }

@@ -113,6 +113,7 @@ impl Host {
             checkpoint: None,
             clock: Clock { synchronised: Some(true) },
             collected: BTreeMap::new(),
+            healed: None,
             host: self.id,
             manifest: self.state.id,
             next_due_s: self.every * 3600,

@@ -24,7 +24,7 @@ fn check(hosts: &[HostRow], results: &[ResultRow], drifts: &[DriftRow]) -> Overv
     ];
     let now = Now { at_us: NOW, hosts, results, rules: &rules, controls: &controls };
     let check = LogCheck::Held { size: 7, at_us: NOW, whole_us: NOW };
-    let input = Input { now, drifts, more_drifts: false, log: log(), check };
+    let input = Input { now, drifts, more_drifts: false, log: log(), check, anchored: None };
     page(Frame::inside(None, NOW, log()), &input)
 }
 
@@ -135,7 +135,7 @@ fn a_log_that_does_not_hold_is_said_before_all_else() {
     let hosts = fleet();
     let now = Now { at_us: NOW, hosts: &hosts, results: &[], rules: &[], controls: &[] };
     let check = LogCheck::Broken { at_us: NOW, why: "leaf 12 is gone.".into() };
-    let input = Input { now, drifts: &[], more_drifts: false, log: log(), check };
+    let input = Input { now, drifts: &[], more_drifts: false, log: log(), check, anchored: None };
     let html = page(Frame::inside(None, NOW, log()), &input).render().expect("html");
     let said = html.find("leaf 12 is gone.").expect("said");
     assert!(said < html.find("class=\"verdict\"").expect("verdict"));
@@ -146,7 +146,7 @@ fn a_log_that_is_still_being_read_is_not_called_verified() {
     let hosts = fleet();
     let now = Now { at_us: NOW, hosts: &hosts, results: &[], rules: &[], controls: &[] };
     let check = LogCheck::NotYet { read: 1_200, of: 250_000 };
-    let input = Input { now, drifts: &[], more_drifts: false, log: log(), check };
+    let input = Input { now, drifts: &[], more_drifts: false, log: log(), check, anchored: None };
     let html = page(Frame::inside(None, NOW, log()), &input).render().expect("html");
     assert!(html.contains("not checked since the collector started: 1,200 of 250,000 leaves read"));
     assert!(!html.contains("verified up to size"));

@@ -104,9 +104,10 @@ impl<'a> Site<'a> {
             data: &self.data,
             limits: RepairLimits::default(),
             shelf: Arc::clone(&self.shelf),
+            tsa: None,
         };
         let now_us = (T + 1000) * SECOND;
-        let made = workshop.make(asked, now_us, (&work, &output), None, |_, _| {}).await?;
+        let made = workshop.make(asked, now_us, (&work, &output), |_, _| {}).await?;
         assert!(!work.exists(), "the directory of work is gone");
         Ok((std::fs::read(&output).expect("an archive"), made))
     }
