@@ -33,6 +33,8 @@ pub fn router() -> Router<App> {
         .merge(super::people_list::router())
         .merge(super::import::router())
         .merge(super::exceptions::router())
+        .merge(super::inherited::router())
+        .merge(super::findings::router())
         .merge(super::lists::router())
         .merge(super::windows::router())
         .merge(super::reviews::router())

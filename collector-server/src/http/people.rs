@@ -3,8 +3,8 @@
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
 use super::{
-    account, api, controls, drift, enrolment, exceptions, isms, lists, people_list, reviews, seats,
-    statement, windows,
+    account, api, controls, drift, enrolment, exceptions, findings, inherited, isms, lists,
+    people_list, reviews, seats, statement, windows,
 };
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
@@ -61,6 +61,8 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
     posts.extend(people_list::posts());
     posts.extend(statement::posts());
     posts.extend(exceptions::pages::posts());
+    posts.extend(inherited::pages::posts());
+    posts.extend(findings::pages::posts());
     posts.extend(lists::pages::posts());
     posts.extend(windows::pages::posts());
     posts.extend(reviews::pages::posts());
@@ -86,6 +88,8 @@ pub fn router(app: App) -> Router {
         .merge(statement::router())
         .merge(api::router())
         .merge(exceptions::pages::pages())
+        .merge(inherited::pages::pages())
+        .merge(findings::pages::pages())
         .merge(lists::pages::pages())
         .merge(windows::pages::pages())
         .merge(reviews::pages::pages())

@@ -15,7 +15,7 @@ fn held(outcome: Outcome, from: i64, to: Option<i64>) -> Held {
 
 fn line(n: u128, results: Vec<Held>) -> Line {
     let (rule, severity) = ("ssh".to_owned(), Severity::High);
-    Line { host: host(n), rule, severity, results, excepted: vec![] }
+    Line { host: host(n), rule, severity, results, excepted: vec![], inherited: vec![] }
 }
 
 struct World {

@@ -252,7 +252,7 @@ fn verdict(control: &Control, counts: Option<Counts>, now_us: i64) -> String {
     )
 }
 
-fn capital(sentence: &str) -> String {
+pub(super) fn capital(sentence: &str) -> String {
     let mut chars = sentence.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

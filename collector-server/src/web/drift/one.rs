@@ -276,11 +276,14 @@ fn hosts(input: &Input<'_>) -> Vec<HostLine> {
             facts: kinds.into_iter().map(link).collect(),
         }
     };
-    input.rows.iter().filter(|row| seen.insert(row.host)).map(line).collect()
+    // What people owe is of no host.
+    let of_host = input.rows.iter().filter(|row| row.host != HostId::nil());
+    of_host.filter(|row| seen.insert(row.host)).map(line).collect()
 }
 
 fn hosts_say(input: &Input<'_>) -> String {
-    let distinct: BTreeSet<_> = input.rows.iter().map(|row| row.host).collect();
+    let distinct: BTreeSet<_> =
+        input.rows.iter().map(|row| row.host).filter(|host| *host != HostId::nil()).collect();
     let more = if input.more { "the latest " } else { "" };
     format!("{more}{} of {}", count(distinct.len() as u64), plural(input.now.hosts.len(), "host"))
 }
