@@ -212,7 +212,7 @@ fn open_result<'a>(
         unseen_since_s: terms
             .silent
             .get(&row.host)
-            .filter(|_| fails)
+            .filter(|_| fails || row.outcome == INHERITED)
             .map(|us| us.div_euclid(1_000_000)),
         inherited: row.outcome == INHERITED,
         past_limit: if fails { terms.patches.get(&key()).copied() } else { None },

@@ -204,26 +204,26 @@ fn pieces(
         let counted = intersection(&lasted, times);
         sweep.add(line.host, Class::Stale, &intersection(&counted, silent));
         let told = without(&counted, silent);
-        if held.outcome != Outcome::Pass && !held.stale {
-            sweep.add(line.host, Class::Inherited, &intersection(&told, &line.inherited));
-        }
-        let covered = |told: &[Interval]| without(told, &line.inherited);
+        let covered = |intervals: &[Interval]| without(intervals, &line.inherited);
+        let inherits = |intervals: &[Interval]| intersection(intervals, &line.inherited);
         match held.outcome {
             Outcome::Pass => sweep.add(line.host, Class::Pass, &told),
             Outcome::Fail => {
-                let told = covered(&told);
-                sweep.add(line.host, Class::Excepted, &intersection(&told, &line.excepted));
                 // Silence ends no failure: one that is past its limit deviates all the same.
-                let mut told = without(&told, &line.excepted);
-                let unseen = intersection(&counted, silent);
-                told.extend(without(&unseen, &line.excepted));
+                sweep.add(line.host, Class::Inherited, &inherits(&counted));
+                let fails = covered(&counted);
+                sweep.add(line.host, Class::Excepted, &intersection(&fails, &line.excepted));
+                let fails = without(&fails, &line.excepted);
                 let late = late(line.severity, held.from_us, failures, &measure.limits);
                 let late = [(late.unwrap_or(i64::MAX), i64::MAX)];
-                sweep.add(line.host, Class::Past, &intersection(&told, &late));
-                sweep.add(line.host, Class::Within, &without(&told, &late));
+                sweep.add(line.host, Class::Past, &intersection(&fails, &late));
+                sweep.add(line.host, Class::Within, &without(&fails, &late));
             }
             _ if held.stale => sweep.add(line.host, Class::Stale, &told),
-            _ => sweep.add(line.host, Class::Blind, &covered(&told)),
+            _ => {
+                sweep.add(line.host, Class::Inherited, &inherits(&told));
+                sweep.add(line.host, Class::Blind, &covered(&told));
+            }
         }
     }
 }

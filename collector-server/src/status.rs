@@ -217,6 +217,7 @@ impl<'a> Tally<'a> {
         self.hosts.insert(result.host);
         if result.inherited {
             self.inherited += 1;
+            self.silent += u64::from(result.unseen_since_s.is_some());
             return;
         }
         if matches!(result.outcome, Outcome::Pass | Outcome::Fail) {

@@ -40,7 +40,7 @@ pub(super) enum Reviews {
         /// How long it may take: 30d.
         #[arg(long = "within", default_value = "30d", value_parser = DurationText::positive)]
         within: DurationText,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
 }

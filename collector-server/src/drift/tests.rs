@@ -182,10 +182,10 @@ fn of_a_list_and_a_day_that_turn_at_once_the_one_that_made_the_difference_is_the
     let of = |outcome, offenders: &[&str]| [result(RULE, outcome, offenders)];
     let view = RuleView { evidence: vec!["accounts".into()], severity: "critical".into() };
     let rules = [(RULE.to_owned(), view)].into();
-    let cause = |held: &HostView, now: &HostView, old: (&str, &[&str])| {
+    let cause = |held: &HostView, now: &HostView, (outcome, offenders): (&str, &[&str])| {
         let mut now = now.clone();
         now.lists = Some(("web".to_owned(), 2));
-        now.by_old_lists = of(old.0, old.1).into();
+        now.by_old_lists = [result(RULE, outcome, offenders)].into();
         compare(HostId::nil(), held, &mut now, &rules, 5);
         now.results[RULE].cause.clone().expect("a cause")
     };

@@ -3,6 +3,7 @@
 use super::list::{List, PageQuery, key, limit, page};
 use super::problem::Problem;
 use crate::app::App;
+use crate::overview::INHERITED;
 use crate::store::HostKey;
 use crate::store::model::{HostRow, ResultRow};
 use axum::extract::{FromRequestParts, Path, Query, State};
@@ -150,15 +151,16 @@ async fn results(
 ) -> Result<Json<List<Value>>, Problem> {
     let host = query.host.as_deref().map(host_id).transpose()?;
     if let Some(outcome) = &query.outcome
-        && !["pass", "fail", "unknown", "not_applicable"].contains(&outcome.as_str())
+        && !["pass", "fail", "unknown", "not_applicable", INHERITED].contains(&outcome.as_str())
     {
-        let known = "outcome is one of pass, fail, unknown, not_applicable";
+        let known = "outcome is one of pass, fail, unknown, not_applicable, inherited";
         return Err(Problem::bad_request(known));
     }
     let (limit, after) = (limit(query.limit)?, key::<(HostId, String)>(query.cursor.as_deref())?);
     // As on the pages: what a silent host said last is unknown here too.
     let overview = app.overview(app.clock.now_us()).await?;
     let (mut rows, excepted) = (overview.results, overview.excepted);
+    let (inherited, silent) = (overview.inherited, overview.terms.silent);
     rows.retain(|row| {
         host.is_none_or(|host| host == row.host)
             && query.rule.as_ref().is_none_or(|rule| *rule == row.rule)
@@ -172,6 +174,12 @@ async fn results(
         let excepted = excepted.get(&(row.host, row.rule.clone()));
         value["exception"] =
             json!(excepted.filter(|_| row.outcome == "fail").map(|by| &by.exception));
+        if let Some(by) = inherited.get(&(row.host, row.rule.clone())) {
+            value["inherited"] = json!(by.statement);
+            value["host_outcome"] = json!(by.outcome);
+        }
+        // A failure outlives the silence of its host: nothing ended it.
+        value["not_seen_since_us"] = json!(silent.get(&row.host).filter(|_| row.outcome == "fail"));
         if row.reason.as_deref() == Some("not_reporting") {
             // The one drift that stands for all of them; none while its host has time left.
             value["parent"] = json!(parents.get(&row.host));

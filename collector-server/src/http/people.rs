@@ -9,7 +9,7 @@ use super::{
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
 use crate::metrics::Population;
-use crate::overview::Overview;
+use crate::overview::{INHERITED, Overview};
 use crate::scope::Scope;
 use crate::status::ControlStatus;
 use crate::store::DriftFilter;
@@ -292,6 +292,7 @@ fn as_shown(controls: &[(crate::catalogue::Control, ControlStatus)]) -> Vec<Cont
         not_shown: control.not_shown.clone(),
         state: Mark::from_word(status.state.as_str()).unwrap_or(Mark::None),
         open_deviations: status.open_deviations,
+        unseen: status.unseen_since_s.map(|s| (status.unseen, s.saturating_mul(1_000_000))),
     };
     controls.iter().map(control).collect()
 }
@@ -374,7 +375,9 @@ async fn host_page(
     let rules = app.judge.rules();
     let page = page.with_off(rules.off_of(&host.group));
     let page = page.with_past(timeline).with_drifts(&drifts, &ground.now());
-    Ok(render(&page.with_exceptions(&ground.overview.excepted)))
+    Ok(render(
+        &page.with_exceptions(&ground.overview.excepted).with_inherited(&ground.overview.inherited),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -440,7 +443,7 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     }
     let count =
         |outcome: &str| overview.results.iter().filter(|row| row.outcome == outcome).count() as i64;
-    let outcomes = ["pass", "fail", "unknown", "not_applicable"];
+    let outcomes = ["pass", "fail", "unknown", "not_applicable", INHERITED];
     let population = Population {
         hosts: hosts.into_iter().collect(),
         log_size: app.store.log().await?.size as i64,

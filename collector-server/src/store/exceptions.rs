@@ -1,6 +1,7 @@
 //! Exceptions: asked for, decided, withdrawn; each step is an act in the log. What they cover is in
 //! `covers.rs`.
 
+use super::acts::is_same_eyes;
 use super::db::{Tx, execute, fetch, read};
 use super::log::Appender;
 use super::people::append;
@@ -220,7 +221,7 @@ impl Store {
         if State::of(decision.as_deref(), ended_us, until_us, now_us) != State::Requested {
             return Ok(Err(ExceptionRefusal::NotWaiting));
         }
-        if requested_by == person || requested_by == actor || is_same_login(&requested_by, actor) {
+        if requested_by == person || is_same_eyes(&requested_by, actor) {
             return Ok(Err(ExceptionRefusal::OwnRequest));
         }
         let decision = if approve { "approved" } else { "refused" };
@@ -382,14 +383,4 @@ async fn insert(
         execute!(tx, sql, id.to_owned(), rule.clone(), severity.clone())?;
     }
     Ok(())
-}
-
-/// Whether both speak through the command line of one login of the machine: under whatever names,
-/// that is one pair of eyes. `cli:root as lead` is what the command line writes.
-fn is_same_login(a: &str, b: &str) -> bool {
-    let login = |actor: &str| {
-        let rest = actor.strip_prefix("cli:")?;
-        Some(rest.split_once(" as ").map_or(rest, |(login, _)| login).to_owned())
-    };
-    login(a).is_some_and(|login_of| login(b) == Some(login_of))
 }

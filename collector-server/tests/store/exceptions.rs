@@ -340,7 +340,7 @@ pub(crate) async fn inherited_evidence_is_approved_by_another_and_alerts_when_it
     // Ended by a person: the same, at once.
     let id = ask_until(&lead, AT + 5 * DAY).await;
     assert_eq!(decide(&id, in_person(&owner), AT + DAY + HOUR).await, Ok(()));
-    assert_eq!(states(store).await, [state("resolved", 1)], "it is covered again");
+    assert_eq!(states(store).await, [state("acknowledged", 1)], "it is covered again");
     let end = AT + 2 * DAY;
     assert_eq!(store.inherited_rules(end).await.expect("store").len(), 1);
     store.end_inherited(&id, &lead, "moved", end).await.expect("store").expect("ended");
