@@ -184,7 +184,7 @@ pub fn one(frame: Frame, input: OneInput<'_>) -> Option<OnePage> {
         grades: choices(grades, &form.grade),
         sources: choices(sources, &form.source),
         // A refused form follows the revision that holds now, not the one it began with.
-        form: live.then(|| Form { revision: row.revision, ..form }),
+        form: live.then_some(Form { revision: row.revision, ..form }),
         steps: steps(row.state, input.may_close),
         refused,
     })
