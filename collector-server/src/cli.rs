@@ -1,13 +1,16 @@
 //! The command line.
 
+mod actor;
 mod assess;
 mod backup;
 mod controls;
 mod create;
 mod exceptions;
 mod export;
+mod findings;
 mod groups;
 mod hosts;
+mod inherited;
 mod isms;
 mod lists;
 mod log;
@@ -90,6 +93,12 @@ enum Command {
     /// Acceptance of failures for a time.
     #[command(subcommand)]
     Exceptions(Box<exceptions::Exceptions>),
+    /// Evidence that somebody else gives, for a time.
+    #[command(subcommand)]
+    Inherited(Box<inherited::Inherited>),
+    /// Nonconformities and improvements.
+    #[command(subcommand)]
+    Findings(findings::Findings),
     /// Approved lists: which members of a population a group may have.
     #[command(subcommand)]
     Lists(Box<lists::Lists>),
@@ -209,6 +218,8 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::LoginLink { data } => create::login_link(&data.open()?).await?,
         Command::Exceptions(exceptions) => exceptions.run().await?,
+        Command::Inherited(inherited) => inherited.run().await?,
+        Command::Findings(findings) => findings.run().await?,
         Command::Lists(lists) => lists.run().await?,
         Command::Windows(windows) => return windows.run().await,
         Command::Reviews(reviews) => reviews.run().await?,

@@ -11,6 +11,7 @@ pub use organisation::{Organisation, Retention, ZoneName};
 use crate::judge::Profile;
 use crate::store::AfterExpiry;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,7 @@ pub struct Config {
     pub patch_limits: crate::patch::PatchLimits,
     pub drift: Drift,
     pub exceptions: Exceptions,
+    pub inherited: Inherited,
     pub reviews: Reviews,
     pub retention: Retention,
     pub notify: Notify,
@@ -119,9 +121,19 @@ pub struct Exceptions {
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct Inherited {
+    /// The longest that a statement may hold, from its request to its end.
+    pub max_duration: DurationText,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Reviews {
-    /// How long after the last access review of a group the next one is overdue.
+    /// How long after the last access review of a group the next one is overdue; after its first
+    /// host, if there was none.
     pub every: DurationText,
+    /// By the id of an ISMS: the same for its groups. Of several the shortest counts.
+    pub isms: BTreeMap<String, DurationText>,
 }
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

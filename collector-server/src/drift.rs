@@ -65,6 +65,9 @@ pub struct HostView {
     pub lists: Option<ListVersion>,
     /// Those rules are others than before because the host is in another group.
     pub moved: bool,
+    /// The group's lists changed since the last judgement: rules that read them, by rule, as the
+    /// lists that held before would have this state.
+    pub by_old_lists: BTreeMap<String, ResultRow>,
 }
 
 /// What a rule says of itself to drift.
@@ -93,8 +96,12 @@ pub fn cause(before: &HostView, after: &HostView, rule: &str, view: &RuleView) -
     let of = |state: &HostView, kind: &String| state.kinds.get(kind).cloned();
     let changed: Vec<_> = changed(before, after, view).collect();
     let rules_changed = before.rules.is_some() && before.rules != after.rules;
+    let alone = list_alone(before, after, rule);
+    if alone == Some(true) {
+        return Cause::ListChanged;
+    }
     if changed.is_empty() {
-        let listed = population::of_rule(rule).next().is_some();
+        let listed = population::of_rule(rule).next().is_some() && alone.is_none();
         return match list_cause(before, after).filter(|_| listed) {
             _ if rules_changed && after.moved => Cause::ScopeChanged,
             Some(cause) => cause,
@@ -113,6 +120,15 @@ pub fn cause(before: &HostView, after: &HostView, rule: &str, view: &RuleView) -
         _ => false,
     });
     if agent_only { Cause::AgentChanged } else { Cause::HostChanged }
+}
+
+/// Whether it is the changed list that made the difference: the lists that held before would have
+/// left the result as it was, or would not have turned it to what it is. None where they are not
+/// known, or did not change.
+fn list_alone(before: &HostView, after: &HostView, rule: &str) -> Option<bool> {
+    let by_old = after.by_old_lists.get(rule)?;
+    let (held, now) = (before.results.get(rule)?, after.results.get(rule)?);
+    Some(same(held, by_old) || by_old.outcome != now.outcome)
 }
 
 /// Whether the host came to other lists, or its lists changed.

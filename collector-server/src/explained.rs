@@ -98,7 +98,13 @@ pub async fn load(
     let mut explanation = rules.explain(rule, &state, &sources, day);
     let (accepted, recorded, judged_rules) = match moment {
         None => {
-            let lists = store.lists_of_group(&host.group).await?;
+            // The lists that judged it, as they were then.
+            let (now, judged_by) = store.list_versions(host.id).await?;
+            let (group, version) = judged_by.unwrap_or(now);
+            let lists = match store.lists_at_version(&group, version).await? {
+                Some(lists) => lists,
+                None => store.lists_of_group(&host.group).await?,
+            };
             let accepted = accept(&mut explanation, &lists);
             let only = [id.to_owned()];
             let recorded = store.open_results(Some(host.id), Some(&only)).await?.into_iter().next();

@@ -256,6 +256,7 @@ impl Worker {
         let (version, _) = self.store.list_versions(host).await?;
         let lists = self.lists(&version).await?;
         let mut results = self.results(bench, host, &state, day, (at_us, known)).await?;
+        let by_old_lists = self.by_old_lists(&before, &version, &results).await?;
         apply(&lists, &mut results);
         let past = match past {
             true => {
@@ -270,6 +271,7 @@ impl Worker {
         let mut view = view(&state.manifest, results, bench.id());
         view.lists = Some(version);
         view.moved = bench.moved_from(before.rules);
+        view.by_old_lists = by_old_lists;
         self.compare_versions(host, &mut before, &mut view).await?;
         let drifts = drift::compare(host, &before, &mut view, &bench.rules.views, at_us);
         let now_us = self.clock.now_us();
@@ -416,14 +418,14 @@ impl Worker {
         let rules = self.store.judged_rules(host).await?;
         let results = results.into_iter().map(|row| (row.rule.clone(), row)).collect();
         let (_, lists) = self.store.list_versions(host).await?;
-        Ok(HostView { kinds, results, rules, moved: false, lists })
+        Ok(HostView { kinds, results, rules, lists, ..HostView::default() })
     }
 }
 
 fn view(manifest: &Manifest, results: BTreeMap<String, ResultRow>, rules: Digest) -> HostView {
     let view = |entry: &KindEntry| KindView { entry: entry.clone(), v: None };
     let kinds = manifest.kinds.iter().map(|(kind, entry)| (kind.clone(), view(entry)));
-    HostView { kinds: kinds.collect(), results, rules: Some(rules), moved: false, lists: None }
+    HostView { kinds: kinds.collect(), results, rules: Some(rules), ..HostView::default() }
 }
 
 fn notice(bench: &Bench, drifts: &Drifts, after: &HostView, settled: bool, now_us: i64) -> Notice {

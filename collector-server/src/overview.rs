@@ -8,7 +8,7 @@ use crate::moment::Moment;
 use crate::patch::{self, PatchLimits};
 use crate::status::{ControlStatus, OpenResult, RepairLimits, Tolerance, control_state};
 use crate::store::model::{HostRow, HostState, ResultRow};
-use crate::store::{Excepted, Store, StoreError};
+use crate::store::{Excepted, Inherited, Store, StoreError};
 use evidence::HostId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,12 +16,15 @@ pub struct Overview {
     pub hosts: Vec<HostRow>,
     /// Of the organisation, in the order of the catalogue.
     pub controls: Vec<(Control, ControlStatus)>,
-    /// Results that hold now. Those of a silent host are unknown: `not_reporting`. A failure holds
-    /// since it was last none, whoever offended meanwhile.
+    /// Results that hold now. Those of a silent host are unknown (`not_reporting`), but for its
+    /// failures: nothing ended them. A failure holds since it was last none, whoever offended
+    /// meanwhile. One that approved evidence of somebody else covers is `inherited`.
     pub results: Vec<ResultRow>,
     pub terms: Terms,
     /// Failures among them that an approved exception covers.
     pub excepted: ExceptedResults,
+    /// What covers the inherited ones among them, and what the host itself shows.
+    pub inherited: InheritedResults,
 }
 
 /// What results are measured by.
@@ -34,6 +37,8 @@ pub struct Terms {
     pub excepted: BTreeSet<(HostId, String)>,
     /// Host and rule of failures over updates: whether they are past the limits of patches.
     pub patches: BTreeMap<(HostId, String), bool>,
+    /// Silent hosts, and since when (microseconds).
+    pub silent: BTreeMap<HostId, i64>,
 }
 
 impl Terms {
@@ -54,6 +59,12 @@ pub struct Limits {
 /// By host and rule.
 pub type ExceptedResults = BTreeMap<(HostId, String), Excepted>;
 
+/// By host and rule.
+pub type InheritedResults = BTreeMap<(HostId, String), Inherited>;
+
+/// The word of a result that stands on what somebody else showed.
+pub const INHERITED: &str = "inherited";
+
 /// Reads what holds at `now_us`.
 pub async fn load(
     store: &Store,
@@ -73,7 +84,8 @@ pub async fn load(
             row.since_us = *since_us;
         }
     }
-    silence(&hosts, &mut results, now_us);
+    let silent = silence(&hosts, &mut results, now_us);
+    let inherited = inherit(store.inherited_rules(now_us).await?, &hosts, &mut results);
     let excepted = store.excepted(now_us).await?;
     let patches = patch::verdicts(store, rules, &hosts, &results, &limits.patch, None, now_us);
     let terms = Terms {
@@ -81,10 +93,11 @@ pub async fn load(
         tolerances: store.tolerances().await?,
         excepted: excepted.keys().cloned().collect(),
         patches: patches.await?,
+        silent,
     };
     let all = hosts.iter().map(|host| host.id).collect();
     let controls = statuses(&results, &terms, (rules, catalogue), (None, &all), now_us);
-    Ok(Overview { hosts, controls, results, terms, excepted })
+    Ok(Overview { hosts, controls, results, terms, excepted, inherited })
 }
 
 /// Reads what held at a moment, as was known then, by the rules that judged then. Limits of repair
@@ -105,7 +118,8 @@ pub async fn load_at(
             row.since_us = *since_us;
         }
     }
-    silence(&hosts, &mut results, moment.at_us);
+    let silent = silence(&hosts, &mut results, moment.at_us);
+    let inherited = inherit(store.inherited_rules_at(moment).await?, &hosts, &mut results);
     let excepted = store.excepted_at(&hosts, &results, moment).await?;
     let (then, at_us) = (Some(moment), moment.at_us);
     let patches = patch::verdicts(store, rules, &hosts, &results, &limits.patch, then, at_us);
@@ -114,10 +128,11 @@ pub async fn load_at(
         tolerances: store.tolerances_at(moment).await?,
         excepted: excepted.keys().cloned().collect(),
         patches: patches.await?,
+        silent,
     };
     let all = hosts.iter().map(|host| host.id).collect();
     let controls = statuses(&results, &terms, (rules, catalogue), (None, &all), moment.at_us);
-    Ok(Overview { hosts, controls, results, terms, excepted })
+    Ok(Overview { hosts, controls, results, terms, excepted, inherited })
 }
 
 impl Overview {
@@ -157,8 +172,14 @@ fn statuses(
     controls.map(|control| (control.clone(), status(control))).collect()
 }
 
-/// What a silent or retired host said last is no evidence of now.
-pub(crate) fn silence(hosts: &[HostRow], results: &mut Vec<ResultRow>, now_us: i64) {
+/// What a silent or retired host said last is no evidence of now. Only a pass or a result that does
+/// not apply ends a failure, and silence is neither: it stays. Gives the silent hosts, and since
+/// when.
+pub(crate) fn silence(
+    hosts: &[HostRow],
+    results: &mut Vec<ResultRow>,
+    now_us: i64,
+) -> BTreeMap<HostId, i64> {
     let gone = |host: &&HostRow| matches!(host.state, HostState::Ended | HostState::Retired);
     let gone: Vec<_> = hosts.iter().filter(gone).map(|host| host.id).collect();
     results.retain(|row| !gone.contains(&row.host));
@@ -166,13 +187,41 @@ pub(crate) fn silence(hosts: &[HostRow], results: &mut Vec<ResultRow>, now_us: i
     let silent: BTreeMap<_, _> = silent.map(|host| (host.id, host.silent_since_us())).collect();
     for row in results.iter_mut() {
         let Some(since) = silent.get(&row.host) else { continue };
-        if row.outcome != "not_applicable" {
+        if !matches!(row.outcome.as_str(), "not_applicable" | "fail") {
             row.outcome = Outcome::Unknown.as_str().to_owned();
             row.reason = Some(Reason::NotReporting.as_str().to_owned());
             row.offenders.clear();
             row.since_us = *since;
         }
     }
+    silent
+}
+
+/// Marks what approved statements cover, by group and rule, on hosts that report. What a host shows
+/// itself as passing stands on the host.
+fn inherit(
+    statements: BTreeMap<(String, String), Inherited>,
+    hosts: &[HostRow],
+    results: &mut [ResultRow],
+) -> InheritedResults {
+    if statements.is_empty() {
+        return InheritedResults::new();
+    }
+    let groups: BTreeMap<_, _> = hosts.iter().map(|host| (host.id, host.group.as_str())).collect();
+    let mut found = InheritedResults::new();
+    for row in results.iter_mut() {
+        let silent = row.reason.as_deref() == Some(Reason::NotReporting.as_str());
+        if silent || !matches!(row.outcome.as_str(), "fail" | "unknown") {
+            continue;
+        }
+        let group = groups.get(&row.host).map(|group| (*group).to_owned());
+        let by = group.and_then(|group| statements.get(&(group, row.rule.clone())));
+        if let Some(by) = by {
+            let outcome = std::mem::replace(&mut row.outcome, INHERITED.to_owned());
+            found.insert((row.host, row.rule.clone()), Inherited { outcome, ..by.clone() });
+        }
+    }
+    found
 }
 
 fn group<'a>(
@@ -201,6 +250,12 @@ fn open_result<'a>(
         reason: row.reason.as_deref().and_then(reason),
         since_s: row.since_us.div_euclid(1_000_000),
         excepted: fails && terms.excepted.contains(&key()),
+        unseen_since_s: terms
+            .silent
+            .get(&row.host)
+            .filter(|_| fails || row.outcome == INHERITED)
+            .map(|us| us.div_euclid(1_000_000)),
+        inherited: row.outcome == INHERITED,
         past_limit: if fails { terms.patches.get(&key()).copied() } else { None },
     }
 }
@@ -266,6 +321,36 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_covers_what_does_not_pass_on_hosts_of_its_group_that_report() {
+        let other = HostRow { group: "db".into(), ..host(2, 0) };
+        let hosts = [host(1, 0), other];
+        let unknown = |reason: &str| ResultRow {
+            reason: Some(reason.to_owned()),
+            ..row(&hosts[0], "unknown")
+        };
+        let rule = |rule: &str, of: ResultRow| ResultRow { rule: rule.to_owned(), ..of };
+        let mut results = [
+            row(&hosts[0], "fail"),
+            row(&hosts[0], "pass"),
+            unknown("unsupported"),
+            unknown("not_reporting"),
+            row(&hosts[1], "fail"),
+            rule("another", row(&hosts[0], "fail")),
+        ];
+        let by = Inherited {
+            statement: "s".into(),
+            until_us: 9,
+            outcome: String::new(),
+            provider: "p".into(),
+        };
+        let statements = [(("default".to_owned(), "a-rule".to_owned()), by)].into();
+        let found = inherit(statements, &hosts, &mut results);
+        let said: Vec<_> = results.iter().map(|row| row.outcome.as_str()).collect();
+        assert_eq!(said, ["inherited", "pass", "inherited", "unknown", "fail", "fail"]);
+        assert_eq!(found.len(), 1, "by host and rule");
+    }
+
+    #[test]
     fn what_a_silent_host_said_last_is_unknown_and_what_a_retired_one_said_is_gone() {
         let now_us = 100_000_000;
         let (fresh, silent) = (host(1, now_us - 19_000_000), host(2, now_us - 21_000_000));
@@ -273,11 +358,14 @@ mod tests {
         let revoked = HostRow { revoked_us: Some(now_us - 1), ..host(4, now_us - 2) };
         let hosts = [fresh, silent, retired, revoked];
         let mut results: Vec<_> = hosts.iter().map(|host| row(host, "pass")).collect();
+        results.push(row(&hosts[1], "fail"));
         silence(&hosts, &mut results, now_us);
         let said: Vec<_> =
             results.iter().map(|r| (r.outcome.as_str(), r.reason.as_deref())).collect();
         let silent = ("unknown", Some("not_reporting"));
-        assert_eq!(said, [("pass", None), silent, silent]);
+        let failed = ("fail", None);
+        assert_eq!(said, [("pass", None), silent, silent, failed], "nothing ended the failure");
+        assert_eq!(results[3].since_us, 1);
         assert_eq!(results[1].since_us, now_us - 1_000_000);
         assert_eq!(results[2].since_us, now_us - 1, "since its identity was revoked");
     }

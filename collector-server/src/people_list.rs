@@ -8,7 +8,7 @@ mod reading;
 mod tests;
 
 pub use csv_file::parse;
-pub use reading::review;
+pub use reading::{leavers, review};
 
 use evidence::HostId;
 use serde::{Deserialize, Serialize};
@@ -162,6 +162,15 @@ pub fn findings(list: &[Held], accounts: &Accounts, today: i64) -> Vec<Finding> 
         key(a).cmp(&key(b))
     });
     out
+}
+
+/// Accounts whose every owner on the list left.
+pub fn accounts_of_leavers(list: &[Held], today: i64) -> BTreeSet<String> {
+    let left = |held: &&Held| matches!(sort(held, today), Some((Sort::Leaver, _)));
+    let accounts = |held: &Held| held.listed.accounts.clone();
+    let (left, there): (Vec<_>, Vec<_>) = list.iter().partition(left);
+    let there: BTreeSet<_> = there.into_iter().flat_map(accounts).collect();
+    left.into_iter().flat_map(accounts).filter(|account| !there.contains(account)).collect()
 }
 
 /// The gravest that holds of a person, and since which day.

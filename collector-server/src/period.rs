@@ -44,6 +44,8 @@ pub struct Line {
     pub results: Vec<Held>,
     /// When its failure lay under an approved exception.
     pub excepted: Vec<Interval>,
+    /// When approved evidence of somebody else covered what did not pass.
+    pub inherited: Vec<Interval>,
 }
 
 /// What the lines are measured by.
@@ -229,6 +231,7 @@ enum Class {
     Within,
     Past,
     Excepted,
+    Inherited,
     Blind,
     Stale,
 }
@@ -250,18 +253,26 @@ fn pieces(
         let counted = intersection(&lasted, times);
         sweep.add(line.host, Class::Stale, &intersection(&counted, silent));
         let told = without(&counted, silent);
+        let covered = |intervals: &[Interval]| without(intervals, &line.inherited);
+        let inherits = |intervals: &[Interval]| intersection(intervals, &line.inherited);
         match held.outcome {
             Outcome::Pass => sweep.add(line.host, Class::Pass, &told),
             Outcome::Fail => {
-                sweep.add(line.host, Class::Excepted, &intersection(&told, &line.excepted));
-                let told = without(&told, &line.excepted);
+                // Silence ends no failure: one that is past its limit deviates all the same.
+                sweep.add(line.host, Class::Inherited, &inherits(&counted));
+                let fails = covered(&counted);
+                sweep.add(line.host, Class::Excepted, &intersection(&fails, &line.excepted));
+                let fails = without(&fails, &line.excepted);
                 let late = late(line.severity, held.from_us, failures, &measure.limits);
                 let late = [(late.unwrap_or(i64::MAX), i64::MAX)];
-                sweep.add(line.host, Class::Past, &intersection(&told, &late));
-                sweep.add(line.host, Class::Within, &without(&told, &late));
+                sweep.add(line.host, Class::Past, &intersection(&fails, &late));
+                sweep.add(line.host, Class::Within, &without(&fails, &late));
             }
             _ if held.stale => sweep.add(line.host, Class::Stale, &told),
-            _ => sweep.add(line.host, Class::Blind, &told),
+            _ => {
+                sweep.add(line.host, Class::Inherited, &inherits(&told));
+                sweep.add(line.host, Class::Blind, &covered(&told));
+            }
         }
     }
 }
@@ -329,9 +340,9 @@ impl Counts {
             Class::Past => self.past += by,
             Class::Blind => self.blind += by,
             Class::Stale => self.stale += by,
-            Class::Pass | Class::Within | Class::Excepted => {}
+            Class::Pass | Class::Within | Class::Excepted | Class::Inherited => {}
         }
-        if matches!(class, Class::Blind | Class::Stale) {
+        if matches!(class, Class::Blind | Class::Stale | Class::Inherited) {
             return;
         }
         let fails = i64::from(matches!(class, Class::Within | Class::Past)) * by;

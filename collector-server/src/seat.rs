@@ -20,6 +20,14 @@ pub enum Right {
     DecideException,
     /// End an exception before its time.
     WithdrawException,
+    /// Say that somebody else gives the evidence of rules, and end that.
+    RequestInherited,
+    /// Approve or refuse inherited evidence that somebody else asked for.
+    DecideInherited,
+    /// Raise findings, and say what is done about them.
+    KeepFindings,
+    /// Say that a finding is closed, its action having had effect.
+    CloseFinding,
     /// Learn approved lists, and decide on their members.
     KeepLists,
     /// Announce changes.
@@ -45,6 +53,15 @@ impl Right {
             Self::WithdrawException => {
                 &["administrator", "compliance_lead", "control_owner", "risk_owner"]
             }
+            Self::RequestInherited => {
+                &["administrator", "compliance_lead", "control_owner", "operator"]
+            }
+            // Not the administrator, who often asks for it.
+            Self::DecideInherited => &["compliance_lead", "risk_owner"],
+            Self::KeepFindings => {
+                &["administrator", "compliance_lead", "control_owner", "operator"]
+            }
+            Self::CloseFinding => &["compliance_lead"],
             Self::KeepLists => &["administrator", "compliance_lead", "control_owner"],
             Self::PlanWindow => &["administrator", "compliance_lead", "control_owner", "operator"],
             // Not the administrator: who gives access does not review it.
@@ -65,6 +82,12 @@ impl Right {
             Self::RequestException => "A viewer may not ask for an exception.",
             Self::DecideException => "Only a risk owner may decide on an exception.",
             Self::WithdrawException => "This seat may not end an exception.",
+            Self::RequestInherited => "This seat may not ask for inherited evidence.",
+            Self::DecideInherited => {
+                "Only a compliance lead or a risk owner may decide on inherited evidence."
+            }
+            Self::KeepFindings => "This seat reads findings and changes none.",
+            Self::CloseFinding => "Only a compliance lead says that a finding is closed.",
             Self::KeepLists => {
                 "Only an administrator, a compliance lead or a control owner decides on approved \
                  lists."
@@ -86,7 +109,11 @@ pub fn may(seat: &str, right: Right) -> bool {
 mod tests {
     use super::*;
 
-    const RIGHTS: [Right; 10] = [
+    const RIGHTS: [Right; 14] = [
+        Right::RequestInherited,
+        Right::DecideInherited,
+        Right::KeepFindings,
+        Right::CloseFinding,
         Right::LetIn,
         Right::Acknowledge,
         Right::RequestException,

@@ -137,7 +137,7 @@ impl Running {
             tokio::spawn(crate::watch::run(
                 store.clone(),
                 clock.clone(),
-                i64::try_from(config.reviews.every.0.as_micros()).unwrap_or(i64::MAX),
+                crate::watch::review_periods(&config.reviews),
                 Arc::clone(&alerts),
                 stopped.clone(),
             )),

@@ -49,6 +49,11 @@ pub struct OpenResult<'a> {
     pub excepted: bool,
     /// Whether it is past its limit, where a nearer limit than that of its severity decides.
     pub past_limit: Option<bool>,
+    /// Of a failure: its host went silent then, in seconds. Nothing ended the failure since, and
+    /// nothing showed it.
+    pub unseen_since_s: Option<i64>,
+    /// Of a failure or unknown: approved evidence of somebody else covers it. It is neither.
+    pub inherited: bool,
 }
 
 /// How long a failure may stay open, in seconds; `info` has no limit.
@@ -125,12 +130,17 @@ pub struct ControlStatus {
     pub fail: u64,
     pub unknown: u64,
     pub not_applicable: u64,
+    /// Results that stand on what somebody else showed: none of the outcomes before.
+    pub inherited: u64,
     /// Distinct hosts that gave any result.
     pub hosts: u64,
     /// Failures of any severity, within or past their limits, without an approved exception.
     pub open_deviations: u64,
     /// Failures under an approved exception.
     pub excepted: u64,
+    /// Open deviations of hosts that went silent meanwhile, and since when the first of these did.
+    pub unseen: u64,
+    pub unseen_since_s: Option<i64>,
     /// Failures without one that are critical or high and past their limit.
     pub past_limit: u64,
     /// Distinct hosts with a failure that no exception covers, of those that gave a pass or a
@@ -156,20 +166,23 @@ pub fn control_state<'a>(
     let (failing_hosts, judged_hosts) = (tally.failing.len() as u64, tally.judged.len() as u64);
     let exceeded = tolerance.is_some_and(|held| held.is_exceeded(failing_hosts, judged_hosts));
     ControlStatus {
-        state: match tally.pass + tally.fail + tally.unknown {
+        state: match tally.pass + tally.fail + tally.unknown + tally.inherited {
             0 => EvidenceState::None,
             _ if tally.past_limit > 0 || exceeded => EvidenceState::Deviating,
             _ if tally.blind > 0 => EvidenceState::Blind,
-            _ if tally.unknown > 0 => EvidenceState::Stale,
+            _ if tally.unknown + tally.silent > 0 => EvidenceState::Stale,
             _ => EvidenceState::Operating,
         },
         pass: tally.pass,
         fail: tally.fail,
         unknown: tally.unknown,
         not_applicable: tally.not_applicable,
+        inherited: tally.inherited,
         hosts: tally.hosts.len() as u64,
         open_deviations: tally.fail - tally.excepted,
         excepted: tally.excepted,
+        unseen: tally.unseen,
+        unseen_since_s: tally.unseen_since_s,
         past_limit: tally.past_limit,
         failing_hosts,
         judged_hosts,
@@ -185,9 +198,14 @@ struct Tally<'a> {
     fail: u64,
     unknown: u64,
     not_applicable: u64,
+    inherited: u64,
     excepted: u64,
     past_limit: u64,
     blind: u64,
+    /// Failures of silent hosts.
+    silent: u64,
+    unseen: u64,
+    unseen_since_s: Option<i64>,
     oldest_fail_s: Option<i64>,
     hosts: BTreeSet<&'a str>,
     judged: BTreeSet<&'a str>,
@@ -197,6 +215,11 @@ struct Tally<'a> {
 impl<'a> Tally<'a> {
     fn add(&mut self, result: &OpenResult<'a>, limits: &RepairLimits, now_s: i64) {
         self.hosts.insert(result.host);
+        if result.inherited {
+            self.inherited += 1;
+            self.silent += u64::from(result.unseen_since_s.is_some());
+            return;
+        }
         if matches!(result.outcome, Outcome::Pass | Outcome::Fail) {
             self.judged.insert(result.host);
         }
@@ -213,9 +236,14 @@ impl<'a> Tally<'a> {
 
     fn add_failure(&mut self, result: &OpenResult<'a>, limits: &RepairLimits, now_s: i64) {
         self.fail += 1;
+        self.silent += u64::from(result.unseen_since_s.is_some());
         if result.excepted {
             self.excepted += 1;
             return;
+        }
+        if let Some(since_s) = result.unseen_since_s {
+            self.unseen += 1;
+            self.unseen_since_s = Some(self.unseen_since_s.map_or(since_s, |s| s.min(since_s)));
         }
         let oldest = self.oldest_fail_s.map_or(result.since_s, |s| s.min(result.since_s));
         self.oldest_fail_s = Some(oldest);

@@ -2,7 +2,8 @@
 //! that waited for one more check-in, anomalies that ended.
 
 use crate::clock::Clock;
-use crate::store::{Store, StoreError};
+use crate::config::{DurationText, Reviews};
+use crate::store::{ReviewPeriods, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -14,16 +15,15 @@ const EVERY: Duration = Duration::from_secs(30);
 const AWAY_US: i64 = 120_000_000;
 
 /// Looks again and again until `stop`; tells `alerts` when there may be something to deliver.
-/// `review_us` is how long after an access review the next one is overdue.
 pub async fn run(
     store: Store,
     clock: Clock,
-    review_us: i64,
+    reviews: ReviewPeriods,
     alerts: Arc<Notify>,
     mut stop: watch::Receiver<bool>,
 ) {
     loop {
-        match look(&store, &clock, review_us).await {
+        match look(&store, &clock, &reviews).await {
             Ok(true) => continue,
             Ok(false) => alerts.notify_one(),
             // A look that fails is a gap like any other, if it stays so.
@@ -37,14 +37,22 @@ pub async fn run(
 }
 
 /// One look. True if there is more to do at once.
-async fn look(store: &Store, clock: &Clock, review_us: i64) -> Result<bool, StoreError> {
+async fn look(store: &Store, clock: &Clock, reviews: &ReviewPeriods) -> Result<bool, StoreError> {
     let now_us = clock.now_us();
     store.watch_ends(now_us).await?;
     let more = store.watch(now_us, AWAY_US).await?;
     // First what was covered: its end is a cause of its own.
     store.watch_exceptions(now_us).await?;
     store.watch_lists(now_us).await?;
-    store.watch_reviews(review_us, now_us).await?;
+    store.watch_reviews(reviews, now_us).await?;
+    store.watch_findings(now_us).await?;
     store.settle_alerts(now_us).await?;
     Ok(more)
+}
+
+/// How often access is reviewed, as the configuration has it.
+pub fn review_periods(config: &Reviews) -> ReviewPeriods {
+    let micros = |text: &DurationText| i64::try_from(text.0.as_micros()).unwrap_or(i64::MAX);
+    let by_isms = config.isms.iter().map(|(isms, every)| (isms.clone(), micros(every)));
+    ReviewPeriods { every_us: micros(&config.every), by_isms: by_isms.collect() }
 }

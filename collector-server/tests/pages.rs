@@ -16,6 +16,8 @@ mod render;
 mod rules;
 #[path = "../examples/pages/scope.rs"]
 mod scope;
+#[path = "../examples/pages/statements.rs"]
+mod statements;
 
 use std::collections::BTreeSet;
 

@@ -221,6 +221,7 @@ fn controls() -> Vec<Control> {
         not_shown: hosts.then(|| "Logins to web and SaaS applications".into()),
         state: state(id),
         open_deviations: 0,
+        unseen: None,
     };
     CONTROLS.iter().map(control).collect()
 }

@@ -110,6 +110,8 @@ pub(crate) fn one(data: &Data, taken: bool) -> anyhow::Result<String> {
         evidence: &evidence,
         alert: Some((&alert, "Administrator".to_owned())),
         may_change: true,
+        may_raise: false,
+        findings: &[],
         excepted: &crate::decisions::excepted(data),
     };
     page(data, false, Some(One::of(&input).context("one")?))

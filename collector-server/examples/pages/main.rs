@@ -11,6 +11,7 @@ mod people;
 mod render;
 mod rules;
 mod scope;
+mod statements;
 
 use anyhow::Context;
 use std::fs;

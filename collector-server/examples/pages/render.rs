@@ -1,9 +1,10 @@
 //! Every page, in the states that matter, from the example's data.
 
 use crate::data::{Data, NOW, empty, full};
-use crate::{decisions, drifts, people, rules, scope};
+use crate::{decisions, drifts, people, rules, scope, statements};
 use anyhow::Context;
 use askama::Template;
+use evidenced_collector::finding::State;
 use evidenced_collector::gap::{Gap, Why};
 use evidenced_collector::moment::Moment;
 use evidenced_collector::web::hosts::KindCount;
@@ -40,6 +41,16 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         ("exception-waiting".to_owned(), decisions::exception(&full, 0)?),
         ("exception-active".to_owned(), decisions::exception(&full, 1)?),
         ("exception-over".to_owned(), decisions::exception(&full, 2)?),
+        ("inherited".to_owned(), statements::list(&full, true)?),
+        ("inherited-empty".to_owned(), statements::list(&empty(), false)?),
+        ("inherited-waiting".to_owned(), statements::one(&full, 0)?),
+        ("inherited-active".to_owned(), statements::one(&full, 1)?),
+        ("inherited-over".to_owned(), statements::one(&full, 2)?),
+        ("findings".to_owned(), statements::findings(&full, true)?),
+        ("findings-empty".to_owned(), statements::findings(&empty(), false)?),
+        ("finding-open".to_owned(), statements::a_finding(&full, State::Open)?),
+        ("finding-corrected".to_owned(), statements::a_finding(&full, State::Corrected)?),
+        ("finding-closed".to_owned(), statements::a_finding(&full, State::Closed)?),
         ("lists".to_owned(), decisions::lists(&full)?),
         ("lists-empty".to_owned(), decisions::lists(&empty())?),
         ("list".to_owned(), decisions::a_list(&full, true, true)?),

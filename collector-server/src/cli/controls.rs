@@ -73,7 +73,7 @@ pub(super) enum Controls {
         owner: String,
         #[arg(long)]
         reason: String,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Security updates that wait or waited, against their limits.
@@ -235,6 +235,7 @@ async fn list(ground: &Ground, scope: &str, format: Format) -> anyhow::Result<()
         "FAIL",
         "EXCEPTED",
         "UNKNOWN",
+        "INHERITED",
         "PASS",
         "N/A",
         "HOSTS",
@@ -252,6 +253,7 @@ async fn list(ground: &Ground, scope: &str, format: Format) -> anyhow::Result<()
             status.fail.to_string(),
             status.excepted.to_string(),
             status.unknown.to_string(),
+            status.inherited.to_string(),
             status.pass.to_string(),
             status.not_applicable.to_string(),
             format!("{} of {}", status.failing_hosts, status.hosts),

@@ -41,7 +41,7 @@ pub(super) enum Exceptions {
         id: String,
         #[arg(long, default_value = "")]
         note: String,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
 }
@@ -72,7 +72,7 @@ pub(super) struct Request {
     /// How long it shall hold: 12h, 30d.
     #[arg(long = "for", value_parser = DurationText::positive)]
     lasting: DurationText,
-    #[arg(long, default_value = "operator")]
+    #[arg(long, default_value = "", value_parser = super::actor::of_login)]
     actor: String,
 }
 
@@ -128,7 +128,10 @@ impl Request {
 }
 
 /// Severities of rules, as the active rule set has them.
-async fn severities(store: &Store, rules: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+pub(super) async fn severities(
+    store: &Store,
+    rules: &[String],
+) -> anyhow::Result<BTreeMap<String, String>> {
     let Some(sources) = store.active_rules().await? else {
         bail!("no rule judges yet: `evidenced-collector serve` once");
     };
@@ -213,7 +216,7 @@ fn value(row: &ExceptionRow, unneeded_us: i64, now_us: i64) -> Value {
     })
 }
 
-fn day(us: i64) -> String {
+pub(super) fn day(us: i64) -> String {
     let at = jiff::Timestamp::from_microsecond(us);
     at.map_or_else(|_| us.to_string(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }

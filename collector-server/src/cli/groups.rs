@@ -51,7 +51,7 @@ pub(super) enum Groups {
         /// Its hosts are not short-lived any more.
         #[arg(long)]
         lasting: bool,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Describe groups from a CSV file: name, and perhaps environment, criticality, owner, deputy,
@@ -63,7 +63,7 @@ pub(super) enum Groups {
         /// Only say what is wrong with the file.
         #[arg(long)]
         dry_run: bool,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// How many hours hosts were in service, by group, between two moments.

@@ -108,7 +108,7 @@ pub(super) enum Hosts {
         /// Take a list without hosts: then none is expected.
         #[arg(long)]
         allow_empty: bool,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
 }
@@ -119,7 +119,7 @@ pub(super) struct Why {
     #[arg(long)]
     reason: String,
     /// Who does it, for the log.
-    #[arg(long, default_value = "operator")]
+    #[arg(long, default_value = "", value_parser = super::actor::of_login)]
     actor: String,
 }
 
@@ -130,7 +130,7 @@ pub(super) struct Since {
     since: Option<jiff::Timestamp>,
     #[arg(long)]
     reason: Option<String>,
-    #[arg(long, default_value = "operator")]
+    #[arg(long, default_value = "", value_parser = super::actor::of_login)]
     actor: String,
 }
 

@@ -31,7 +31,7 @@ pub(super) enum Isms {
         /// Number and body of its certificate.
         #[arg(long)]
         certificate: Option<String>,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Say something else of it; what is not named stays as it is.
@@ -49,7 +49,7 @@ pub(super) enum Isms {
         /// Empty takes it away.
         #[arg(long)]
         certificate: Option<String>,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// List management systems with their groups.
@@ -73,7 +73,7 @@ pub(super) enum Isms {
         since: Option<jiff::Timestamp>,
         #[arg(long)]
         reason: Option<String>,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Its Statement of Applicability.
@@ -100,7 +100,7 @@ pub(super) enum Applicability {
         /// Only say what is wrong with the file and what it would change.
         #[arg(long)]
         dry_run: bool,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Print the newest version as CSV.
@@ -122,7 +122,7 @@ pub(super) enum Applicability {
     Submit {
         #[command(flatten)]
         of: Of,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Approve what was submitted, as somebody who wrote nothing of it.
@@ -131,7 +131,7 @@ pub(super) enum Applicability {
         of: Of,
         #[arg(long)]
         version: i64,
-        #[arg(long)]
+        #[arg(long, value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Give what was submitted back.
@@ -142,7 +142,7 @@ pub(super) enum Applicability {
         version: i64,
         #[arg(long)]
         reason: String,
-        #[arg(long)]
+        #[arg(long, value_parser = super::actor::of_login)]
         actor: String,
     },
 }

@@ -6,6 +6,7 @@ use crate::approved::Standing;
 use crate::clock;
 use crate::config::DurationText;
 use crate::store::{Decision, ListRow, MemberRow};
+use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::{Table, presets};
 use serde_json::json;
@@ -25,6 +26,9 @@ pub(super) enum Lists {
         data: Data,
         group: String,
         population: String,
+        /// The list as it was at this moment: 2026-09-01T00:00:00Z.
+        #[arg(long)]
+        at: Option<jiff::Timestamp>,
         #[arg(long, value_enum, default_value = "table")]
         format: Format,
     },
@@ -34,7 +38,7 @@ pub(super) enum Lists {
         data: Data,
         group: String,
         population: String,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Accept, refuse or take off members of a list.
@@ -57,7 +61,7 @@ pub(super) struct Decide {
     lasting: Option<DurationText>,
     #[arg(long, default_value = "")]
     note: String,
-    #[arg(long, default_value = "operator")]
+    #[arg(long, default_value = "", value_parser = super::actor::of_login)]
     actor: String,
 }
 
@@ -73,7 +77,10 @@ impl Lists {
         let now_us = clock::now_us();
         match self {
             Self::List { data, format } => list(&data, format).await,
-            Self::Show { data, group, population, format } => {
+            Self::Show { data, group, population, at: Some(at), format } => {
+                show_at(&data, (&group, &population), at, format).await
+            }
+            Self::Show { data, group, population, at: None, format } => {
                 show(&data, (&group, &population), format).await
             }
             Self::Learn { data, group, population, actor } => {
@@ -156,6 +163,26 @@ async fn show(
     for row in &rows {
         let state = row.standing.map_or("not on the list", Standing::as_str);
         say(&format!("{state}\t{}\t{}", row.hosts, printable(&row.member)));
+    }
+    Ok(())
+}
+
+async fn show_at(
+    data: &Data,
+    (group, population): (&str, &str),
+    at: jiff::Timestamp,
+    format: Format,
+) -> anyhow::Result<()> {
+    let store = create::open(&data.open()?).await?;
+    let lists = store.lists_at(group, at.as_microsecond()).await?;
+    let list = lists.get(population).context("nobody had learnt this list then")?;
+    if format == Format::Json {
+        let row = |(member, standing): (&String, &Standing)| json!({"member": member, "state": standing.as_str()});
+        say(&json!(list.members.iter().map(row).collect::<Vec<_>>()).to_string());
+        return Ok(());
+    }
+    for (member, standing) in &list.members {
+        say(&format!("{}\t{}", standing.as_str(), printable(member)));
     }
     Ok(())
 }

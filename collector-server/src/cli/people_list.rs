@@ -22,7 +22,7 @@ pub(super) enum PeopleList {
         /// Only say what is wrong with the file.
         #[arg(long)]
         dry_run: bool,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Leavers with live accounts, movers to review, accounts without a person. Exit 3 if there are
@@ -41,7 +41,7 @@ pub(super) enum PeopleList {
         person: String,
         #[arg(long)]
         note: String,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
 }

@@ -5,10 +5,12 @@ use super::hosts::printable;
 use super::{Data, Format, create, say};
 use crate::clock;
 use crate::config::DurationText;
+use crate::people_list;
 use crate::store::{NewReview, ReviewMember, ReviewRow};
 use clap::Subcommand;
 use comfy_table::{Table, presets};
 use serde_json::json;
+use std::collections::BTreeSet;
 
 #[derive(Subcommand)]
 pub(super) enum Reviews {
@@ -32,13 +34,13 @@ pub(super) enum Reviews {
         /// Only this group.
         #[arg(long, default_value = "")]
         group: String,
-        /// Account of somebody who left; may be repeated.
+        /// Account of somebody who left, beside those of the people list; may be repeated.
         #[arg(long = "leaver")]
         leavers: Vec<String>,
         /// How long it may take: 30d.
         #[arg(long = "within", default_value = "30d", value_parser = DurationText::positive)]
         within: DurationText,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
 }
@@ -59,7 +61,9 @@ impl Reviews {
                 let store = create::open(&data.open()?).await?;
                 let within_us = i64::try_from(within.0.as_micros()).unwrap_or(i64::MAX);
                 let due_us = now_us.saturating_add(within_us);
-                let new = NewReview { group, leavers: leavers.into_iter().collect(), due_us };
+                let mut leavers: BTreeSet<_> = leavers.into_iter().collect();
+                leavers.extend(people_list::leavers(&store, now_us).await?);
+                let new = NewReview { group, leavers, due_us };
                 say(&store.start_review(&new, &actor, now_us).await??);
                 Ok(())
             }

@@ -69,7 +69,7 @@ pub(super) enum Rules {
         /// Nothing is laid over the rules any more.
         #[arg(long, conflicts_with = "directory")]
         none: bool,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Judge stored history by the rules that an overlay adds or changes. Nothing is written.

@@ -59,6 +59,7 @@ struct Counts {
     fail: usize,
     unknown: usize,
     not_applicable: usize,
+    inherited: usize,
     controls_with_evidence: usize,
 }
 
@@ -121,6 +122,7 @@ async fn count(store: &Store, overview: &Overview) -> anyhow::Result<Counts> {
         fail: of("fail"),
         unknown: of("unknown"),
         not_applicable: of("not_applicable"),
+        inherited: of(overview::INHERITED),
         controls_with_evidence: overview.controls.iter().filter(|(_, s)| evident(s.state)).count(),
     })
 }
@@ -164,6 +166,7 @@ fn as_json(counts: &Counts, expected: Option<&Reconciled>, proof: &Proof) -> ser
         "results": {
             "pass": counts.pass, "fail": counts.fail, "unknown": counts.unknown,
             "not_applicable": counts.not_applicable,
+            "inherited": counts.inherited,
         },
         "controls_with_evidence": counts.controls_with_evidence,
         "log_size": proof.log.size,
@@ -193,8 +196,15 @@ fn as_text(
     }
     let _ = writeln!(
         text,
-        "Results    {} pass, {} fail, {} unknown, {} not applicable",
-        counts.pass, counts.fail, counts.unknown, counts.not_applicable,
+        "Results    {} pass, {} fail, {} unknown, {} not applicable{}",
+        counts.pass,
+        counts.fail,
+        counts.unknown,
+        counts.not_applicable,
+        match counts.inherited {
+            0 => String::new(),
+            n => format!(", {n} inherited"),
+        },
     );
     let states = [
         EvidenceState::Deviating,

@@ -93,7 +93,7 @@ async fn create(
         uses: i64::from(uses),
         expires_us: at_us.saturating_add(micros(ttl)),
         cidrs,
-        actor: "operator".to_owned(),
+        actor: super::actor::of_login("").map_err(anyhow::Error::msg)?,
         at_us,
     };
     store.create_token(&new).await?;

@@ -32,7 +32,7 @@ pub(super) enum Windows {
         /// Only say what is wrong with the file.
         #[arg(long)]
         dry_run: bool,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
     /// Cancel one: it excuses nothing any more.
@@ -40,7 +40,7 @@ pub(super) enum Windows {
         #[command(flatten)]
         data: Data,
         id: String,
-        #[arg(long, default_value = "operator")]
+        #[arg(long, default_value = "", value_parser = super::actor::of_login)]
         actor: String,
     },
 }

@@ -28,6 +28,7 @@ fn state(kind: KindView, results: &[(String, ResultRow)]) -> HostView {
         rules: Some(Digest::of(b"rules")),
         lists: Some(("web".to_owned(), 1)),
         moved: false,
+        by_old_lists: BTreeMap::new(),
     }
 }
 
@@ -175,6 +176,33 @@ fn another_list_fails_the_rules_that_read_it_and_no_host_did_it() {
     }
 }
 
+#[test]
+fn of_a_list_and_a_day_that_turn_at_once_the_one_that_made_the_difference_is_the_cause() {
+    const RULE: &str = "keys-root-approved";
+    let of = |outcome, offenders: &[&str]| [result(RULE, outcome, offenders)];
+    let view = RuleView { evidence: vec!["accounts".into()], severity: "critical".into() };
+    let rules = [(RULE.to_owned(), view)].into();
+    let cause = |held: &HostView, now: &HostView, (outcome, offenders): (&str, &[&str])| {
+        let mut now = now.clone();
+        now.lists = Some(("web".to_owned(), 2));
+        now.by_old_lists = [result(RULE, outcome, offenders)].into();
+        compare(HostId::nil(), held, &mut now, &rules, 5);
+        now.results[RULE].cause.clone().expect("a cause")
+    };
+    let held = state(entry(Status::Ok, "a", &[]), &of("pass", &[]));
+    let fails = state(entry(Status::Ok, "a", &[]), &of("fail", &["x"]));
+    assert_eq!(cause(&held, &fails, ("fail", &["x"])), "time_passed", "it fails by any list");
+    assert_eq!(cause(&held, &fails, ("pass", &[])), "list_changed", "time alone changed nothing");
+    assert_eq!(cause(&fails, &held, ("fail", &["x"])), "list_changed", "it was accepted");
+    // Another host state that the old list would have let pass, or not.
+    let other = state(entry(Status::Ok, "b", &[]), &of("fail", &["x"]));
+    assert_eq!(cause(&held, &other, ("fail", &["x"])), "host_changed");
+    assert_eq!(cause(&held, &other, ("pass", &[])), "list_changed");
+    // Both add an offender to a failure: neither makes it one.
+    let two = state(entry(Status::Ok, "a", &[]), &of("fail", &["x", "y"]));
+    assert_eq!(cause(&fails, &two, ("fail", &["x", "y"])), "time_passed");
+}
+
 mod laws {
     use super::*;
     use proptest::prelude::*;
@@ -217,6 +245,7 @@ mod laws {
                 results: results.into_iter().collect(),
                 rules: Some(Digest::of(&[rules])),
                 moved: false,
+                by_old_lists: BTreeMap::new(),
                 lists: Some(("web".to_owned(), lists)),
             }
         })

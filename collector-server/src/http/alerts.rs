@@ -15,6 +15,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use evidence::HostId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -213,7 +214,7 @@ pub fn alert_json(row: &AlertRow) -> Value {
 
 fn drift_json(row: &DriftRow) -> Value {
     json!({
-        "id": row.id, "drift": row.drift, "host": row.host, "rule": row.rule, "kind": row.kind,
+        "id": row.id, "drift": row.drift, "host": Some(row.host).filter(|host| *host != HostId::nil()), "rule": row.rule, "kind": row.kind,
         "cause": row.cause, "severity": row.severity, "from": row.from, "to": row.to,
         "offenders": row.offenders, "opened_us": row.opened_us, "resolved_us": row.resolved_us,
         "state": if row.resolved_us.is_some() { "resolved" } else { "open" },

@@ -4,6 +4,7 @@ use super::list::{List, PageQuery, key, limit, page};
 use super::moment::Then;
 use super::problem::Problem;
 use crate::app::App;
+use crate::overview::INHERITED;
 use crate::seat::LOG_READER;
 use crate::store::HostKey;
 use crate::store::model::{HostRow, ResultRow};
@@ -38,6 +39,8 @@ pub fn router() -> Router<App> {
         .merge(super::people_list::router())
         .merge(super::import::router())
         .merge(super::exceptions::router())
+        .merge(super::inherited::router())
+        .merge(super::findings::router())
         .merge(super::lists::router())
         .merge(super::windows::router())
         .merge(super::reviews::router())
@@ -196,9 +199,9 @@ async fn results(
 ) -> Result<Json<List<Value>>, Problem> {
     let host = query.host.as_deref().map(host_id).transpose()?;
     if let Some(outcome) = &query.outcome
-        && !["pass", "fail", "unknown", "not_applicable"].contains(&outcome.as_str())
+        && !["pass", "fail", "unknown", "not_applicable", INHERITED].contains(&outcome.as_str())
     {
-        let known = "outcome is one of pass, fail, unknown, not_applicable";
+        let known = "outcome is one of pass, fail, unknown, not_applicable, inherited";
         return Err(Problem::bad_request(known));
     }
     let (limit, after) = (limit(query.limit)?, key::<(HostId, String)>(query.cursor.as_deref())?);
@@ -219,6 +222,7 @@ async fn results(
         .map(|host| (host.id, (host.last_received_us, host.valid_until_us())))
         .collect();
     let (mut rows, excepted) = (overview.results, overview.excepted);
+    let (inherited, silent) = (overview.inherited, overview.terms.silent);
     rows.retain(|row| {
         host.is_none_or(|host| host == row.host)
             && query.rule.as_ref().is_none_or(|rule| *rule == row.rule)
@@ -239,6 +243,12 @@ async fn results(
         let excepted = excepted.get(&(row.host, row.rule.clone()));
         value["exception"] =
             json!(excepted.filter(|_| row.outcome == "fail").map(|by| &by.exception));
+        if let Some(by) = inherited.get(&(row.host, row.rule.clone())) {
+            value["inherited"] = json!(by.statement);
+            value["host_outcome"] = json!(by.outcome);
+        }
+        // A failure outlives the silence of its host: nothing ended it.
+        value["not_seen_since_us"] = json!(silent.get(&row.host).filter(|_| row.outcome == "fail"));
         if row.reason.as_deref() == Some("not_reporting") {
             // The one drift that stands for all of them; none while its host has time left.
             value["parent"] = json!(parents.get(&row.host));

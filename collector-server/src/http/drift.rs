@@ -5,6 +5,7 @@ use super::people::{Ground, Trouble, frame_at, render, rules};
 use super::rights::Acknowledger;
 use super::session::LoggedIn;
 use crate::app::App;
+use crate::finding::Source;
 use crate::moment::Moment;
 use crate::seat::{Right, may};
 use crate::store::CauseFilter;
@@ -84,12 +85,18 @@ pub(super) async fn one_page(
         false => app.store.alert_of(&first.id).await?,
     };
     let by = name_of(&app, alert.as_ref().and_then(|row| row.acknowledged_by.as_deref())).await?;
+    let findings = match &alert {
+        Some(alert) => app.store.findings_of(Source::Alert, &alert.id).await?,
+        None => vec![],
+    };
     let input = OneInput {
         now: ground.now(),
         rows: &rows,
         more,
         evidence: &evidence,
         alert: alert.as_ref().map(|row| (row, by)),
+        may_raise: may(&me.seat, Right::KeepFindings),
+        findings: &findings,
         excepted: &ground.overview.excepted,
         may_change: may(&me.seat, Right::Acknowledge) && !ground.is_past(),
     };

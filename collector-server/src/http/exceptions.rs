@@ -4,15 +4,14 @@
 pub(super) mod pages;
 
 use super::api::{Asked, Reader};
+use super::input::{Body, Note, body, micros};
 use super::list::{List, list};
 use super::problem::Problem;
 use super::rights::Caller;
 use crate::app::App;
-use crate::config::DurationText;
-use crate::exception::{MAX_TEXT, Scope, State as Standing, Wanted, Wrong};
+use crate::exception::{Scope, State as Standing, Wanted, Wrong};
 use crate::seat::Right;
 use crate::store::{CoverRow, ExceptionRefusal, ExceptionRow};
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -95,12 +94,6 @@ struct Request {
     until_us: i64,
 }
 
-type Body<T> = Result<Json<T>, JsonRejection>;
-
-fn body<T>(body: Body<T>) -> Result<T, Problem> {
-    body.map(|Json(value)| value).map_err(|error| Problem::bad_request(error.body_text()))
-}
-
 async fn request(
     State(app): State<App>,
     caller: Caller,
@@ -126,23 +119,6 @@ async fn request(
     let id = app.store.request_exception(&wanted, None, &caller.id, now_us).await?;
     let id = id.map_err(|refusal| refusal_problem(&refusal))?;
     Ok((StatusCode::CREATED, shown(&app, &id).await?))
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Note {
-    #[serde(default)]
-    note: String,
-}
-
-impl Note {
-    fn text(&self) -> Result<&str, Problem> {
-        let text = self.note.trim();
-        if text.chars().count() > MAX_TEXT {
-            return Err(Problem::bad_request(format!("a note has at most {MAX_TEXT} characters")));
-        }
-        Ok(text)
-    }
 }
 
 async fn approve(
@@ -234,7 +210,7 @@ fn renewed(app: &App, row: &ExceptionRow, reason: String, until_us: i64) -> Want
 }
 
 /// The rules with their severities; refused if one does not judge.
-fn severities(app: &App, rules: &[String]) -> Result<BTreeMap<String, String>, Wrong> {
+pub(super) fn severities(app: &App, rules: &[String]) -> Result<BTreeMap<String, String>, Wrong> {
     let judging = app.judge.rules();
     let one = |id: &String| {
         let rule = judging.get(id).ok_or_else(|| Wrong::UnknownRule(id.clone()))?;
@@ -251,18 +227,16 @@ fn unneeded_us(app: &App) -> i64 {
     micros(&app.config.exceptions.unneeded_after)
 }
 
-fn micros(text: &DurationText) -> i64 {
-    i64::try_from(text.0.as_micros()).unwrap_or(i64::MAX)
-}
-
 fn wrong_problem(wrong: &Wrong) -> Problem {
     Problem::bad_request(wrong.to_string())
 }
 
-fn refusal_problem(refusal: &ExceptionRefusal) -> Problem {
+pub(super) fn refusal_problem(refusal: &ExceptionRefusal) -> Problem {
     match refusal {
-        ExceptionRefusal::Unknown => Problem::not_found("no such exception"),
-        ExceptionRefusal::OwnRequest | ExceptionRefusal::NotRiskOwner => {
+        ExceptionRefusal::Unknown => Problem::not_found("there is none of this id"),
+        ExceptionRefusal::OwnRequest
+        | ExceptionRefusal::NotRiskOwner
+        | ExceptionRefusal::NotApprover => {
             Problem::forbidden("the decision is not yours").detail(refusal.to_string())
         }
         ExceptionRefusal::NotWaiting | ExceptionRefusal::NotActive => {

@@ -2,7 +2,7 @@
 
 pub(super) mod pages;
 
-use super::api::Reader;
+use super::api::{Asked, Reader};
 use super::list::{List, list};
 use super::problem::Problem;
 use super::rights::Caller;
@@ -44,8 +44,21 @@ async fn one(
     State(app): State<App>,
     _: Reader,
     Path((group, population)): Path<(String, String)>,
+    Asked(query): Asked<AtQuery>,
 ) -> Result<Json<List<Value>>, Problem> {
-    shown(&app, &group, &population).await
+    let Some(at_us) = query.at_us else { return shown(&app, &group, &population).await };
+    let lists = app.store.lists_at(&group, at_us).await?;
+    let list_then = lists.get(&population);
+    let list_then = list_then.ok_or(Problem::not_found("nobody had learnt this list then"))?;
+    let item = |(member, standing): (&String, &Standing)| json!({"member": member, "state": standing.as_str()});
+    Ok(list(list_then.members.iter().map(item).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AtQuery {
+    /// The list as it was then, in microseconds; left out: as it is, with who shows its members.
+    at_us: Option<i64>,
 }
 
 async fn shown(app: &App, group: &str, population: &str) -> Result<Json<List<Value>>, Problem> {

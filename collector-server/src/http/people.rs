@@ -4,15 +4,15 @@ use super::moment::{self, Then};
 use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
 use super::{
-    account, api, controls, drift, enrolment, exceptions, isms, lists, people_list, reviews, seats,
-    snapshots, statement, windows,
+    account, api, controls, drift, enrolment, exceptions, findings, inherited, isms, lists,
+    people_list, reviews, seats, snapshots, statement, windows,
 };
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
 use crate::judge::RuleSet;
 use crate::metrics::Population;
 use crate::moment::Moment;
-use crate::overview::Overview;
+use crate::overview::{INHERITED, Overview};
 use crate::scope::Scope;
 use crate::status::ControlStatus;
 use crate::store::model::DriftRow;
@@ -68,6 +68,8 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
     posts.extend(statement::posts());
     posts.extend(exceptions::pages::posts());
     posts.extend(snapshots::posts());
+    posts.extend(inherited::pages::posts());
+    posts.extend(findings::pages::posts());
     posts.extend(lists::pages::posts());
     posts.extend(windows::pages::posts());
     posts.extend(reviews::pages::posts());
@@ -94,6 +96,8 @@ pub fn router(app: App) -> Router {
         .merge(api::router())
         .merge(exceptions::pages::pages())
         .merge(snapshots::pages())
+        .merge(inherited::pages::pages())
+        .merge(findings::pages::pages())
         .merge(lists::pages::pages())
         .merge(windows::pages::pages())
         .merge(reviews::pages::pages())
@@ -386,6 +390,7 @@ fn as_shown(controls: &[(crate::catalogue::Control, ControlStatus)]) -> Vec<Cont
         not_shown: control.not_shown.clone(),
         state: Mark::from_word(status.state.as_str()).unwrap_or(Mark::None),
         open_deviations: status.open_deviations,
+        unseen: status.unseen_since_s.map(|s| (status.unseen, s.saturating_mul(1_000_000))),
     };
     controls.iter().map(control).collect()
 }
@@ -500,7 +505,9 @@ async fn host_page(
     let page = page.with_off(ground.active.off_of(&host.group));
     let page = page.with_times(&times).with_gaps(&gaps, (since_us, now_us));
     let page = page.with_past(timeline).with_drifts(&drifts, &ground.now());
-    Ok(render(&page.with_exceptions(&ground.overview.excepted)))
+    Ok(render(
+        &page.with_exceptions(&ground.overview.excepted).with_inherited(&ground.overview.inherited),
+    ))
 }
 
 #[derive(Deserialize)]
@@ -584,7 +591,7 @@ async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     }
     let count =
         |outcome: &str| overview.results.iter().filter(|row| row.outcome == outcome).count() as i64;
-    let outcomes = ["pass", "fail", "unknown", "not_applicable"];
+    let outcomes = ["pass", "fail", "unknown", "not_applicable", INHERITED];
     let population = Population {
         hosts: hosts.into_iter().collect(),
         log_size: app.store.log().await?.size as i64,

@@ -3,13 +3,14 @@
 pub(super) mod pages;
 
 use super::api::Reader;
+use super::input::{Body, body};
 use super::list::{List, list};
 use super::problem::Problem;
 use super::rights::Caller;
 use crate::app::App;
+use crate::people_list;
 use crate::seat::Right;
 use crate::store::{NewReview, ReviewMember, ReviewRefusal, ReviewRow};
-use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
@@ -74,7 +75,7 @@ struct Starting {
     /// Left out: every group.
     #[serde(default)]
     group: String,
-    /// Accounts of people who left.
+    /// Accounts of people who left, beside those of the people list.
     #[serde(default)]
     leavers: BTreeSet<String>,
     #[serde(default)]
@@ -84,16 +85,18 @@ struct Starting {
 async fn start(
     State(app): State<App>,
     caller: Caller,
-    body: Result<Json<Starting>, JsonRejection>,
+    asked: Body<Starting>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
     caller.needs(Right::Review)?;
-    let Json(asked) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let asked = body(asked)?;
     let now_us = app.clock.now_us();
     let due_us = asked.due_us.unwrap_or(now_us + DUE_US);
     if due_us <= now_us {
         return Err(Problem::bad_request("due_us is not in the future"));
     }
-    let new = NewReview { group: asked.group, leavers: asked.leavers, due_us };
+    let mut leavers = asked.leavers;
+    leavers.extend(people_list::leavers(&app.store, now_us).await?);
+    let new = NewReview { group: asked.group, leavers, due_us };
     let id = app.store.start_review(&new, &caller.id, now_us).await?.map_err(refused)?;
     Ok((StatusCode::CREATED, shown(&app, &id).await?))
 }
@@ -110,10 +113,10 @@ async fn decide(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<String>,
-    body: Result<Json<Deciding>, JsonRejection>,
+    asked: Body<Deciding>,
 ) -> Result<Json<Value>, Problem> {
     caller.needs(Right::Review)?;
-    let Json(asked) = body.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let asked = body(asked)?;
     let keep = match asked.decision.as_str() {
         "keep" => true,
         "remove" => false,

@@ -48,6 +48,12 @@ holders! {
     RiskOwner: DecideException;
     /// Ends exceptions.
     Withdrawer: WithdrawException;
+    /// Asks for inherited evidence, and ends it.
+    Inheriter: RequestInherited;
+    /// Decides on inherited evidence.
+    InheritedDecider: DecideInherited;
+    /// Raises findings and works on them.
+    FindingKeeper: KeepFindings;
     /// Decides on approved lists.
     ListKeeper: KeepLists;
     /// Announces changes.

@@ -34,6 +34,26 @@ impl Worker {
         Ok(lists)
     }
 
+    /// Results of rules that read lists, as the lists would have them that judged the host before;
+    /// none if those did not change, or are not known any more.
+    pub(super) async fn by_old_lists(
+        &self,
+        before: &HostView,
+        (group, version): &ListVersion,
+        results: &BTreeMap<String, ResultRow>,
+    ) -> Result<BTreeMap<String, ResultRow>, StoreError> {
+        let old = before.lists.as_ref().filter(|(of, at)| of == group && at < version);
+        let Some((_, old)) = old else { return Ok(BTreeMap::new()) };
+        let Some(lists) = self.store.lists_at_version(group, *old).await? else {
+            return Ok(BTreeMap::new());
+        };
+        let listed = |rule: &String| population::of_rule(rule).next().is_some();
+        let listed = results.iter().filter(|(rule, _)| listed(rule));
+        let mut listed = listed.map(|(rule, row)| (rule.clone(), row.clone())).collect();
+        apply(&lists, &mut listed);
+        Ok(listed)
+    }
+
     /// Watched values of kinds that the host changed, and which of them became weaker.
     pub(super) async fn watched(
         &self,

@@ -88,3 +88,8 @@ fn account(host: HostId, user: &User, facts: &Facts, today: i64) -> Account {
         privileged: facts.privileged_users.as_ref().map(|names| names.contains(&user.name)),
     }
 }
+
+/// Accounts of people who left, by the list that holds: those of nobody who is still there.
+pub async fn leavers(store: &Store, now_us: i64) -> Result<BTreeSet<String>, StoreError> {
+    Ok(super::accounts_of_leavers(&store.listed_people().await?, day_of(now_us)))
+}

@@ -30,8 +30,16 @@ pub async fn of_control(
     let spans = known_spans(store.host_spans(of_host).await?, known);
     let times = service_times(scope, &spans, &groups, period);
     let silent = silent(store, period.0).await?;
+    let statements = store.inherited_times().await?;
+    let groups: BTreeMap<HostId, String> = match statements.is_empty() {
+        true => BTreeMap::new(),
+        false => store.hosts().await?.into_iter().map(|host| (host.id, host.group)).collect(),
+    };
+    // By the group that a host is in now, as the statement covers it now.
+    let in_group = |host: &HostId, group: &String| groups.get(host) == Some(group);
     let mut lines: Vec<Line> = vec![];
     for rule in rules.rules().iter().filter(|rule| rule.controls.iter().any(|id| id == control)) {
+        let excepted = store.excepted_times(&rule.id).await?;
         for row in store.rule_history(&rule.id, period.1, known).await? {
             let Ok(host) = row.host.parse::<HostId>() else { continue };
             if !times.contains_key(&host) {
@@ -50,7 +58,12 @@ pub async fn of_control(
                     rule: rule.id.clone(),
                     severity: rule.severity,
                     results: vec![held],
-                    excepted: vec![],
+                    excepted: excepted.get(&row.host).cloned().unwrap_or_default(),
+                    inherited: statements
+                        .iter()
+                        .filter(|held| held.rule == rule.id && in_group(&host, &held.group))
+                        .map(|held| held.lasted)
+                        .collect(),
                 }),
             }
         }

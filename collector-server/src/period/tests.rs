@@ -15,7 +15,7 @@ fn held(outcome: Outcome, from: i64, to: Option<i64>) -> Held {
 
 fn line(n: u128, results: Vec<Held>) -> Line {
     let (rule, severity) = ("ssh".to_owned(), Severity::High);
-    Line { host: host(n), rule, severity, results, excepted: vec![] }
+    Line { host: host(n), rule, severity, results, excepted: vec![], inherited: vec![] }
 }
 
 struct World {
@@ -166,13 +166,20 @@ proptest! {
     #[test]
     fn shares_add_up_and_agree_with_the_state_of_each_moment(
         hosts in proptest::collection::vec(
-            (proptest::collection::vec((0..4u8, 1..12i64), 1..5), 0..3u8), 1..4),
+            (
+                proptest::collection::vec((0..4u8, 1..12i64), 1..5),
+                0..3u8,
+                any::<bool>(),
+                any::<bool>(),
+            ),
+            1..4,
+        ),
         max in proptest::option::of(0..3u64),
     ) {
         const OUTCOMES: [Outcome; 4] =
             [Outcome::Pass, Outcome::Fail, Outcome::Unknown, Outcome::NotApplicable];
         let mut lines = vec![];
-        for (n, (spans, severity)) in hosts.iter().enumerate() {
+        for (n, (spans, severity, covered, _)) in hosts.iter().enumerate() {
             let mut at = 0;
             let mut results = vec![];
             for (outcome, length) in spans {
@@ -182,9 +189,15 @@ proptest! {
             results.last_mut().expect("a span").to_us = None;
             let severity =
                 [Severity::Low, Severity::High, Severity::Critical][usize::from(*severity)];
-            lines.push(Line { severity, ..line(n as u128 + 1, results) });
+            let inherited = if *covered { vec![(5 * DAY, 20 * DAY)] } else { vec![] };
+            lines.push(Line { severity, inherited, ..line(n as u128 + 1, results) });
         }
         let mut world = World::new(lines.len() as u128);
+        for (line, (.., silent)) in lines.iter().zip(&hosts) {
+            if *silent {
+                world.silent.insert(line.host, vec![(10 * DAY, 30 * DAY)]);
+            }
+        }
         world.tolerance = max.map(|n| Tolerance { max_hosts: Some(n), max_percent: None });
         let period = world.of(&lines, 0, 40);
         prop_assert_eq!(period.states_us.values().sum::<i64>(), 40 * DAY);
@@ -196,12 +209,19 @@ proptest! {
             let open = lines.iter().zip(&names).filter_map(|(line, name)| {
                 let held = line.results.iter().rev().find(|held| held.from_us <= at)?;
                 let failing = failures(&line.results).into_iter().rev().find(|f| f.from_us <= at);
+                let within = |of: &[Interval]| of.iter().any(|(from, to)| *from <= at && at < *to);
+                let silent = world.silent.get(&line.host).is_some_and(|of| within(of));
+                let lost = silent && matches!(held.outcome, Outcome::Pass | Outcome::Unknown);
+                let outcome = if lost { Outcome::Unknown } else { held.outcome };
+                let gap = !lost && matches!(outcome, Outcome::Fail | Outcome::Unknown);
                 Some(OpenResult {
                     rule: &line.rule,
                     host: name,
                     severity: line.severity,
-                    outcome: held.outcome,
-                    reason: Some(Reason::Denied),
+                    outcome,
+                    reason: Some(if lost { Reason::NotReporting } else { Reason::Denied }),
+                    unseen_since_s: (silent && outcome == Outcome::Fail).then_some(0),
+                    inherited: gap && within(&line.inherited),
                     since_s: failing.map_or(held.from_us, |f| f.from_us) / 1_000_000,
                     excepted: false,
                     past_limit: None,

@@ -12,6 +12,8 @@ fn result(outcome: Outcome) -> OpenResult<'static> {
         since_s: NOW,
         excepted: false,
         past_limit: None,
+        unseen_since_s: None,
+        inherited: false,
     }
 }
 
@@ -103,6 +105,33 @@ fn what_is_old_or_silent_makes_a_control_stale() {
 fn a_deviation_comes_before_blindness() {
     let results = [unknown(Reason::Denied), failed(Severity::Critical, 2)];
     assert_eq!(state(&results), EvidenceState::Deviating);
+}
+
+#[test]
+fn the_failures_of_a_host_that_went_silent_deviate_and_say_that_nobody_saw_them_since() {
+    let unseen =
+        |days| OpenResult { unseen_since_s: Some(NOW - DAY_S), ..failed(Severity::Critical, days) };
+    let past = [unknown(Reason::NotReporting), unseen(3), failed(Severity::Low, 1)];
+    let past = status(&past);
+    assert_eq!(past.state, EvidenceState::Deviating);
+    assert_eq!((past.fail, past.unseen, past.open_deviations), (2, 1, 2));
+    assert_eq!(past.unseen_since_s, Some(NOW - DAY_S));
+    // Within its limit it is no deviation yet, and no fresh evidence.
+    assert_eq!(state(&[result(Outcome::Pass), unseen(1)]), EvidenceState::Stale);
+    let excepted = OpenResult { excepted: true, ..unseen(3) };
+    assert_eq!(state(&[excepted]), EvidenceState::Stale);
+}
+
+#[test]
+fn an_inherited_result_is_counted_apart_and_neither_fails_nor_blinds_nor_passes() {
+    let inherited = |result| OpenResult { inherited: true, ..result };
+    let both = [failed(Severity::Critical, 400), unknown(Reason::Unsupported)].map(inherited);
+    let status = status(&both);
+    assert_eq!(status.state, EvidenceState::Operating);
+    assert_eq!((status.inherited, status.pass, status.fail, status.unknown), (2, 0, 0, 0));
+    assert_eq!((status.judged_hosts, status.failing_hosts, status.hosts), (0, 0, 1));
+    let beside = [inherited(failed(Severity::Low, 1)), failed(Severity::Critical, 400)];
+    assert_eq!(state(&beside), EvidenceState::Deviating, "what it does not cover still fails");
 }
 
 #[test]

@@ -56,3 +56,13 @@ pub(super) async fn append(tx: &mut Tx, log: &mut Appender, act: &Act) -> Result
     execute!(tx, sql, signed(index), act.at_us, leaf.clone(), salt.to_vec(), body.clone())?;
     Ok(index)
 }
+
+/// Whether two actors of the log are one pair of eyes: the same one, or two names that one login of
+/// the machine used on the command line, which writes `cli:root as lead`.
+pub(super) fn is_same_eyes(a: &str, b: &str) -> bool {
+    let login = |actor: &str| {
+        let rest = actor.strip_prefix("cli:")?;
+        Some(rest.split_once(" as ").map_or(rest, |(login, _)| login).to_owned())
+    };
+    a == b || login(a).is_some_and(|login_of| login(b) == Some(login_of))
+}

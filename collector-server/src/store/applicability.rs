@@ -1,6 +1,7 @@
 //! Versions of Statements of Applicability. A draft is written by people, submitted, and approved by
 //! one who wrote nothing of it; what was approved never changes.
 
+use super::acts::is_same_eyes;
 use super::db::{Tx, execute, execute_rows, fetch, read};
 use super::isms::act;
 use super::log::Appender;
@@ -292,7 +293,8 @@ impl Store {
         if version.version != number || version.submitted_us != Some(submitted_us) {
             return Ok(Err(ApplicabilityRefusal::Changed));
         }
-        let own = version.authors.iter().chain(&version.submitted_by).any(|who| who == actor);
+        let own =
+            version.authors.iter().chain(&version.submitted_by).any(|who| is_same_eyes(who, actor));
         if own {
             return Ok(Err(ApplicabilityRefusal::Author));
         }

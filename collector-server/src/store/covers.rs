@@ -55,7 +55,8 @@ impl Store {
                    JOIN result_span r ON r.rule = x.rule AND r.outcome = 'fail'
                      AND r.observed_to_us IS NULL AND r.superseded_known IS NULL
                    JOIN host h ON h.id = r.host
-                   WHERE e.decision = 'approved' AND e.ended_us IS NULL AND e.until_us > $1
+                   WHERE e.sort = 'exception' AND e.decision = 'approved'
+                     AND e.ended_us IS NULL AND e.until_us > $1
                      AND (e.scope = 'organisation'
                           OR (e.scope = 'group' AND e.scope_name = h.host_group)
                           OR (e.scope = 'host' AND e.scope_name = h.id))
@@ -323,12 +324,7 @@ async fn tell(tx: &mut Tx, turn: &Turn, opened: &Opened, now_us: i64) -> Result<
             subjects: parts.iter().map(|(_, rule, _)| rule.clone()).collect(),
             severity: worst.unwrap_or_else(|| "medium".to_owned()),
             lane: Lane::Queue,
-            says: match why {
-                Ended::Expired => "an exception expired: what it covered still fails",
-                Ended::Withdrawn => "an exception was withdrawn: what it covered still fails",
-                _ => "hosts left the scope of an exception: what it covered fails",
-            }
-            .to_owned(),
+            says: says(tx, exception, *why).await?,
             drifts: vec![],
         };
         let id = open(tx, &candidate, now_us).await?;
@@ -342,6 +338,17 @@ async fn tell(tx: &mut Tx, turn: &Turn, opened: &Opened, now_us: i64) -> Result<
         event(tx, &id, "opened", Some(true), true, now_us).await?;
     }
     Ok(())
+}
+
+async fn says(tx: &mut Tx, exception: &str, why: Ended) -> Result<String, StoreError> {
+    let sql = "SELECT sort FROM exception WHERE id = $1";
+    let (sort,) = fetch!(tx, one, (String,), sql, exception.to_owned())?;
+    let what = if sort == "inherited" { "inherited evidence" } else { "an exception" };
+    Ok(match why {
+        Ended::Expired => format!("{what} expired: what it covered still fails"),
+        Ended::Withdrawn => format!("{what} was withdrawn: what it covered still fails"),
+        _ => format!("hosts left the scope of {what}: what it covered fails"),
+    })
 }
 
 /// Alerts that an exception had taken on, and that are about nothing but this.

@@ -5,6 +5,7 @@ use super::model::{AlertRow, DriftRow};
 use super::reading::{DriftColumns, drift_row};
 use super::{Store, StoreError};
 use crate::moment::Moment;
+use evidence::HostId;
 
 /// Which drifts; an empty word means any.
 #[derive(Debug, Clone, Default)]
@@ -69,8 +70,9 @@ macro_rules! causes {
         concat!(
             "SELECT * FROM (
               SELECT MIN(d.id) AS id, d.drift, d.subject, d.cause, d.severity, d.from_state,
-                d.to_state, COUNT(DISTINCT d.host) AS hosts, MIN(h.name) AS host_name,
-                MIN(h.host_group) AS group_name, COUNT(DISTINCT h.host_group) AS n_groups,
+                d.to_state, COUNT(DISTINCT h.id) AS hosts,
+                COALESCE(MIN(h.name), '') AS host_name,
+                COALESCE(MIN(h.host_group), '') AS group_name, COUNT(DISTINCT h.host_group) AS n_groups,
                 MIN(d.opened_us) AS first_us, MAX(d.opened_us) AS last_us,
                 MAX(d.resolved_us) AS resolved_us,
                 CAST(CASE WHEN MAX(d.resolved_us) IS NOT NULL THEN 9
@@ -78,7 +80,7 @@ macro_rules! causes {
                   WHEN d.severity = 'medium' THEN 2 ELSE 3 END AS BIGINT) AS rank
               FROM ",
             $drift,
-            " d JOIN ",
+            " d LEFT JOIN ",
             $host,
             " h ON h.id = d.host
               WHERE ($1 = 0 OR ($1 = 1 AND d.resolved_us IS NULL)
@@ -178,8 +180,10 @@ impl Store {
 
     /// How many drifts are open, and on how many hosts.
     pub async fn open_drifts(&self) -> Result<(i64, i64), StoreError> {
-        let sql = "SELECT COUNT(*), COUNT(DISTINCT host) FROM drift WHERE resolved_us IS NULL";
-        Ok(read!(&self.db, one, (i64, i64), sql)?)
+        // What people owe is of no host.
+        let sql = "SELECT COUNT(*), COUNT(DISTINCT CASE WHEN host <> $1 THEN host END)
+                   FROM drift WHERE resolved_us IS NULL";
+        Ok(read!(&self.db, one, (i64, i64), sql, HostId::nil().to_string())?)
     }
 
     /// The drift of this id, if there is one, and then all others of its cause, the latest first.

@@ -1,12 +1,14 @@
 //! Exceptions: asked for, decided, withdrawn; each step is an act in the log. What they cover is in
 //! `covers.rs`.
 
-use super::acts::{self, Act};
+use super::acts::is_same_eyes;
 use super::db::{Tx, execute, fetch, read};
 use super::log::Appender;
+use super::people::append;
 use super::{Store, StoreError};
 use crate::exception::{Scope, State, Wanted};
-use serde_json::{Value, json};
+use crate::seat::{Right, may};
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// An exception as it is kept.
@@ -65,6 +67,55 @@ pub enum ExceptionRefusal {
     OwnRequest,
     #[error("only a person with the seat risk_owner decides on it")]
     NotRiskOwner,
+    #[error("only a compliance lead or a risk owner decides on it")]
+    NotApprover,
+}
+
+/// What lies over results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    Exception,
+    Inherited,
+}
+
+impl Sort {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Exception => "exception",
+            Self::Inherited => "inherited",
+        }
+    }
+
+    /// Who decides on it.
+    fn right(self) -> Right {
+        match self {
+            Self::Exception => Right::DecideException,
+            Self::Inherited => Right::DecideInherited,
+        }
+    }
+
+    fn refusal(self) -> ExceptionRefusal {
+        match self {
+            Self::Exception => ExceptionRefusal::NotRiskOwner,
+            Self::Inherited => ExceptionRefusal::NotApprover,
+        }
+    }
+}
+
+/// Who decides.
+#[derive(Debug, Clone, Copy)]
+pub struct Decider<'a> {
+    /// Whose seat and whose four eyes count.
+    pub person: &'a str,
+    /// As the act names them.
+    pub actor: &'a str,
+}
+
+impl<'a> Decider<'a> {
+    /// Somebody who is signed in.
+    pub fn in_person(person: &'a str) -> Self {
+        Self { person, actor: person }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -105,7 +156,8 @@ impl Store {
         let mut log = Appender::lock(&mut tx).await?;
         let mut renewals = 0;
         if let Some(renews) = renews {
-            let sql = "SELECT renewals, decision, ended_us FROM exception WHERE id = $1";
+            let sql = "SELECT renewals, decision, ended_us FROM exception
+                       WHERE id = $1 AND sort = 'exception'";
             type Row = (i64, Option<String>, Option<i64>);
             let row = fetch!(&mut tx, optional, Row, sql, renews.to_owned())?;
             let Some((before, decision, ended)) = row else {
@@ -124,7 +176,7 @@ impl Store {
             "reason": wanted.reason, "measure": wanted.measure, "ticket": wanted.ticket,
             "risk": wanted.risk, "until_us": wanted.until_us, "renews": renews,
         });
-        note(&mut tx, &mut log, actor, "exception_requested", detail, now_us).await?;
+        append(&mut tx, &mut log, actor, "exception_requested", detail, now_us).await?;
         log.finish(&mut tx).await?;
         tx.commit().await?;
         Ok(Ok(id))
@@ -140,23 +192,36 @@ impl Store {
         text: &str,
         now_us: i64,
     ) -> Result<Result<(), ExceptionRefusal>, StoreError> {
+        let by = Decider::in_person(person);
+        self.decide(Sort::Exception, id, by, (approve, text), now_us).await
+    }
+
+    pub(super) async fn decide(
+        &self,
+        sort: Sort,
+        id: &str,
+        Decider { person, actor }: Decider<'_>,
+        (approve, text): (bool, &str),
+        now_us: i64,
+    ) -> Result<Result<(), ExceptionRefusal>, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
         let sql = "SELECT seat FROM person WHERE id = $1 AND disabled_us IS NULL";
         let seat = fetch!(&mut tx, optional, (String,), sql, person.to_owned())?;
-        if seat.is_none_or(|(seat,)| seat != "risk_owner") {
-            return Ok(Err(ExceptionRefusal::NotRiskOwner));
+        if seat.is_none_or(|(seat,)| !may(&seat, sort.right())) {
+            return Ok(Err(sort.refusal()));
         }
-        let sql = "SELECT requested_by, decision, ended_us, until_us FROM exception WHERE id = $1";
+        let sql = "SELECT requested_by, decision, ended_us, until_us FROM exception
+                   WHERE id = $1 AND sort = $2";
         type Row = (String, Option<String>, Option<i64>, i64);
-        let row = fetch!(&mut tx, optional, Row, sql, id.to_owned())?;
+        let row = fetch!(&mut tx, optional, Row, sql, id.to_owned(), sort.as_str())?;
         let Some((requested_by, decision, ended_us, until_us)) = row else {
             return Ok(Err(ExceptionRefusal::Unknown));
         };
         if State::of(decision.as_deref(), ended_us, until_us, now_us) != State::Requested {
             return Ok(Err(ExceptionRefusal::NotWaiting));
         }
-        if requested_by == person {
+        if requested_by == person || is_same_eyes(&requested_by, actor) {
             return Ok(Err(ExceptionRefusal::OwnRequest));
         }
         let decision = if approve { "approved" } else { "refused" };
@@ -167,13 +232,13 @@ impl Store {
             sql,
             id.to_owned(),
             decision.to_owned(),
-            person.to_owned(),
+            actor.to_owned(),
             now_us,
             text.to_owned()
         )?;
-        let detail = json!({"exception": id, "note": text});
-        let act = format!("exception_{decision}");
-        note(&mut tx, &mut log, person, &act, detail, now_us).await?;
+        let detail = json!({sort.as_str(): id, "note": text});
+        let act = format!("{}_{decision}", sort.as_str());
+        append(&mut tx, &mut log, actor, &act, detail, now_us).await?;
         log.finish(&mut tx).await?;
         tx.commit().await?;
         // Not while the log is held: there may be many. The job does it if this dies here.
@@ -189,11 +254,21 @@ impl Store {
         text: &str,
         now_us: i64,
     ) -> Result<Result<(), ExceptionRefusal>, StoreError> {
+        self.withdraw(Sort::Exception, id, (actor, text), now_us).await
+    }
+
+    pub(super) async fn withdraw(
+        &self,
+        sort: Sort,
+        id: &str,
+        (actor, text): (&str, &str),
+        now_us: i64,
+    ) -> Result<Result<(), ExceptionRefusal>, StoreError> {
         let mut tx = self.db.begin().await?;
         let mut log = Appender::lock(&mut tx).await?;
-        let sql = "SELECT decision, ended_us, until_us FROM exception WHERE id = $1";
+        let sql = "SELECT decision, ended_us, until_us FROM exception WHERE id = $1 AND sort = $2";
         type Row = (Option<String>, Option<i64>, i64);
-        let row = fetch!(&mut tx, optional, Row, sql, id.to_owned())?;
+        let row = fetch!(&mut tx, optional, Row, sql, id.to_owned(), sort.as_str())?;
         let Some((decision, ended_us, until_us)) = row else {
             return Ok(Err(ExceptionRefusal::Unknown));
         };
@@ -203,8 +278,9 @@ impl Store {
         }
         let sql = "UPDATE exception SET ended_us = $2, ended_by = $3, end_note = $4 WHERE id = $1";
         execute!(&mut tx, sql, id.to_owned(), now_us, actor.to_owned(), text.to_owned())?;
-        let detail = json!({"exception": id, "note": text});
-        note(&mut tx, &mut log, actor, "exception_withdrawn", detail, now_us).await?;
+        let detail = json!({sort.as_str(): id, "note": text});
+        let act = format!("{}_withdrawn", sort.as_str());
+        append(&mut tx, &mut log, actor, &act, detail, now_us).await?;
         log.finish(&mut tx).await?;
         tx.commit().await?;
         self.watch_exceptions(now_us).await?;
@@ -231,7 +307,7 @@ impl Store {
                       WHERE c.exception = e.id AND c.to_us IS NULL) AS covers,
                      (SELECT MAX(c.to_us) FROM exception_cover c
                       WHERE c.exception = e.id) AS needed_us
-                   FROM exception e WHERE $1 = '' OR e.id = $1
+                   FROM exception e WHERE e.sort = 'exception' AND ($1 = '' OR e.id = $1)
                    ORDER BY e.requested_us DESC, e.id DESC";
         let rows = read!(&self.db, all, Columns, sql, id.to_owned())?;
         let sql = "SELECT exception, rule, severity FROM exception_rule
@@ -306,19 +382,5 @@ async fn insert(
         let sql = "INSERT INTO exception_rule (exception, rule, severity) VALUES ($1, $2, $3)";
         execute!(tx, sql, id.to_owned(), rule.clone(), severity.clone())?;
     }
-    Ok(())
-}
-
-/// Appends an act within a transaction that holds the log.
-async fn note(
-    tx: &mut Tx,
-    log: &mut Appender,
-    actor: &str,
-    act: &str,
-    detail: Value,
-    at_us: i64,
-) -> Result<(), StoreError> {
-    let act = Act { at_us, actor: actor.to_owned(), act: act.to_owned(), detail };
-    acts::append(tx, log, &act).await?;
     Ok(())
 }

@@ -350,6 +350,68 @@ impl Store {
     }
 }
 
+impl Store {
+    /// The lists of a group as they were at a version; none if that is not known any more.
+    pub async fn lists_at_version(
+        &self,
+        group: &str,
+        version: i64,
+    ) -> Result<Option<BTreeMap<String, List>>, StoreError> {
+        if version == 0 {
+            return Ok(Some(BTreeMap::new())); // None was ever touched.
+        }
+        let sql = "SELECT h.population, h.member, h.state, h.expires_us FROM list_history h
+                   WHERE h.host_group = $1 AND h.version = (
+                     SELECT MAX(x.version) FROM list_history x
+                     WHERE x.host_group = h.host_group AND x.population = h.population
+                       AND x.member = h.member AND x.version <= $2)";
+        let rows = read!(&self.db, all, HistoryRow, sql, group.to_owned(), version)?;
+        let known = !rows.is_empty();
+        let members =
+            rows.into_iter().map(|(population, member, state, _)| (population, member, state));
+        Ok(if known { Some(of_history(members)?) } else { None })
+    }
+
+    /// The lists of a group as they were at a moment, by population, with the end of what was
+    /// accepted for a time.
+    pub async fn lists_at(
+        &self,
+        group: &str,
+        at_us: i64,
+    ) -> Result<BTreeMap<String, List>, StoreError> {
+        let sql = "SELECT h.population, h.member, h.state, h.expires_us FROM list_history h
+                   WHERE h.host_group = $1 AND h.version = (
+                     SELECT MAX(x.version) FROM list_history x
+                     WHERE x.host_group = h.host_group AND x.population = h.population
+                       AND x.member = h.member AND x.at_us <= $2)";
+        let rows = read!(&self.db, all, HistoryRow, sql, group.to_owned(), at_us)?;
+        of_history(rows.into_iter().map(|(population, member, state, expires_us)| {
+            // Its end counts from its moment, not from when the job came by.
+            let over = state == "accepted" && expires_us.is_some_and(|us| us <= at_us);
+            (population, member, if over { "expired".to_owned() } else { state })
+        }))
+    }
+}
+
+/// Population, member (empty: the list itself), standing, end.
+type HistoryRow = (String, String, String, Option<i64>);
+
+fn of_history(
+    rows: impl Iterator<Item = (String, String, String)>,
+) -> Result<BTreeMap<String, List>, StoreError> {
+    let mut lists: BTreeMap<String, List> = BTreeMap::new();
+    for (population, member, state) in rows {
+        let list = lists.entry(population).or_default();
+        if member.is_empty() {
+            continue; // The list was learnt, with whatever members.
+        }
+        let standing = Standing::from_word(&state);
+        let standing = standing.ok_or_else(|| StoreError::corrupt(format!("state {state}")))?;
+        list.members.insert(member, standing);
+    }
+    Ok(lists)
+}
+
 /// Hosts of a group that are in service.
 async fn hosts_of(tx: &mut Tx, group: &str) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT id FROM host WHERE host_group = $1
@@ -376,9 +438,32 @@ pub(super) async fn list_changed(tx: &mut Tx, group: &str, now_us: i64) -> Resul
     let sql = "INSERT INTO list_version (host_group, version) VALUES ($1, 1)
                ON CONFLICT (host_group) DO UPDATE SET version = list_version.version + 1";
     execute!(tx, sql, group.to_owned())?;
+    keep_history(tx, group, now_us).await?;
     let sql = "INSERT INTO judge_job (host, queued_us, generation)
                SELECT id, $1, 0 FROM host WHERE last_index IS NOT NULL AND host_group = $2
                ON CONFLICT (host) DO UPDATE SET generation = judge_job.generation + 1";
     execute!(tx, sql, now_us, group.to_owned())?;
+    Ok(())
+}
+
+/// Keeps what the lists of a group say now, where it is something else than before.
+async fn keep_history(tx: &mut Tx, group: &str, now_us: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO list_history
+                 (host_group, population, member, state, expires_us, version, at_us)
+               SELECT n.host_group, n.population, n.member, n.state, n.expires_us, v.version, $2
+               FROM (SELECT host_group, population, member, state, expires_us
+                     FROM approved_member WHERE host_group = $1
+                     UNION ALL
+                     SELECT host_group, population, '', 'learnt', NULL
+                     FROM approved_list WHERE host_group = $1) n
+               JOIN list_version v ON v.host_group = n.host_group
+               LEFT JOIN list_history o ON o.host_group = n.host_group
+                 AND o.population = n.population AND o.member = n.member AND o.version = (
+                   SELECT MAX(x.version) FROM list_history x
+                   WHERE x.host_group = n.host_group AND x.population = n.population
+                     AND x.member = n.member)
+               WHERE o.state IS NULL OR o.state <> n.state
+                 OR COALESCE(o.expires_us, 0) <> COALESCE(n.expires_us, 0)";
+    execute!(tx, sql, group.to_owned(), now_us)?;
     Ok(())
 }

@@ -161,7 +161,9 @@ pub(super) fn drift_row(columns: DriftColumns) -> Result<DriftRow, StoreError> {
     let offenders = serde_json::from_str(&columns.offenders);
     let about = |drift: &str| (columns.drift == drift).then(|| columns.subject.clone());
     Ok(DriftRow {
-        rule: about("regression").or_else(|| about("overdue")),
+        // What people owe is overdue without a rule.
+        rule: about("regression")
+            .or_else(|| about("overdue").filter(|_| columns.from_state == "excepted")),
         kind: about("evidence_lost"),
         host: host_id(&columns.host)?,
         id: columns.id,

@@ -2,15 +2,14 @@
 //! stays open until evidence shows the member gone from every host of its group.
 
 use super::acts::{self, Act};
-use super::alerts;
 use super::db::{Tx, execute, fetch, read};
 use super::lists::list_changed;
 use super::log::Appender;
-use super::{Store, StoreError};
-use crate::alert::{Candidate, Lane};
+use super::overdue::{Owed, settle};
+use super::{Isms, Store, StoreError};
 use crate::population;
 use crate::review::{Class, Decided, Present, classify, digest};
-use evidence::{Digest, HostId};
+use evidence::Digest;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +73,48 @@ pub struct NewReview {
     /// Accounts of people who left, as far as is known.
     pub leavers: BTreeSet<String>,
     pub due_us: i64,
+}
+
+/// How often access is reviewed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReviewPeriods {
+    pub every_us: i64,
+    /// By the id of an ISMS: for its groups.
+    pub by_isms: BTreeMap<String, i64>,
+}
+
+impl ReviewPeriods {
+    pub fn every(every_us: i64) -> Self {
+        Self { every_us, by_isms: BTreeMap::new() }
+    }
+
+    /// The shortest of the ISMSs of each group that has one.
+    fn by_group(&self, isms: &[Isms]) -> BTreeMap<String, i64> {
+        let mut shortest: BTreeMap<String, i64> = BTreeMap::new();
+        for isms in isms {
+            let Some(every_us) = self.by_isms.get(&isms.id) else { continue };
+            for group in &isms.groups {
+                let held = shortest.entry(group.clone()).or_insert(*every_us);
+                *held = (*held).min(*every_us);
+            }
+        }
+        shortest
+    }
+}
+
+/// The sort of overdue drifts that reviews are.
+const REVIEW: &str = "review";
+
+/// SQL: removals `w` of signed reviews that no host of their group shows any more.
+macro_rules! gone {
+    () => {
+        "FROM review_member w JOIN review r ON r.id = w.review
+         WHERE w.decision = 'remove' AND w.gone_us IS NULL AND r.signed_us IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM host_member m JOIN host h ON h.id = m.host
+             WHERE m.population = w.population AND m.member = w.member AND m.to_us IS NULL
+               AND h.host_group = w.host_group
+               AND h.state IN ('enrolling', 'active', 'maintenance'))"
+    };
 }
 
 impl Store {
@@ -199,26 +240,81 @@ impl Store {
     }
 
     /// Closes removals that evidence shows, and says which reviews are overdue: those past their
-    /// date, and groups whose last one is older than `every_us`. True if anything changed.
-    pub async fn watch_reviews(&self, every_us: i64, now_us: i64) -> Result<bool, StoreError> {
-        if read!(&self.db, one, (i64,), "SELECT COUNT(*) FROM review")?.0 == 0 {
+    /// date, and groups whose last one, or else whose first host, is older than their period. True
+    /// if anything changed.
+    pub async fn watch_reviews(
+        &self,
+        periods: &ReviewPeriods,
+        now_us: i64,
+    ) -> Result<bool, StoreError> {
+        let owed = self.owed_reviews(periods).await?;
+        let (gone,) = read!(&self.db, one, (i64,), concat!("SELECT COUNT(*) ", gone!()))?;
+        if gone == 0 && !self.is_unsettled(REVIEW, &owed, now_us).await? {
             return Ok(false);
         }
         let mut tx = self.db.begin().await?;
         execute!(&mut tx, "UPDATE heartbeat SET at_us = at_us WHERE id = 1")?;
-        let sql = "UPDATE review_member SET gone_us = $1
-                   WHERE decision = 'remove' AND gone_us IS NULL
-                     AND EXISTS (SELECT 1 FROM review r
-                                 WHERE r.id = review_member.review AND r.signed_us IS NOT NULL)
-                     AND NOT EXISTS (SELECT 1 FROM host_member m JOIN host h ON h.id = m.host
-                       WHERE m.population = review_member.population
-                         AND m.member = review_member.member AND m.to_us IS NULL
-                         AND h.host_group = review_member.host_group
-                         AND h.state IN ('enrolling', 'active', 'maintenance'))";
+        let sql = concat!(
+            "UPDATE review_member SET gone_us = $1 WHERE (review, n) IN (SELECT w.review, w.n ",
+            gone!(),
+            ")"
+        );
         let gone = execute!(&mut tx, sql, now_us)?;
-        let changed = tell_overdue(&mut tx, every_us, now_us).await?;
+        let changed = settle(&mut tx, REVIEW, &owed, now_us).await?;
         tx.commit().await?;
         Ok(gone > 0 || changed)
+    }
+
+    /// The next review of each group whose hosts in service show somebody to review; one that is
+    /// open is owed at its own date.
+    async fn owed_reviews(&self, periods: &ReviewPeriods) -> Result<Vec<Owed>, StoreError> {
+        let sql = "SELECT host_group, due_us, signed_us FROM review ORDER BY started_us, id";
+        // The last one of each group, and of all groups (empty).
+        let mut last: BTreeMap<String, (i64, Option<i64>)> = BTreeMap::new();
+        for (group, due_us, signed_us) in read!(&self.db, all, (String, i64, Option<i64>), sql)? {
+            last.insert(group, (due_us, signed_us));
+        }
+        let of_all = last.remove("");
+        let open = |held: Option<&(i64, Option<i64>)>| {
+            held.filter(|(_, signed_us)| signed_us.is_none()).map(|(due_us, _)| *due_us)
+        };
+        let mut owed: Vec<_> =
+            open(of_all.as_ref()).map(|us| owed_at("", us)).into_iter().collect();
+        // A review of a group stays owed, though its hosts left meanwhile.
+        let started =
+            last.iter().filter_map(|(group, held)| Some(owed_at(group, open(Some(held))?)));
+        owed.extend(started);
+        let shortest = periods.by_group(&self.all_isms().await?);
+        for (group, first_us) in self.reviewed_groups().await? {
+            let held = last.get(&group);
+            if open(held).is_some() {
+                continue;
+            }
+            let signed = [held, of_all.as_ref()].into_iter().flatten();
+            let since_us = signed.filter_map(|(_, us)| *us).max().unwrap_or(first_us);
+            let every_us = shortest.get(&group).copied().unwrap_or(periods.every_us);
+            owed.push(owed_at(&group, since_us.saturating_add(every_us)));
+        }
+        Ok(owed)
+    }
+
+    /// Groups whose hosts in service show somebody to review, with the enrolment of their first
+    /// host.
+    async fn reviewed_groups(&self) -> Result<BTreeMap<String, i64>, StoreError> {
+        let sql = "SELECT h.host_group, MIN(h.enrolled_us) FROM host h
+                   WHERE h.state IN ('enrolling', 'active', 'maintenance')
+                     AND EXISTS (SELECT 1 FROM host_member m
+                                 WHERE m.host = h.id AND m.population = $1 AND m.to_us IS NULL)
+                   GROUP BY h.host_group";
+        let mut groups: BTreeMap<String, i64> = BTreeMap::new();
+        for population in population::all().iter().filter(|population| population.review) {
+            let rows = read!(&self.db, all, (String, i64), sql, population.id.clone())?;
+            for (group, first_us) in rows {
+                let held = groups.entry(group).or_insert(first_us);
+                *held = first_us.min(*held);
+            }
+        }
+        Ok(groups)
     }
 
     /// Reviews, the latest first.
@@ -368,50 +464,12 @@ async fn follow(
     Ok(())
 }
 
-/// One alert for each review that is overdue, until one is signed.
-async fn tell_overdue(tx: &mut Tx, every_us: i64, now_us: i64) -> Result<bool, StoreError> {
-    let sql = "SELECT host_group, started_us, due_us, signed_us FROM review ORDER BY started_us";
-    type Row = (String, i64, i64, Option<i64>);
-    // Until when the next one of each group is to be signed.
-    let mut due: BTreeMap<String, i64> = BTreeMap::new();
-    for (group, _, due_us, signed_us) in fetch!(tx, all, Row, sql)? {
-        due.insert(group, signed_us.map_or(due_us, |us| us.saturating_add(every_us)));
+fn owed_at(group: &str, due_us: i64) -> Owed {
+    let of = if group.is_empty() { "all groups".to_owned() } else { format!("group {group}") };
+    Owed {
+        subject: format!("access review of {of}"),
+        says: format!("the access review of {of} is overdue"),
+        severity: "medium".to_owned(),
+        due_us,
     }
-    let sql = "SELECT id, grouping FROM alert WHERE drift = 'overdue' AND cause = 'time_passed'
-               AND state <> 'resolved'";
-    let told: BTreeMap<String, String> = fetch!(tx, all, (String, String), sql)?
-        .into_iter()
-        .map(|(id, group)| (group, id))
-        .collect();
-    let overdue: BTreeSet<_> =
-        due.iter().filter(|(_, us)| **us <= now_us).map(|(group, _)| group.clone()).collect();
-    let (new, over): (Vec<_>, Vec<_>) = (
-        overdue.iter().filter(|group| !told.contains_key(*group)).collect(),
-        told.iter().filter(|(group, _)| !overdue.contains(*group)).collect(),
-    );
-    if new.is_empty() && over.is_empty() {
-        return Ok(false);
-    }
-    alerts::lock(tx).await?;
-    for group in new {
-        let of = if group.is_empty() { "all groups".to_owned() } else { format!("group {group}") };
-        let candidate = Candidate {
-            host: HostId::nil(),
-            sort: "overdue".to_owned(),
-            cause: "time_passed".to_owned(),
-            grouping: group.clone(),
-            signature: format!("overdue review {group}"),
-            subjects: ["access-review".to_owned()].into(),
-            severity: "medium".to_owned(),
-            lane: Lane::Queue,
-            says: format!("the access review of {of} is overdue"),
-            drifts: vec![],
-        };
-        let id = alerts::open(tx, &candidate, now_us).await?;
-        alerts::event(tx, &id, "opened", Some(true), true, now_us).await?;
-    }
-    for (_, id) in over {
-        alerts::close(tx, id, true, now_us).await?;
-    }
-    Ok(true)
 }

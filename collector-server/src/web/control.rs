@@ -237,13 +237,23 @@ fn verdict(control: &Control, counts: Option<Counts>, now_us: i64) -> String {
         0 => String::new(),
         n => format!(", to {} no rule applies", count(n as u64)),
     };
+    let unseen = match control.unseen {
+        Some((n, since_us)) if n > 0 => {
+            format!(", {} of them not seen since {}", count(n), When::of(since_us).text)
+        }
+        _ => String::new(),
+    };
     let open = match control.open_deviations {
         0 => String::new(),
-        n => format!(", with {}", plural(n as usize, "open deviation")),
+        n => format!(", with {}{unseen}", plural(n as usize, "open deviation")),
+    };
+    let inherited = match counts.inherited {
+        0 => String::new(),
+        n => format!(", {} stand on inherited evidence", count(n as u64)),
     };
     format!(
         "{}{open}{oldest}. Of {}, {} pass every rule that applies, {} fail at least one, {} \
-         more cannot be judged by at least one{none}.",
+         more cannot be judged by at least one{inherited}{none}.",
         capital(control.state.meaning()),
         plural(counts.sum(), "enrolled host"),
         count(counts.pass as u64),
@@ -252,7 +262,7 @@ fn verdict(control: &Control, counts: Option<Counts>, now_us: i64) -> String {
     )
 }
 
-fn capital(sentence: &str) -> String {
+pub(super) fn capital(sentence: &str) -> String {
     let mut chars = sentence.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -52,6 +52,8 @@ pub struct CountCells {
     pub unknown: String,
     pub pass: String,
     pub not_applicable: String,
+    /// `2 inherited`; none without.
+    pub inherited: Option<String>,
 }
 
 impl CountCells {
@@ -63,6 +65,8 @@ impl CountCells {
             unknown: text(counts.unknown),
             pass: text(counts.pass),
             not_applicable: text(counts.not_applicable),
+            inherited: (counts.inherited > 0)
+                .then(|| format!("{} inherited", text(counts.inherited))),
         }
     }
 }

@@ -106,6 +106,8 @@ impl Population {
 pub struct Counts {
     pub fail: usize,
     pub unknown: usize,
+    /// Hosts for which somebody else shows what they do not.
+    pub inherited: usize,
     pub pass: usize,
     pub not_applicable: usize,
     /// Since when the oldest failure holds.
@@ -114,13 +116,14 @@ pub struct Counts {
 
 impl Counts {
     pub fn sum(&self) -> usize {
-        self.fail + self.unknown + self.pass + self.not_applicable
+        self.fail + self.unknown + self.inherited + self.pass + self.not_applicable
     }
 
     pub(super) fn add(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Fail => self.fail += 1,
             Outcome::Unknown => self.unknown += 1,
+            Outcome::Inherited => self.inherited += 1,
             Outcome::Pass => self.pass += 1,
             Outcome::NotApplicable => self.not_applicable += 1,
         }

@@ -216,6 +216,7 @@ fn filters(asked: &Asked, groups: &[String]) -> Filters {
 fn cause(row: &CauseRow, rules: &[Rule], asked: &Asked, chosen: bool) -> Cause {
     let one_group = (row.n_groups == 1).then_some(row.group_name.as_str());
     let hosts = match (row.hosts, one_group) {
+        (0, _) => String::new(),
         (1, _) => row.host_name.clone(),
         (n, Some(group)) => format!("{n} hosts in {group}"),
         (n, None) => format!("{n} hosts in {} groups", row.n_groups),
@@ -238,6 +239,9 @@ pub(super) fn what_of(row: &DriftRow, rules: &[Rule]) -> String {
         let words = if row.to == "gone" { "is gone" } else { "is not approved" };
         return format!("{member} {words}");
     }
+    if let ("overdue", "due", Some(says)) = (&*row.drift, &*row.from, row.offenders.first()) {
+        return super::control::capital(says);
+    }
     what(&row.drift, subject, (&row.from, &row.to), rules)
 }
 
@@ -247,7 +251,8 @@ fn what(drift: &str, subject: &str, (from, to): (&str, &str), rules: &[Rule]) ->
             let rule = rules.iter().find(|rule| rule.id == subject);
             format!("No longer holds: {}", rule.map_or(subject, |rule| rule.title.as_str()))
         }
-        "overdue" if from == "excepted" => {
+        "overdue" if from != "excepted" => format!("Overdue: {subject}"),
+        "overdue" => {
             let rule = rules.iter().find(|rule| rule.id == subject);
             let title = rule.map_or(subject, |rule| rule.title.as_str());
             format!("Still fails without its exception: {title}")

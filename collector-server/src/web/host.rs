@@ -4,6 +4,7 @@ use super::control::{Offenders, why_unknown};
 use super::counts::{Ledger, Standing};
 use super::exceptions::ExceptionLink;
 use super::hosts;
+use super::inherited::InheritedLink;
 use super::input::{Now, Rule};
 use super::isms::scope_path;
 use super::marks::{self, Mark, Outcome};
@@ -13,7 +14,7 @@ use super::page::{
 use super::timeline::Timeline;
 use crate::gap::{self, Gap};
 use crate::judge::Off;
-use crate::overview::ExceptedResults;
+use crate::overview::{ExceptedResults, InheritedResults};
 use crate::store::model::{DriftRow, HostRow, KindRow, ResultRow};
 use askama::Template;
 use evidence::{HostId, Status, kinds};
@@ -40,6 +41,7 @@ pub struct HostPage {
     pub kinds_say: String,
     pub failing: Vec<FailLine>,
     pub unknown: Vec<UnknownLine>,
+    pub inherited: Vec<InheritedLine>,
     pub pass: Vec<QuietLine>,
     pub not_applicable: Vec<QuietLine>,
     /// Rules that are switched off for it, with the reason.
@@ -116,6 +118,13 @@ pub struct UnknownLine {
     pub since: Option<When>,
 }
 
+/// A rule that somebody else shows to hold.
+pub struct InheritedLine {
+    pub rule: RuleName,
+    pub since: When,
+    pub by: Option<InheritedLink>,
+}
+
 pub struct QuietLine {
     pub rule: RuleName,
     pub since: When,
@@ -134,6 +143,16 @@ impl HostPage {
         for line in &mut self.failing {
             let by = excepted.get(&(self.id, line.rule.id.clone()));
             line.exception = by.map(ExceptionLink::of);
+        }
+        self
+    }
+
+    /// With the statements that inherited results stand on.
+    #[must_use]
+    pub fn with_inherited(mut self, inherited: &InheritedResults) -> Self {
+        for line in &mut self.inherited {
+            let by = inherited.get(&(self.id, line.rule.id.clone()));
+            line.by = by.map(InheritedLink::of);
         }
         self
     }
@@ -213,6 +232,7 @@ pub fn page(frame: Frame, now: &Now<'_>, host: &HostRow, kinds: &[KindRow]) -> H
         kinds_say: kinds_say(kinds),
         failing: vec![],
         unknown: vec![],
+        inherited: vec![],
         pass: vec![],
         not_applicable: vec![],
         off: vec![],
@@ -257,6 +277,9 @@ fn judge(page: &mut HostPage, now: &Now<'_>, host: &HostRow, standing: Standing)
             Outcome::NotApplicable => {
                 page.not_applicable.push(QuietLine { rule: name(host, rule), since });
             }
+            Outcome::Inherited => {
+                page.inherited.push(InheritedLine { rule: name(host, rule), since, by: None })
+            }
             Outcome::Pass => page.pass.push(QuietLine { rule: name(host, rule), since }),
             // Was dealt with above: an unknown has a reason.
             Outcome::Unknown => {}
@@ -292,10 +315,14 @@ fn verdict(page: &HostPage, host: &HostRow, standing: Standing, now_us: i64) -> 
     };
     let n = |n: usize| count(n as u64);
     let results = format!(
-        "Of {}, {} fail, {} cannot be judged, {} pass, {} do not apply.",
+        "Of {}, {} fail, {} cannot be judged{}, {} pass, {} do not apply.",
         plural(page.rules, "rule"),
         n(page.failing.len()),
         n(page.unknown.len()),
+        match page.inherited.len() {
+            0 => String::new(),
+            some => format!(", {} stand on inherited evidence", n(some)),
+        },
         n(page.pass.len()),
         n(page.not_applicable.len()),
     );

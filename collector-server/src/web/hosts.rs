@@ -186,7 +186,7 @@ fn tallies(now: &Now<'_>, population: &Population) -> BTreeMap<HostId, Tally> {
                 }
             }
             Outcome::Unknown => tally.unknown += 1,
-            Outcome::Pass | Outcome::NotApplicable => {}
+            Outcome::Inherited | Outcome::Pass | Outcome::NotApplicable => {}
         }
     }
     tallies

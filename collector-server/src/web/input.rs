@@ -47,6 +47,8 @@ pub struct Control {
     pub state: State,
     /// Failures that hold now, of any severity, within their limits or past them.
     pub open_deviations: u64,
+    /// So many of them are of hosts that went silent, the first of these then (microseconds).
+    pub unseen: Option<(u64, i64)>,
 }
 
 /// The four themes of Annex A.

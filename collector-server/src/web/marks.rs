@@ -58,6 +58,8 @@ impl State {
 pub enum Outcome {
     Fail,
     Unknown,
+    /// Somebody else shows it, by an approved statement: never a pass.
+    Inherited,
     Pass,
     NotApplicable,
 }
@@ -67,6 +69,7 @@ impl Outcome {
     pub fn from_word(word: &str) -> Self {
         match word {
             "fail" => Self::Fail,
+            "inherited" => Self::Inherited,
             "pass" => Self::Pass,
             "not_applicable" => Self::NotApplicable,
             _ => Self::Unknown,
@@ -77,6 +80,7 @@ impl Outcome {
         match self {
             Self::Fail => "fail",
             Self::Unknown => "unknown",
+            Self::Inherited => "inherited",
             Self::Pass => "pass",
             Self::NotApplicable => "not_applicable",
         }
@@ -88,7 +92,7 @@ impl Outcome {
             Self::Fail => State::Deviating,
             Self::Unknown => State::Blind,
             Self::Pass => State::Operating,
-            Self::NotApplicable => State::Excluded,
+            Self::Inherited | Self::NotApplicable => State::Excluded,
         };
         Mark { shape: state.word(), word: self.word() }
     }
@@ -128,7 +132,13 @@ mod tests {
 
     #[test]
     fn a_word_that_is_no_outcome_is_unknown() {
-        for outcome in [Outcome::Fail, Outcome::Unknown, Outcome::Pass, Outcome::NotApplicable] {
+        for outcome in [
+            Outcome::Fail,
+            Outcome::Unknown,
+            Outcome::Inherited,
+            Outcome::Pass,
+            Outcome::NotApplicable,
+        ] {
             assert_eq!(Outcome::from_word(outcome.word()), outcome);
         }
         for word in ["", "PASS", "passed", "error"] {

@@ -312,12 +312,16 @@ fn sum(counts: &[(&Rule, Counts)], enrolled: usize) -> String {
         count(counts.iter().map(|(_, counts)| of(counts)).sum::<usize>() as u64)
     };
     format!(
-        "{} × {} = {} judgements: {} fail, {} unknown, {} pass, {} not applicable.",
+        "{} × {} = {} judgements: {} fail, {} unknown, {}{} pass, {} not applicable.",
         plural(counts.len(), "rule"),
         plural(enrolled, "host"),
         total(Counts::sum),
         total(|c| c.fail),
         total(|c| c.unknown),
+        match counts.iter().map(|(_, counts)| counts.inherited).sum::<usize>() {
+            0 => String::new(),
+            n => format!("{} inherited, ", count(n as u64)),
+        },
         total(|c| c.pass),
         total(|c| c.not_applicable),
     )

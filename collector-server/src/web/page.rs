@@ -290,6 +290,14 @@ pub fn exception_path(id: &str) -> String {
     format!("/exceptions/{}", segment(id))
 }
 
+pub fn inherited_path(id: &str) -> String {
+    format!("/inherited/{}", segment(id))
+}
+
+pub fn finding_path(id: &str) -> String {
+    format!("/findings/{}", segment(id))
+}
+
 pub fn list_path(group: &str, population: &str) -> String {
     format!("/lists/{}/{}", segment(group), segment(population))
 }

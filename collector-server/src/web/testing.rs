@@ -78,6 +78,7 @@ pub(super) fn control(id: &str, theme: Theme, state: State) -> Control {
         not_shown: Some("Logins to web applications".into()),
         state,
         open_deviations: 0,
+        unseen: None,
     }
 }
 

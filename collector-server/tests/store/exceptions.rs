@@ -2,9 +2,11 @@
 
 use crate::alerts::{DAY, HOUR, MINUTE, Subject, alerts, state, states};
 use evidenced_collector::exception::{Scope, State, Wanted};
+use evidenced_collector::finding::{Finding, Grade, Source, Wrong};
+use evidenced_collector::inherited::Wanted as Statement;
 use evidenced_collector::store::model::DriftRow;
 use evidenced_collector::store::{
-    DriftFilter, ExceptionRefusal, Person, Saying, SeatRefusal, Store,
+    Decider, DriftFilter, ExceptionRefusal, FindingRefusal, Person, Saying, SeatRefusal, Store,
 };
 
 const AT: i64 = 10 * DAY;
@@ -278,4 +280,150 @@ pub(crate) async fn an_exception_that_nothing_needs_is_pointed_out(store: &Store
     assert!(!unneeded(AT + 61 * DAY).await);
     assert!(unneeded(AT + 90 * DAY - 1).await);
     assert!(!unneeded(AT + 90 * DAY).await, "it is over");
+}
+
+fn statement(until_us: i64) -> Statement {
+    Statement {
+        rules: [("acc".to_owned(), "high".to_owned())].into(),
+        group: "default".into(),
+        provider: "the cloud".into(),
+        source: "https://example.org/report".into(),
+        source_hash: String::new(),
+        reason: "it is encrypted below".into(),
+        until_us,
+    }
+}
+
+pub(crate) async fn inherited_evidence_is_approved_by_another_and_alerts_when_it_ends(
+    store: &Store,
+) {
+    let mut web = Subject::new(store, AT).await;
+    let lead = person(store, "lead", "compliance_lead").await;
+    let owner = person(store, "owner", "risk_owner").await;
+    let admin = person(store, "admin", "administrator").await;
+    let ask_until = async |by: &str, until_us: i64| {
+        store.request_inherited(&statement(until_us), by, AT).await.expect("store")
+    };
+    let ask = async |by: &str| ask_until(by, AT + DAY).await;
+    let decide = async |id: &str, by: Decider<'_>, at_us| {
+        store.decide_inherited(id, by, true, "", at_us).await.expect("store")
+    };
+    let in_person = Decider::in_person;
+    let id = ask(&lead).await;
+    assert_eq!(decide(&id, in_person(&lead), AT).await, Err(ExceptionRefusal::OwnRequest));
+    assert_eq!(decide(&id, in_person(&admin), AT).await, Err(ExceptionRefusal::NotApprover));
+    let exception = store.decide_exception(&id, &owner, true, "", AT).await.expect("store");
+    assert_eq!(exception, Err(ExceptionRefusal::Unknown), "it is no exception");
+    assert!(store.exceptions().await.expect("store").is_empty());
+    assert!(store.inherited_rules(AT).await.expect("store").is_empty(), "it waits");
+    assert_eq!(decide(&id, in_person(&owner), AT).await, Ok(()));
+    assert_eq!(acts(store, "inherited_requested").await, 1);
+    assert_eq!(acts(store, "inherited_approved").await, 1);
+
+    web.says(store, "fail", AT + HOUR).await;
+    store.watch_exceptions(AT + HOUR).await.expect("store");
+    assert!(alerts(store).await.is_empty());
+    assert!(fails(store, &web).await, "it makes no pass");
+    let held = store.inherited_rules(AT + HOUR).await.expect("store");
+    assert_eq!(held[&("default".to_owned(), "acc".to_owned())].statement, id);
+    assert!(store.excepted(AT + HOUR).await.expect("store").is_empty());
+    assert!(store.excepted_times("acc").await.expect("store").is_empty());
+
+    store.watch_exceptions(AT + DAY).await.expect("store");
+    assert!(store.inherited_rules(AT + DAY).await.expect("store").is_empty());
+    let alert = alerts(store).await.remove(0);
+    assert_eq!((alert.drift.as_str(), alert.cause.as_str()), ("overdue", "exception_ended"));
+    assert!(alert.title.contains("inherited evidence expired"), "{}", alert.title);
+    let times = store.inherited_times().await.expect("store");
+    assert_eq!(times[0].lasted, (AT, AT + DAY));
+
+    // Ended by a person: the same, at once.
+    let id = ask_until(&lead, AT + 5 * DAY).await;
+    assert_eq!(decide(&id, in_person(&owner), AT + DAY + HOUR).await, Ok(()));
+    assert_eq!(states(store).await, [state("acknowledged", 1)], "it is covered again");
+    let end = AT + 2 * DAY;
+    assert_eq!(store.inherited_rules(end).await.expect("store").len(), 1);
+    store.end_inherited(&id, &lead, "moved", end).await.expect("store").expect("ended");
+    let rows = store.inherited().await.expect("store");
+    let row = rows.iter().find(|row| row.id == id).expect("a row");
+    assert_eq!(row.state(end), State::Withdrawn);
+    assert!(store.inherited_rules(end).await.expect("store").is_empty());
+    assert_eq!(acts(store, "inherited_withdrawn").await, 1);
+}
+
+pub(crate) async fn two_names_of_one_login_of_the_machine_are_one_pair_of_eyes(store: &Store) {
+    let lead = person(store, "lead", "compliance_lead").await;
+    let ask = async |by: &str| {
+        store.request_inherited(&statement(AT + DAY), by, AT).await.expect("store")
+    };
+    let decide = async |id: &str, actor: &str| {
+        let by = Decider { person: &lead, actor };
+        store.decide_inherited(id, by, true, "", AT).await.expect("store")
+    };
+    let own = Err(ExceptionRefusal::OwnRequest);
+    let id = ask("cli:root as operator").await;
+    assert_eq!(decide(&id, "cli:root as lead").await, own);
+    assert_eq!(decide(&ask("cli:root").await, "cli:root as lead").await, own);
+    assert_eq!(decide(&ask(&lead).await, "cli:root as lead").await, own, "the name's own request");
+    assert_eq!(decide(&id, "cli:anna as lead").await, Ok(()));
+    let acts = store.acts(1).await.expect("acts");
+    assert_eq!(acts[0].1.actor, "cli:anna as lead");
+}
+
+fn finding(title: &str, due_us: i64) -> Finding {
+    Finding {
+        title: title.to_owned(),
+        grade: Grade::Minor,
+        source: Source::Alert,
+        source_name: "01J".into(),
+        about: ["A.8.5".to_owned()].into(),
+        description: String::new(),
+        owner: "platform".into(),
+        due_us,
+        correction: String::new(),
+        root_cause: String::new(),
+        similar_cases: String::new(),
+        action: String::new(),
+        effectiveness: String::new(),
+    }
+}
+
+pub(crate) async fn a_finding_keeps_its_revisions_and_is_overdue_until_it_is_closed(store: &Store) {
+    use evidenced_collector::finding::State::{Closed, Corrected, Open};
+    let first = finding("root logs in", AT + DAY);
+    let id = store.raise_finding(&first, "lead", AT).await.expect("store");
+    let later = store.raise_finding(&finding("another", AT + 2 * DAY), "lead", AT).await;
+    let later = later.expect("store");
+    let of = store.findings_of(Source::Alert, "01J").await.expect("store");
+    assert_eq!(of.len(), 2);
+    let watch = async |at_us| store.watch_findings(at_us).await.expect("store");
+    assert!(!watch(AT + DAY - 1).await);
+    assert!(watch(AT + DAY).await);
+    assert!(!watch(AT + DAY).await, "once");
+    let alert = alerts(store).await.remove(0);
+    assert_eq!((alert.drift.as_str(), alert.cause.as_str()), ("overdue", "time_passed"));
+    assert!(alert.title.contains("root logs in"), "{}", alert.title);
+
+    let mended = Finding { correction: "keys only".into(), ..first.clone() };
+    let step = async |revision, finding: &Finding, to| {
+        let by = ("owner", AT + DAY + HOUR);
+        store.revise_finding(&id, revision, (finding, to), by.0, by.1).await.expect("store")
+    };
+    assert_eq!(step(1, &mended, Closed).await, Err(Wrong::NotCorrected.into()));
+    assert_eq!(step(1, &mended, Corrected).await, Ok(()));
+    assert_eq!(step(1, &first, Open).await, Err(FindingRefusal::Meanwhile));
+    assert_eq!(states(store).await, [state("open", 0)], "its effect is still owed");
+    assert_eq!(step(2, &mended, Closed).await, Ok(()));
+    assert_eq!(states(store).await, [state("resolved", 0)]);
+    assert_eq!(step(3, &first, Open).await, Err(Wrong::Closed.into()));
+    let said = store.finding(&id).await.expect("store");
+    let said: Vec<_> = said.iter().map(|row| (row.revision, row.state)).collect();
+    assert_eq!(said, [(3, Closed), (2, Corrected), (1, Open)]);
+    for act in ["finding_corrected", "finding_closed"] {
+        assert_eq!(acts(store, act).await, 1);
+    }
+    assert_eq!(acts(store, "finding_raised").await, 2);
+    let order: Vec<_> = store.findings().await.expect("store");
+    assert_eq!(order.iter().map(|row| &row.id).collect::<Vec<_>>(), [&later, &id]);
+    assert!(store.finding("none").await.expect("store").is_empty());
 }

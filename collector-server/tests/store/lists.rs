@@ -313,3 +313,70 @@ async fn open_changes(store: &Store) -> Vec<(String, String, String)> {
     let drifts = store.drifts(filter).await.expect("drifts").into_iter();
     drifts.filter(|row| row.drift == "change").map(|row| (row.from, row.to, row.cause)).collect()
 }
+
+pub(crate) async fn a_list_that_changes_while_facts_do_is_the_cause_only_where_it_made_the_difference(
+    store: &Store,
+) {
+    let mut web = Agent::enrolled(store).await;
+    report(store, &mut web, &[keys(&["SHA256:a"])], AT).await;
+    learns(store, "root-keys", AT).await;
+    decides(store, "root-keys", Standing::Accepted, &["SHA256:a"], (AT, None)).await;
+    assert_eq!(holds(store, &web).await.0, "pass");
+    let refuse = Decision {
+        standing: Standing::Refused,
+        members: ["SHA256:a".to_owned()].into(),
+        expires_us: None,
+        note: String::new(),
+    };
+    // Before anybody judges by it, the host says something else that the rule does not mind.
+    let now_us = (AT + 60) * SECOND;
+    let done = store.decide_members("default", "root-keys", &refuse, "operator", now_us).await;
+    done.expect("store").expect("refused");
+    let other = (
+        "authorized_keys",
+        keys(&["SHA256:a"]).1.map(|mut data| {
+            data["entries"][0]["options"] = json!(["no-pty"]);
+            data
+        }),
+    );
+    report(store, &mut web, &[other], AT + 120).await;
+    let (outcome, _, cause) = holds(store, &web).await;
+    assert_eq!((outcome.as_str(), cause.as_deref()), ("fail", Some("list_changed")));
+    // The near miss: a key that no list ever had, while the list takes the other one back.
+    let accept = Decision { standing: Standing::Accepted, ..refuse };
+    let now_us = (AT + 180) * SECOND;
+    let done = store.decide_members("default", "root-keys", &accept, "operator", now_us).await;
+    done.expect("store").expect("accepted");
+    report(store, &mut web, &[keys(&["SHA256:b"])], AT + 240).await;
+    let (outcome, _, cause) = holds(store, &web).await;
+    assert_eq!((outcome.as_str(), cause.as_deref()), ("fail", Some("host_changed")));
+}
+
+pub(crate) async fn a_list_is_known_as_it_was_at_any_moment(store: &Store) {
+    let mut web = Agent::enrolled(store).await;
+    report(store, &mut web, &[units(&["ssh.service", "cron.service"])], AT).await;
+    learns(store, "enabled-units", AT + 10).await;
+    let (ssh, cron) = ("ssh.service", "cron.service");
+    decides(store, "enabled-units", Standing::Accepted, &[ssh], (AT + 20, Some(AT + 100))).await;
+    decides(store, "enabled-units", Standing::Refused, &[cron], (AT + 30, None)).await;
+    store.watch_lists((AT + 150) * SECOND).await.expect("store");
+    let at = async |at_s: i64| {
+        let lists = store.lists_at("default", at_s * SECOND).await.expect("store");
+        lists
+            .get("enabled-units")
+            .map(|list| (list.members[ssh].as_str(), list.members[cron].as_str()))
+    };
+    assert_eq!(at(AT + 9).await, None, "nobody had learnt it");
+    assert_eq!(at(AT + 10).await, Some(("proposed", "proposed")));
+    assert_eq!(at(AT + 20).await, Some(("accepted", "proposed")));
+    assert_eq!(at(AT + 99).await, Some(("accepted", "refused")));
+    assert_eq!(at(AT + 100).await, Some(("expired", "refused")), "from its end, not from the look");
+    assert_eq!(at(AT + 200).await, Some(("expired", "refused")));
+    let ((group, version), _) = store.list_versions(web.host).await.expect("store");
+    assert_eq!((group.as_str(), version), ("default", 4));
+    let by = async |version| store.lists_at_version("default", version).await.expect("store");
+    assert_eq!(by(0).await, Some(Default::default()));
+    let first = by(1).await.expect("known");
+    assert_eq!(first["enabled-units"].members[ssh], Standing::Proposed);
+    assert_eq!(by(4).await, Some(store.lists_of_group("default").await.expect("store")));
+}

@@ -131,6 +131,9 @@ conformance!(
 conformance!(
     exceptions, exceptions_sqlite, exceptions_postgres_15:
     an_exception_is_decided_by_a_risk_owner_who_did_not_ask,
+    inherited_evidence_is_approved_by_another_and_alerts_when_it_ends,
+    two_names_of_one_login_of_the_machine_are_one_pair_of_eyes,
+    a_finding_keeps_its_revisions_and_is_overdue_until_it_is_closed,
     a_seat_is_given_and_the_last_administrator_keeps_theirs,
     a_failure_under_an_exception_stays_a_failure_and_alerts_nobody,
     what_an_exception_covered_alerts_once_when_it_ends,
@@ -144,6 +147,8 @@ conformance!(
     lists, lists_sqlite, lists_postgres_15:
     a_list_is_learnt_decided_and_guards_its_population_from_then_on,
     what_was_not_read_is_not_gone,
+    a_list_that_changes_while_facts_do_is_the_cause_only_where_it_made_the_difference,
+    a_list_is_known_as_it_was_at_any_moment,
     what_a_list_accepts_is_no_offender_of_its_rule,
     a_member_whose_time_is_over_is_told_once_for_all_hosts,
     a_host_that_comes_into_a_group_meets_its_list_and_did_nothing,
@@ -167,6 +172,7 @@ conformance!(
     a_review_is_decided_signed_and_its_removals_end_by_evidence,
     the_next_review_shows_what_changed_first,
     an_overdue_review_is_told_until_one_is_signed,
+    a_group_that_was_never_reviewed_owes_a_review_from_its_first_host_on,
 );
 
 conformance!(

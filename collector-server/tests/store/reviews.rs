@@ -4,7 +4,9 @@ use crate::alerts::{alerts, state, states};
 use crate::cases::{Agent, SECOND};
 use crate::lists::{changes, decides, learns, report, work};
 use evidenced_collector::approved::Standing;
-use evidenced_collector::store::{NewReview, ReviewRefusal, Store};
+use evidenced_collector::store::{
+    CauseFilter, DriftFilter, IsmsText, Membership, NewReview, ReviewPeriods, ReviewRefusal, Store,
+};
 use serde_json::{Value, json};
 
 const HOUR: i64 = 3600;
@@ -42,7 +44,7 @@ async fn decide(store: &Store, id: &str, rows: &[i64], keep: bool) -> Result<(),
 }
 
 async fn gone(store: &Store, id: &str, at_s: i64) -> i64 {
-    store.watch_reviews(180 * DAY_US, at_s * SECOND).await.expect("store");
+    store.watch_reviews(&ReviewPeriods::every(180 * DAY_US), at_s * SECOND).await.expect("store");
     let rows = store.reviews().await.expect("store");
     let row = rows.into_iter().find(|row| row.id == id).expect("review");
     row.removals - row.open_removals
@@ -109,8 +111,8 @@ pub(crate) async fn an_overdue_review_is_told_until_one_is_signed(store: &Store)
     let mut one = Agent::enrolled(store).await;
     report(store, &mut one, &privileged(&["root"], &[]), AT).await;
     let every = 100 * DAY_US;
-    let watch = async |at_us: i64| store.watch_reviews(every, at_us).await.expect("store");
-    assert!(!watch(AT * SECOND).await, "a group that was never reviewed owes nothing yet");
+    let periods = ReviewPeriods::every(every);
+    let watch = async |at_us: i64| store.watch_reviews(&periods, at_us).await.expect("store");
     let id = started(store, &[], AT).await.expect("started");
     let due = AT * SECOND + 10 * DAY_US;
     assert!(!watch(due - 1).await);
@@ -120,10 +122,67 @@ pub(crate) async fn an_overdue_review_is_told_until_one_is_signed(store: &Store)
     let alert = alerts(store).await.remove(0);
     assert_eq!((alert.drift.as_str(), alert.cause.as_str()), ("overdue", "time_passed"));
     assert!(alert.title.contains("access review of group default"), "{}", alert.title);
+    let filter = DriftFilter { host: None, open: Some(true), limit: 10 };
+    let drift = store.drifts(filter).await.expect("drifts").remove(0);
+    assert_eq!((drift.drift.as_str(), drift.opened_us, drift.rule), ("overdue", due, None));
+    assert_eq!(store.alert_of(&drift.id).await.expect("store").expect("alert").id, alert.id);
+    let causes = store.causes(&CauseFilter { limit: 5, ..CauseFilter::default() }).await;
+    assert_eq!(causes.expect("causes")[0].subject, "access review of group default");
     assert_eq!(decide(store, &id, &[0], true).await, Ok(()));
     store.sign_review(&id, "lead", due + 5).await.expect("store").expect("signed");
     assert!(watch(due + 5).await);
     assert_eq!(states(store).await, [state("resolved", 0)]);
+    assert!(store.drifts(filter).await.expect("drifts").is_empty(), "the signature ended it");
     assert!(!watch(due + 5 + every - 1).await);
     assert!(watch(due + 5 + every).await, "and the next one in its time");
+}
+
+pub(crate) async fn a_group_that_was_never_reviewed_owes_a_review_from_its_first_host_on(
+    store: &Store,
+) {
+    let mut one = Agent::enrolled(store).await;
+    let hosts = store.hosts().await.expect("hosts");
+    let enrolled_us = hosts.iter().map(|host| host.enrolled_us).min().expect("a host");
+    let periods = ReviewPeriods::every(100 * DAY_US);
+    let watch = async |at_us: i64| store.watch_reviews(&periods, at_us).await.expect("store");
+    let due = enrolled_us + 100 * DAY_US;
+    assert!(!watch(due).await, "hosts show nobody to review");
+    report(store, &mut one, &privileged(&["root"], &[]), AT).await;
+    assert!(!watch(due - 1).await);
+    assert!(watch(due).await);
+    assert_eq!(states(store).await, [state("open", 0)]);
+    // Of an ISMS with a shorter period, one is due sooner; with a longer one it is not yet.
+    let text = IsmsText {
+        name: "Shop".into(),
+        legal_entity: "Shop Ltd".into(),
+        scope_statement: "all of it".into(),
+        certificate: None,
+    };
+    let isms = store.create_isms(&text, "lead", AT * SECOND).await.expect("store");
+    let isms = isms.expect("created");
+    let member = Membership {
+        isms: isms.clone(),
+        group: "default".into(),
+        belongs: true,
+        from_us: 1,
+        reason: None,
+    };
+    store.scope_isms(&member, "lead", AT * SECOND).await.expect("store").expect("in");
+    let of = |days: i64| ReviewPeriods {
+        by_isms: [(isms.clone(), days * DAY_US)].into(),
+        ..ReviewPeriods::every(100 * DAY_US)
+    };
+    assert!(store.watch_reviews(&of(101), due).await.expect("store"), "not due by its ISMS");
+    assert_eq!(states(store).await, [state("resolved", 0)]);
+    let sooner = enrolled_us + 30 * DAY_US;
+    assert!(!store.watch_reviews(&of(30), sooner - 1).await.expect("store"));
+    assert!(store.watch_reviews(&of(30), sooner).await.expect("store"));
+    // Once reviewed, the next one counts from then.
+    let id = started(store, &[], AT).await.expect("started");
+    assert!(watch(AT * SECOND).await, "an open one is owed at its own date");
+    assert_eq!(decide(store, &id, &[0], true).await, Ok(()));
+    let signed_us = AT * SECOND + 5;
+    store.sign_review(&id, "lead", signed_us).await.expect("store").expect("signed");
+    assert!(!watch(signed_us + 100 * DAY_US - 1).await);
+    assert!(watch(signed_us + 100 * DAY_US).await);
 }

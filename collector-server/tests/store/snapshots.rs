@@ -238,6 +238,7 @@ pub(crate) async fn what_was_asked_for_on_the_page_is_made_also_after_a_collecto
         clock: Clock::fast(UNIX_EPOCH + Duration::from_micros(now_us as u64), 1),
         wake: Arc::default(),
         shelf: shelf.clone(),
+        tsa: None,
     };
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let running = tokio::spawn(job.run(stopped));

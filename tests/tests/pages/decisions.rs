@@ -205,3 +205,106 @@ async fn lists_reviews_and_windows_are_kept_by_those_whose_seat_it_is() {
     assert!(viewer.get(&review).await.body.contains("still there"));
     collector.verified_log().await;
 }
+
+#[tokio::test]
+async fn inherited_evidence_and_a_finding_go_from_their_request_to_their_end() {
+    let (collector, root, agent) = failing().await;
+    let api = collector.api();
+    root.write("etc/ssh/sshd_config.d/10-x.conf", "PermitRootLogin yes\n");
+    agent.reports().await;
+    holds("a failure", async || !fails(&collector).await.is_empty()).await;
+    let rule = fails(&collector).await[0]["rule"].as_str().expect("a rule").to_owned();
+    holds("an alert", async || api.items("/api/v1/alerts?state=open").await.len() == 1).await;
+    let alert = api.items("/api/v1/alerts?state=open").await.remove(0);
+    let alert = alert["id"].as_str().expect("an id").to_owned();
+    let mut lead = signed_in(&collector, "lea", "compliance_lead").await;
+    let mut owner = signed_in(&collector, "rita", "risk_owner").await;
+    let mut viewer = signed_in(&collector, "vera", "viewer").await;
+    let until = next_month(&collector).await;
+
+    // A finding is raised from the page of the alert, which names it from then on.
+    let drift = api.items("/api/v1/drifts?state=open").await.remove(0);
+    let drift = format!("/drift/{}", drift["id"].as_str().expect("an id"));
+    let from = format!("/findings?alert={alert}");
+    assert!(lead.get(&drift).await.body.contains(&format!("{from}#raise")));
+    assert!(!viewer.get(&drift).await.body.contains(&from));
+    let form = lead.get(&from).await.body;
+    assert!(form.contains(&format!("value=\"{alert}\"")), "{form}");
+    let raised = |title, about| {
+        [
+            ("title", title),
+            ("grade", "minor"),
+            ("source", "alert"),
+            ("source_name", alert.as_str()),
+            ("about", about),
+            ("owner", "platform"),
+            ("due", until.as_str()),
+        ]
+    };
+    assert_eq!(viewer.post("/findings", &raised("root", "A.8.5")).await.status, 403);
+    let refused = lead.post("/findings", &raised("<b>root</b>", "A.99.1")).await;
+    assert_eq!(refused.status, 422);
+    assert!(refused.body.contains("A.99.1 is neither a control"), "{}", refused.body);
+    assert!(refused.body.contains("&#60;b&#62;root"), "what was typed is still there");
+    let finding = lead.post("/findings", &raised("<b>root</b>", "A.8.5, 8.1")).await;
+    assert_eq!(finding.status, 303, "{}", finding.body);
+    let finding = finding.location.clone();
+    assert!(viewer.get(&drift).await.body.contains(&finding));
+    let mut revised: Vec<_> = raised("<b>root</b>", "A.8.5").into();
+    revised.extend([("revision", "1"), ("state", "corrected"), ("correction", "keys only")]);
+    let revise = format!("{finding}/revise");
+    let refused = lead.post(&revise, &revised).await;
+    assert!(refused.status == 422 && refused.body.contains("the root cause"), "{}", refused.body);
+    revised.extend([("root_cause", "r"), ("similar_cases", "s"), ("action", "a")]);
+    assert_eq!(lead.post(&revise, &revised).await.status, 303);
+    assert_eq!(lead.post(&revise, &revised).await.status, 409, "it follows another revision");
+    assert!(viewer.get(&finding).await.body.contains("revision 2"));
+    assert_eq!(api.items("/api/v1/findings?state=corrected").await.len(), 1);
+    let listed = collector.cli(&["findings", "list", "--format", "json"]).await.json();
+    assert_eq!(listed[0]["says"]["correction"], "keys only");
+
+    // The rule is covered for the group by somebody else's evidence.
+    let ask = |source| {
+        [
+            ("rules", rule.as_str()),
+            ("group", "default"),
+            ("provider", "the cloud"),
+            ("source", source),
+            ("reason", "a gate before it"),
+            ("until", until.as_str()),
+        ]
+    };
+    let refused = lead.post("/inherited", &ask("javascript:x")).await;
+    assert!(refused.status == 422 && refused.body.contains("the link begins"), "{}", refused.body);
+    let good = ask("https://example.org/report");
+    assert_eq!(viewer.post("/inherited", &good).await.status, 403);
+    let path = lead.post("/inherited", &good).await.location;
+    let id = path.rsplit('/').next().expect("an id").to_owned();
+    let approve = [("decision", "approve")];
+    let decide = format!("{path}/decide");
+    assert_eq!(lead.post(&decide, &approve).await.status, 409, "her own request");
+    assert!(!fails(&collector).await.is_empty(), "it waits");
+    assert_eq!(owner.post(&decide, &approve).await.status, 303);
+    assert!(fails(&collector).await.is_empty());
+    let inherited = api.items("/api/v1/results?outcome=inherited").await;
+    assert_eq!(
+        (&inherited[0]["rule"], &inherited[0]["host_outcome"]),
+        (&json!(rule), &json!("fail"))
+    );
+    let page = viewer.get(&format!("/hosts/{}", agent.host())).await.body;
+    assert!(page.contains(&format!("{path}\">inherited from the cloud</a>")), "on the host's page");
+    assert!(viewer.get(&path).await.body.contains(&format!("/results/{rule}")));
+    assert!(api.items("/api/v1/alerts?state=open").await.is_empty());
+
+    // The command line says whose login it was, and ends it: what fails is told again.
+    collector.cli(&["inherited", "end", &id, "--note", "moved", "--actor", "lea"]).await.out();
+    let open = api.items("/api/v1/alerts?state=open").await;
+    assert_eq!(open.len(), 1, "{open:#?}");
+    assert_eq!(open[0]["cause"], "exception_ended");
+    let listed = collector.cli(&["inherited", "list", "--format", "json"]).await.json();
+    assert_eq!(listed[0]["state"], "withdrawn");
+    let ended = api.document(&format!("/api/v1/inherited/{id}")).await;
+    let by = ended["ended_by"].as_str().expect("an actor");
+    assert!(by.starts_with("cli:") && by.ends_with(" as lea"), "{by}");
+    collector.verified_log().await;
+}

@@ -2,7 +2,8 @@
 
 use super::{COVERS_SHOWN, max_us, renewed, severities, unneeded_us};
 use crate::app::App;
-use crate::exception::{MAX_TEXT, Scope, Wanted};
+use crate::exception::{Scope, Wanted};
+use crate::http::input::{DecideForm, NoteForm, cut, words};
 use crate::http::people::{Trouble, frame, render};
 use crate::http::rights::{Requester, RiskOwner, Withdrawer};
 use crate::http::session::LoggedIn;
@@ -106,9 +107,7 @@ async fn one_shown(
 
 /// What the form asks for, or what is wrong with it.
 async fn read(app: &App, form: &exceptions::Form, now_us: i64) -> Result<Wanted, String> {
-    let rules: Vec<_> =
-        form.rules.split([',', ' ', '\n', '\r']).filter(|r| !r.is_empty()).collect();
-    let rules: Vec<_> = rules.into_iter().map(str::to_owned).collect();
+    let rules: Vec<_> = words(&form.rules).collect();
     let host = form.host.trim();
     let scope = match (host, form.group.as_str()) {
         ("", "") => Scope::Organisation,
@@ -155,40 +154,22 @@ async fn request_form(
     Ok(Redirect::to(&exception_path(&id)).into_response())
 }
 
-#[derive(Deserialize)]
-struct DecideForm {
-    decision: String,
-    #[serde(default)]
-    note: String,
-}
-
 async fn decide_form(
     State(app): State<App>,
     RiskOwner(me): RiskOwner,
     Path(id): Path<String>,
     Form(form): Form<DecideForm>,
 ) -> Result<Response, Trouble> {
-    let approve = match form.decision.as_str() {
-        "approve" => true,
-        "refuse" => false,
-        _ => return Err(Trouble::Refused("Nothing was decided.".to_owned())),
-    };
-    let note = cut(&form.note);
+    let (approve, note) = (form.approves()?, cut(&form.note));
     let done = app.store.decide_exception(&id, &me.id, approve, note, app.clock.now_us()).await?;
     answer(&app, &me, &id, done).await
-}
-
-#[derive(Deserialize)]
-struct WithdrawForm {
-    #[serde(default)]
-    note: String,
 }
 
 async fn withdraw_form(
     State(app): State<App>,
     Withdrawer(me): Withdrawer,
     Path(id): Path<String>,
-    Form(form): Form<WithdrawForm>,
+    Form(form): Form<NoteForm>,
 ) -> Result<Response, Trouble> {
     let note = cut(&form.note);
     let done = app.store.withdraw_exception(&id, &me.id, note, app.clock.now_us()).await?;
@@ -219,12 +200,6 @@ async fn renew_form(
         Ok(new) => Ok(Redirect::to(&exception_path(&new)).into_response()),
         Err(refusal) => answer(&app, &me, &id, Err(refusal)).await,
     }
-}
-
-/// A note as long as it may be.
-fn cut(text: &str) -> &str {
-    let text = text.trim();
-    text.char_indices().nth(MAX_TEXT).map_or(text, |(at, _)| &text[..at])
 }
 
 async fn answer(

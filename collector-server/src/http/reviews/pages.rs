@@ -2,9 +2,11 @@
 
 use super::DUE_US;
 use crate::app::App;
+use crate::http::input::words;
 use crate::http::people::{Trouble, frame, render};
 use crate::http::rights::Reviewer;
 use crate::http::session::LoggedIn;
+use crate::people_list;
 use crate::seat::{Right, may};
 use crate::store::{NewReview, ReviewRefusal};
 use crate::web::exceptions::end_of_day;
@@ -102,8 +104,8 @@ async fn start(
         let page = list_shown(&app, &me, Some("Its last day is over, or no date.".into())).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     };
-    let words = form.leavers.split(|c: char| c.is_whitespace() || c == ',');
-    let leavers = words.filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    let mut leavers: BTreeSet<_> = words(&form.leavers).collect();
+    leavers.extend(people_list::leavers(&app.store, now_us).await?);
     let new = NewReview { group: form.group, leavers, due_us };
     match app.store.start_review(&new, &me.id, now_us).await? {
         Ok(id) => Ok(Redirect::to(&review_path(&id)).into_response()),

@@ -311,6 +311,11 @@ impl Fleet {
                 since_s: held.since_s,
                 excepted: held.excepted,
                 past_limit: None,
+                unseen_since_s: self.hosts[held.host as usize]
+                    .silent_since_us
+                    .map(|since_us| since_us.div_euclid(1_000_000)),
+                // Archives count what hosts showed by themselves.
+                inherited: false,
             });
             let of = |isms: &str| {
                 let rows = self.head.tolerances.iter();
@@ -329,8 +334,8 @@ pub(super) fn is_in_service(host: &HostDocument) -> bool {
     !host.times.is_empty() && !matches!(host.state.as_str(), "ended" | "retired")
 }
 
-/// Results that count at the end: what a host said that is silent now is no evidence of now, and
-/// what one said that is out of service is none at all.
+/// Results that count at the end: what a host said that is silent now is no evidence of now, but for
+/// its failures; and what one said that is out of service is none at all.
 pub(super) fn effective(host: &HostDocument) -> impl Iterator<Item = (Held, &str)> {
     let counts = is_in_service(host);
     let rows = host.results.iter().filter(move |row| counts && row.holds());
@@ -349,7 +354,8 @@ pub(super) fn effective(host: &HostDocument) -> impl Iterator<Item = (Held, &str
             excepted: fails && host.covers.iter().any(covered),
         };
         if let Some(since_us) = host.silent_since_us
-            && said != Outcome::NotApplicable
+            // Only a pass or a result that does not apply ends a failure, and silence is neither.
+            && !matches!(said, Outcome::NotApplicable | Outcome::Fail)
         {
             held.outcome = Outcome::Unknown;
             held.reason = Some(Reason::NotReporting);

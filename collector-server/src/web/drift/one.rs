@@ -6,10 +6,12 @@ use super::super::exceptions::ExceptionLink;
 use super::super::input::Now;
 use super::super::marks::{self, Mark, Outcome};
 use super::super::page::{
-    When, age, control_path, count, drift_path, facts_path, host_path, plural, segment,
+    When, age, control_path, count, drift_path, facts_path, finding_path, host_path, plural,
+    segment,
 };
 use super::what_of;
 use crate::overview::ExceptedResults;
+use crate::store::FindingRow;
 use crate::store::model::{AlertRow, DriftRow, HostRow, KindRow};
 use evidence::{Facts, HostId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +37,9 @@ pub struct Input<'a> {
     pub alert: Option<(&'a AlertRow, String)>,
     /// Whether the reader may acknowledge it.
     pub may_change: bool,
+    /// Whether the reader may raise a finding from it, and those that were raised.
+    pub may_raise: bool,
+    pub findings: &'a [FindingRow],
     /// Failures that an exception covers.
     pub excepted: &'a ExceptedResults,
 }
@@ -72,6 +77,9 @@ pub struct AlertSays {
     /// Who took it on, and when.
     pub taken: Option<(String, When)>,
     pub note: String,
+    /// Where a finding is raised from it, and those that were.
+    pub raise: Option<String>,
+    pub findings: Vec<(String, String)>,
 }
 
 /// What is different in one kind.
@@ -174,6 +182,12 @@ fn alert(input: &Input<'_>, drift: &str) -> Option<AlertSays> {
         says: format!("{}, in the lane {}, {hosts}", row.state, row.lane),
         taken: row.acknowledged_us.map(|us| (by.clone(), When::of(us))),
         note: row.note.clone().unwrap_or_default(),
+        raise: input.may_raise.then(|| format!("/findings?alert={}#raise", segment(&row.id))),
+        findings: input
+            .findings
+            .iter()
+            .map(|row| (finding_path(&row.id), row.finding.title.clone()))
+            .collect(),
     })
 }
 
@@ -276,11 +290,14 @@ fn hosts(input: &Input<'_>) -> Vec<HostLine> {
             facts: kinds.into_iter().map(link).collect(),
         }
     };
-    input.rows.iter().filter(|row| seen.insert(row.host)).map(line).collect()
+    // What people owe is of no host.
+    let of_host = input.rows.iter().filter(|row| row.host != HostId::nil());
+    of_host.filter(|row| seen.insert(row.host)).map(line).collect()
 }
 
 fn hosts_say(input: &Input<'_>) -> String {
-    let distinct: BTreeSet<_> = input.rows.iter().map(|row| row.host).collect();
+    let distinct: BTreeSet<_> =
+        input.rows.iter().map(|row| row.host).filter(|host| *host != HostId::nil()).collect();
     let more = if input.more { "the latest " } else { "" };
     format!("{more}{} of {}", count(distinct.len() as u64), plural(input.now.hosts.len(), "host"))
 }

@@ -116,6 +116,8 @@ fn one_cause_shows_its_hosts_once_with_what_holds_now_and_its_controls() {
         evidence: &[],
         alert: None,
         may_change: true,
+        may_raise: false,
+        findings: &[],
         excepted: &excepted,
     })
     .expect("one");
@@ -140,6 +142,8 @@ fn one_cause_shows_its_hosts_once_with_what_holds_now_and_its_controls() {
             evidence: &[],
             alert: None,
             may_change: true,
+            may_raise: false,
+            findings: &[],
             excepted: &excepted,
         })
         .is_none()
