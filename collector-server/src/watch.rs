@@ -13,6 +13,8 @@ const EVERY: Duration = Duration::from_secs(30);
 
 /// A collector that did not look for this long was away, in microseconds.
 const AWAY_US: i64 = 120_000_000;
+/// How often it is looked at what people owe by a day.
+const OWED_US: i64 = 300_000_000;
 
 /// Looks again and again until `stop`; tells `alerts` when there may be something to deliver.
 pub async fn run(
@@ -22,8 +24,14 @@ pub async fn run(
     alerts: Arc<Notify>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let mut owed_us = i64::MIN;
     loop {
-        match look(&store, &clock, &reviews).await {
+        let now_us = clock.now_us();
+        let reviews = (owed_us <= now_us).then_some(&reviews);
+        if reviews.is_some() {
+            owed_us = now_us + OWED_US;
+        }
+        match look(&store, reviews, now_us).await {
             Ok(true) => continue,
             Ok(false) => alerts.notify_one(),
             // A look that fails is a gap like any other, if it stays so.
@@ -36,16 +44,22 @@ pub async fn run(
     }
 }
 
-/// One look. True if there is more to do at once.
-async fn look(store: &Store, clock: &Clock, reviews: &ReviewPeriods) -> Result<bool, StoreError> {
-    let now_us = clock.now_us();
+/// One look; with `reviews`, also at what people owe. True if there is more to do at once.
+async fn look(
+    store: &Store,
+    reviews: Option<&ReviewPeriods>,
+    now_us: i64,
+) -> Result<bool, StoreError> {
     store.watch_ends(now_us).await?;
     let more = store.watch(now_us, AWAY_US).await?;
     // First what was covered: its end is a cause of its own.
     store.watch_exceptions(now_us).await?;
     store.watch_lists(now_us).await?;
-    store.watch_reviews(reviews, now_us).await?;
-    store.watch_findings(now_us).await?;
+    store.watch_removals(now_us).await?;
+    if let Some(reviews) = reviews {
+        store.watch_reviews(reviews, now_us).await?;
+        store.watch_findings(now_us).await?;
+    }
     store.settle_alerts(now_us).await?;
     Ok(more)
 }

@@ -239,17 +239,10 @@ impl Store {
         Ok(Ok(signed))
     }
 
-    /// Closes removals that evidence shows, and says which reviews are overdue: those past their
-    /// date, and groups whose last one, or else whose first host, is older than their period. True
-    /// if anything changed.
-    pub async fn watch_reviews(
-        &self,
-        periods: &ReviewPeriods,
-        now_us: i64,
-    ) -> Result<bool, StoreError> {
-        let owed = self.owed_reviews(periods).await?;
+    /// Closes removals that evidence shows. True if there was one.
+    pub async fn watch_removals(&self, now_us: i64) -> Result<bool, StoreError> {
         let (gone,) = read!(&self.db, one, (i64,), concat!("SELECT COUNT(*) ", gone!()))?;
-        if gone == 0 && !self.is_unsettled(REVIEW, &owed, now_us).await? {
+        if gone == 0 {
             return Ok(false);
         }
         let mut tx = self.db.begin().await?;
@@ -260,9 +253,26 @@ impl Store {
             ")"
         );
         let gone = execute!(&mut tx, sql, now_us)?;
+        tx.commit().await?;
+        Ok(gone > 0)
+    }
+
+    /// Says which reviews are overdue: those past their date, and groups whose last one, or else
+    /// whose first host, is older than their period. True if anything changed.
+    pub async fn watch_reviews(
+        &self,
+        periods: &ReviewPeriods,
+        now_us: i64,
+    ) -> Result<bool, StoreError> {
+        let owed = self.owed_reviews(periods).await?;
+        if !self.is_unsettled(REVIEW, &owed, now_us).await? {
+            return Ok(false);
+        }
+        let mut tx = self.db.begin().await?;
+        execute!(&mut tx, "UPDATE heartbeat SET at_us = at_us WHERE id = 1")?;
         let changed = settle(&mut tx, REVIEW, &owed, now_us).await?;
         tx.commit().await?;
-        Ok(gone > 0 || changed)
+        Ok(changed)
     }
 
     /// The next review of each group whose hosts in service show somebody to review; one that is

@@ -44,7 +44,7 @@ async fn decide(store: &Store, id: &str, rows: &[i64], keep: bool) -> Result<(),
 }
 
 async fn gone(store: &Store, id: &str, at_s: i64) -> i64 {
-    store.watch_reviews(&ReviewPeriods::every(180 * DAY_US), at_s * SECOND).await.expect("store");
+    store.watch_removals(at_s * SECOND).await.expect("store");
     let rows = store.reviews().await.expect("store");
     let row = rows.into_iter().find(|row| row.id == id).expect("review");
     row.removals - row.open_removals

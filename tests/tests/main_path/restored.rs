@@ -1,6 +1,7 @@
 //! Backups while the collector serves, and what follows when one is restored: hosts notice, keep what
 //! they have, and go on when the operator said what happened.
 
+use crate::view::results;
 use evidenced_collector::store::Store as EvidenceStore;
 use evidenced_tests::{Agent, Collector, Ended, Root, Store, postgres, program};
 use serde_json::{Value, json};
@@ -114,6 +115,7 @@ async fn a_backup_moves_between_backends_while_check_ins_go_on_and_nothing_of_it
     let root = Root::debian();
     let agent = Agent::enrolled(&collector).await.root(&root);
     agent.reports().await;
+    results(&collector.api(), &agent.host()).await;
     let directory = tempfile::tempdir().expect("a directory");
     let at = |name: &str| directory.path().join(name);
     let path = |name: &str| at(name).display().to_string();

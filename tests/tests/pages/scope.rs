@@ -83,13 +83,13 @@ async fn a_statement_is_written_by_one_and_approved_by_another_and_a_viewer_only
     let page = approver.post(&approve, &approval).await;
     assert_eq!(page.location, format!("{statement}?done=approved"), "{}", page.body);
 
-    // A viewer reads all of it, and no form but the one to sign out is offered.
+    // A viewer reads all of it, and no form that changes anything but the one to sign out is offered.
     for path in
         ["/isms", &path, &statement, "/groups", "/people/list", "/patches", "/controls/A.8.2"]
     {
         let answer = viewer.get(path).await;
         assert_eq!(answer.status, 200, "{path}");
-        assert_eq!(answer.body.matches("<form").count(), 1, "{path}");
+        assert_eq!(answer.body.matches("method=\"post\"").count(), 1, "{path}");
     }
     let control = viewer.get("/controls/A.8.2").await.body;
     assert!(control.contains("What people say") && control.contains("planned"), "{control}");
