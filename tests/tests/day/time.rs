@@ -16,8 +16,9 @@ const STEP_MS: i64 = 30_000;
 /// Longest wait for anybody's work, of the machine's time.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The collector's jobs that wait for the clock: judgement, life, the log, silence, deliveries.
-const JOBS: usize = 5;
+/// The collector's jobs that wait for the clock: judgement, life, the log, silence, deliveries,
+/// anchors, retention.
+const JOBS: usize = 7;
 
 pub(crate) struct Time {
     now_ms: watch::Sender<i64>,
