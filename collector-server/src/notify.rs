@@ -126,6 +126,7 @@ impl Notifier {
                 lane: untold.lane.clone(),
                 event: untold.what.clone(),
                 severity: alert.alert.severity.clone(),
+                of_hosts: !places.hosts.is_empty(),
                 groups: places.groups,
                 owners: places.owners,
                 controls,
@@ -137,6 +138,13 @@ impl Notifier {
                 body: body.clone(),
                 not_before_us: channel.timing().not_before(&untold.lane, is_end, now_us),
             }));
+        }
+        if messages.is_empty() && !self.channels.is_empty() {
+            tracing::info!(
+                alert.id = untold.alert,
+                alert.event = untold.what,
+                "no channel is told of this: none of [notify] wants it"
+            );
         }
         self.store.tell(untold, &messages, now_us).await?;
         Ok(())
@@ -164,10 +172,16 @@ async fn deliver(
             store.attempted(&due, &not_needed(clock.now_us())).await?;
         }
     }
-    for parts in channel.messages(wanted) {
+    for mut parts in channel.messages(wanted) {
         // What is not begun in time is given back rather than risked to be sent twice.
         if started.elapsed() + post::TIMEOUT > TAKEN {
             return Ok(());
+        }
+        if channel.sort() == "ticket" {
+            // Only now: the message before this one may have opened it.
+            for due in &mut parts {
+                due.reference = store.reference(&due.alert, channel.name()).await?;
+            }
         }
         let sent_s = clock.now_us().div_euclid(1_000_000);
         let outcome = channel.send(&parts, sent_s).await;
@@ -200,7 +214,9 @@ async fn is_needed(channel: &Channel, store: &Store, due: &Due) -> Result<bool, 
 /// What an attempt amounts to.
 fn judge(due: &Due, outcome: Outcome, now_us: i64) -> Attempt {
     let next_us = now_us + micros(backoff::delay(due.attempts, backoff::chance()));
-    let too_old = now_us - due.not_before_us >= micros(GIVE_UP);
+    // A message of before there were times to wait for has none.
+    let since_us = due.not_before_us.max(due.created_us);
+    let too_old = now_us - since_us >= micros(GIVE_UP);
     let state = match &outcome.error {
         None => "delivered",
         Some(_) if outcome.is_final || too_old => "given_up",
@@ -260,6 +276,12 @@ mod tests {
         assert_eq!(judge(&due(9), failed(Some(500)), 3 * day - 1).state, "waiting");
         assert_eq!(judge(&due(9), failed(Some(500)), 3 * day).state, "given_up");
         assert_eq!(judge(&due(0), failed(Some(410)), 1).state, "given_up");
+        let new = Due { created_us: 9 * day, ..due(9) };
+        assert_eq!(
+            judge(&new, failed(None), 9 * day).state,
+            "waiting",
+            "it had no time to wait for"
+        );
         let arrived = Outcome { status: Some(204), ..Outcome::default() };
         assert_eq!(judge(&due(0), arrived, 9 * day).state, "delivered");
     }

@@ -16,6 +16,9 @@ pub struct About {
     /// `opened`, `resolved` …
     pub event: String,
     pub severity: String,
+    /// It is of some hosts. What is of none (the collector's own trouble, an overdue review) is of
+    /// no group either, and everybody's.
+    pub of_hosts: bool,
     /// Groups of its hosts, and the teams that own them.
     pub groups: Vec<String>,
     pub owners: Vec<String>,
@@ -71,8 +74,8 @@ impl Filter {
         one(&self.lanes, &about.lane)
             && one(&self.events, &about.event)
             && self.severity.as_ref().is_none_or(grave)
-            && any(&self.groups, &about.groups)
-            && any(&self.owners, &about.owners)
+            && (!about.of_hosts || any(&self.groups, &about.groups))
+            && (!about.of_hosts || any(&self.owners, &about.owners))
             && any(&self.controls, &about.controls)
     }
 }
@@ -101,6 +104,7 @@ mod tests {
             lane: "queue".into(),
             event: "opened".into(),
             severity: "high".into(),
+            of_hosts: true,
             groups: vec!["web".into(), "db".into()],
             owners: vec!["platform".into()],
             controls: vec!["A.8.5".into()],
@@ -129,6 +133,16 @@ mod tests {
             let only = Only { severity: None, groups, owners, controls };
             assert_eq!(wants(&[], only), wanted, "{group} {owner} {control}");
         }
+    }
+
+    #[test]
+    fn what_is_of_no_host_is_hidden_by_no_group() {
+        let of = |list: &str| vec![list.to_owned()];
+        let only = Only { groups: of("web"), owners: of("platform"), ..Only::default() };
+        let none = About { of_hosts: false, groups: vec![], owners: vec![], ..about() };
+        assert!(filter(&[], &only).is_ok_and(|filter| filter.wants(&none)));
+        let hosts = About { of_hosts: true, ..none };
+        assert!(filter(&[], &only).is_ok_and(|filter| !filter.wants(&hosts)));
     }
 
     #[test]

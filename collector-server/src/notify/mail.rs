@@ -69,7 +69,10 @@ impl Mail {
             Ok(message) => message,
             Err(error) => return Outcome::failed(format!("no message can be made of it: {error}")),
         };
-        match self.smtp.send(message).await {
+        // Each answer of the server has its time, and all of them together have one.
+        let sent = tokio::time::timeout(post::TIMEOUT, self.smtp.send(message)).await;
+        let Ok(sent) = sent else { return Outcome::failed("no answer in time".to_owned()) };
+        match sent {
             Ok(response) => {
                 let code = response.code().to_string().parse().ok();
                 Outcome { status: code, ..Outcome::default() }

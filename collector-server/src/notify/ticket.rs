@@ -77,15 +77,19 @@ impl Ticket {
         })
     }
 
-    /// One attempt at the step of this name. `ticket` is what the receiver called the one of this alert; what needs it and
-    /// has none is not told.
+    /// One attempt at the step of this name. `ticket` is what the receiver called the one of this alert.
     pub(super) async fn send(&self, id: &str, told: &Told, ticket: Option<&str>) -> Outcome {
         let template = match (told.is_end(), &self.resolve, ticket) {
             // Nothing closed the one that there is.
             (false, None, Some(_)) => return Outcome::default(),
             (false, ..) => &self.open,
             (true, Some(resolve), Some(_)) => resolve,
-            (true, ..) => return Outcome::default(),
+            // Its opening may still be under way.
+            (true, Some(_), None) => {
+                let why = "no ticket of this alert is known that could be resolved";
+                return Outcome::failed(why.to_owned());
+            }
+            (true, None, _) => return Outcome::default(),
         };
         let fill = |text: &str| filled(text, told, ticket);
         let url = match post::url(&fill_url(&template.url, told, ticket)) {

@@ -43,7 +43,8 @@ pub struct Due {
     pub not_before_us: i64,
     /// Attempts before this one.
     pub attempts: i64,
-    /// What the channel's receiver calls what it made of this alert: a ticket.
+    /// What the channel's receiver calls what it made of this alert ([`Store::reference`]).
+    #[sqlx(default)]
     pub reference: Option<String>,
 }
 
@@ -160,17 +161,13 @@ impl Store {
                 "UPDATE delivery SET next_us = $2 WHERE (event, channel) IN
                  (SELECT event, channel FROM delivery WHERE state = 'waiting' AND next_us <= $1
                   ORDER BY created_us, event LIMIT $3)
-                 RETURNING event, channel, alert, body, created_us, not_before_us, attempts,
-                 (SELECT MAX(o.reference) FROM delivery o WHERE o.alert = delivery.alert
-                  AND o.channel = delivery.channel) AS reference"
+                 RETURNING event, channel, alert, body, created_us, not_before_us, attempts"
             }
             Db::Postgres(_) => {
                 "UPDATE delivery SET next_us = $2 WHERE (event, channel) IN
                  (SELECT event, channel FROM delivery WHERE state = 'waiting' AND next_us <= $1
                   ORDER BY created_us, event LIMIT $3 FOR UPDATE SKIP LOCKED)
-                 RETURNING event, channel, alert, body, created_us, not_before_us, attempts,
-                 (SELECT MAX(o.reference) FROM delivery o WHERE o.alert = delivery.alert
-                  AND o.channel = delivery.channel) AS reference"
+                 RETURNING event, channel, alert, body, created_us, not_before_us, attempts"
             }
         };
         let mut tx = self.db.begin().await?;
@@ -228,6 +225,19 @@ impl Store {
             error.clone()
         )?;
         tx.commit().await
+    }
+
+    /// What the receiver of a channel called what it made last of an alert: a ticket.
+    pub async fn reference(
+        &self,
+        alert: &str,
+        channel: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT reference FROM delivery WHERE alert = $1 AND channel = $2
+                   AND reference IS NOT NULL ORDER BY created_us DESC, event DESC LIMIT 1";
+        let (alert, channel) = (alert.to_owned(), channel.to_owned());
+        let row = read!(&self.db, optional, (String,), sql, alert.clone(), channel.clone())?;
+        Ok(row.map(|(reference,)| reference))
     }
 
     /// Where an alert stands, and whether a channel was told of it.

@@ -524,7 +524,9 @@ pub(crate) async fn a_message_is_made_once_and_tried_until_it_arrives(store: &St
     assert!(store.take_due(199 * HOUR, 200 * HOUR).await.expect("store").is_empty());
     let late = store.take_due(200 * HOUR, 201 * HOUR).await.expect("store").remove(0);
     assert_eq!((late.channel.as_str(), late.not_before_us), ("lead", 200 * HOUR));
-    assert_eq!(late.reference, None, "it is the other channel's");
+    let named = async |channel| store.reference(&untold.alert, channel).await.expect("store");
+    assert_eq!(named("chat").await.as_deref(), Some("OPS-7"));
+    assert_eq!(named("lead").await, None, "it is the other channel's");
     let places = store.alert_places(&untold.alert).await.expect("store");
     assert_eq!((places.hosts.len(), places.groups.len()), (1, 1));
 }
