@@ -193,10 +193,6 @@ impl Spool {
         self.queue.insert(key, Entry::of(signed, bytes.len()));
         self.chain.next_seq = statement.seq + 1;
         self.chain.prev = Some(signed.id());
-        if let Some(healed) = statement.healed {
-            let told = self.chain.healed.iter_mut().filter(|one| one.healed == healed);
-            told.for_each(|one| one.told = true);
-        }
         self.chain_unsaved = true;
         self.write_current(current)?;
         self.save_chain()?;
@@ -244,6 +240,9 @@ impl Spool {
         if chain.checkpoint == signed.check_in.checkpoint {
             chain.checkpoint = Some(head);
         }
+        // Only now is it told: one that waits may never arrive.
+        let told = chain.healed.iter_mut().filter(|one| Some(one.healed) == signed.check_in.healed);
+        told.for_each(|one| one.told = true);
         self.chain_unsaved |= chain != self.chain;
         self.chain = chain;
         self.save_chain()

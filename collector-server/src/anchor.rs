@@ -175,7 +175,8 @@ impl Place {
     }
 }
 
-/// A file of its own for each checkpoint, whole or not at all. One that is there stays as it is.
+/// A file of its own for each checkpoint, whole or not at all. One that is there stays as it is; if
+/// it is another one, this one did not arrive.
 fn put(directory: &Path, due: &DueAnchor) -> std::io::Result<()> {
     let path = directory.join(format!("checkpoint-{:012}.txt", due.size));
     let part = path.with_extension("part");
@@ -183,7 +184,17 @@ fn put(directory: &Path, due: &DueAnchor) -> std::io::Result<()> {
     file.write_all(due.note.as_bytes())?;
     file.sync_all()?;
     if path.exists() {
-        return std::fs::remove_file(&part);
+        std::fs::remove_file(&part)?;
+        // Keys rotate; what is signed is the body.
+        let body = |note: &str| note.split("\n\n").next().map(str::to_owned);
+        let held = std::fs::read_to_string(&path)?;
+        return match body(&held) == body(&due.note) {
+            true => Ok(()),
+            false => Err(std::io::Error::other(format!(
+                "{} holds another checkpoint of this size: keep it, and find out whose log it is of",
+                path.display()
+            ))),
+        };
     }
     std::fs::rename(&part, &path)?;
     std::fs::File::open(directory)?.sync_all()

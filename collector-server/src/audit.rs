@@ -38,15 +38,27 @@ pub struct Disagreement {
     pub witness: Witness,
     pub head: TreeHead,
     pub meaning: Meaning,
-    /// Index of the act by which an operator stated the break, if one covers it.
+    /// Index of the act by which an operator stated the break that explains it.
     pub stated: Option<u64>,
+}
+
+/// What an operator stated, and what hosts are known to have had by then.
+#[derive(Debug, Clone, Default)]
+pub struct Stated<'a> {
+    pub healings: &'a [HealingRow],
+    pub healed: &'a [HealedHost],
+    /// When each host was enrolled.
+    pub enrolled_us: BTreeMap<HostId, i64>,
+    /// The first leaf by which a host carried a head of this log that holds the act of a break (its
+    /// index): from then on it was on this log.
+    pub settled: BTreeMap<(u64, HostId), u64>,
 }
 
 /// Every head that was compared, by size; each once, with those who hold it.
 #[derive(Debug, Clone, Default)]
 pub struct Heads(BTreeMap<(u64, Digest), Vec<Witness>>);
 
-/// Most witnesses named for one head: a fleet that was shown one fork need not be listed whole.
+/// Most witnesses that are kept for one head that fits: more say nothing more.
 const NAMED: usize = 20;
 
 impl Heads {
@@ -55,6 +67,20 @@ impl Heads {
         if held.len() < NAMED {
             held.push(witness);
         }
+    }
+
+    /// Another host that holds a head; for those that do not fit, each counts.
+    pub fn add_host(&mut self, head: TreeHead, witness: Witness) {
+        let held = self.0.entry((head.size, head.root)).or_default();
+        // Those of the first pass stand in front.
+        if !held.iter().take(NAMED).any(|one| *one == witness) {
+            held.push(witness);
+        }
+    }
+
+    /// Whether the log has another root at a head's size, or is shorter.
+    pub fn is_odd(head: TreeHead, roots: &BTreeMap<u64, Digest>) -> bool {
+        roots.get(&head.size) != Some(&head.root)
     }
 
     pub fn len(&self) -> usize {
@@ -77,17 +103,16 @@ impl Heads {
         &self,
         size: u64,
         roots: &BTreeMap<u64, Digest>,
-        healings: &[HealingRow],
+        stated: &Stated<'_>,
     ) -> Vec<Disagreement> {
         let fits = |(at, root): &(u64, Digest)| roots.get(at) == Some(root);
         let fitting = Fitting::of(self.0.iter().filter(|(key, _)| fits(key)));
         let mut found = vec![];
         for ((at, root), witnesses) in self.0.iter().filter(|(key, _)| !fits(key)) {
             let head = TreeHead { size: *at, root: *root };
-            let stated = healings.iter().find(|healing| healing.kept.size < *at);
-            let stated = stated.map(|healing| healing.index);
             let kept = fitting.below(*at);
             for witness in witnesses.iter().cloned() {
+                let stated = stated.explains(&witness, head);
                 let meaning = if *at > size {
                     Meaning::Shorter
                 } else if stated.is_none() && fitting.was_beyond(*at, witness.received_us()) {
@@ -98,6 +123,7 @@ impl Heads {
                 found.push(Disagreement { witness, head, meaning, stated });
             }
         }
+        stated.explain_files(&mut found);
         found
     }
 
@@ -150,18 +176,44 @@ impl Witness {
     }
 }
 
-impl Disagreement {
-    /// Whether an operator's statement explains it. Only what a host could have taken it for: a
-    /// head that was carried after its host had given up the former log is something new.
-    pub fn is_explained(&self, healed: &[HealedHost]) -> bool {
-        let Some(_) = self.stated else { return false };
-        match &self.witness {
-            Witness::File(_) => true,
-            Witness::Host { host, index, .. } => healed
-                .iter()
-                .filter(|one| one.host == *host)
-                .all(|one| *index <= one.index || one.healed.gave_up == self.head),
+impl Stated<'_> {
+    /// The statement that explains what a host carries: one of before which the host was there, and
+    /// only as long as the host was not on this log.
+    fn explains(&self, witness: &Witness, head: TreeHead) -> Option<u64> {
+        let Witness::Host { host, index, .. } = witness else { return None };
+        let explains = |healing: &&HealingRow| {
+            let taken = |one: &&HealedHost| one.host == *host && one.healed.leaf == healing.leaf;
+            let mut taken = self.healed.iter().filter(taken);
+            let settled = self.settled.get(&(healing.index, *host));
+            healing.kept.size < head.size
+                && self.enrolled_us.get(host).is_some_and(|us| *us < healing.at_us)
+                && settled.is_none_or(|settled| index <= settled)
+                && taken.all(|one| *index <= one.index || one.healed.gave_up == head)
+        };
+        self.healings.iter().find(explains).map(|healing| healing.index)
+    }
+
+    /// A file says nothing of when: it is explained as far as hosts vouch that the former log went.
+    fn explain_files(&self, found: &mut [Disagreement]) {
+        for healing in self.healings {
+            let carried = found.iter().filter(|one| one.stated == Some(healing.index));
+            let carried = carried.map(|one| one.head.size);
+            let gave_up = self.healed.iter().filter(|one| one.healed.leaf == healing.leaf);
+            let former = carried.chain(gave_up.map(|one| one.healed.gave_up.size)).max();
+            let covered = healing.kept.size + 1..=former.unwrap_or_default();
+            for one in found.iter_mut().filter(|one| matches!(one.witness, Witness::File(_))) {
+                if one.stated.is_none() && covered.contains(&one.head.size) {
+                    one.stated = Some(healing.index);
+                }
+            }
         }
+    }
+}
+
+impl Disagreement {
+    /// Whether an operator's statement explains it.
+    pub fn is_explained(&self) -> bool {
+        self.stated.is_some()
     }
 }
 
@@ -214,10 +266,22 @@ mod tests {
         sizes.iter().map(|size| (*size, head(*size, &size.to_string()).root)).collect()
     }
 
-    fn found(heads: &[(TreeHead, Witness)], healings: &[HealingRow]) -> Vec<Disagreement> {
+    /// What is found under one statement, that leaves up to `kept` were kept.
+    fn found_under(
+        heads: &[(TreeHead, Witness)],
+        healings: &[HealingRow],
+        change: impl FnOnce(&mut Stated<'_>),
+    ) -> Vec<Disagreement> {
         let mut all = Heads::default();
         heads.iter().for_each(|(head, witness)| all.add(*head, witness.clone()));
-        all.disagreements(10, &roots(&[2, 4, 6, 8, 10]), healings)
+        let enrolled_us = (1..5).map(|n| (host(n), -1)).collect();
+        let mut stated = Stated { healings, enrolled_us, ..Stated::default() };
+        change(&mut stated);
+        all.disagreements(10, &roots(&[2, 4, 6, 8, 10]), &stated)
+    }
+
+    fn found(heads: &[(TreeHead, Witness)]) -> Vec<Disagreement> {
+        found_under(heads, &[], |_| ())
     }
 
     fn healing(kept: u64) -> HealingRow {
@@ -233,13 +297,13 @@ mod tests {
 
     #[test]
     fn heads_that_this_log_grew_from_are_no_news() {
-        assert_eq!(found(&[(head(2, "2"), by(1, 3)), (head(10, "10"), by(2, 11))], &[]), vec![]);
+        assert_eq!(found(&[(head(2, "2"), by(1, 3)), (head(10, "10"), by(2, 11))]), vec![]);
     }
 
     #[test]
     fn what_a_head_that_does_not_fit_means_follows_from_the_other_witnesses() {
         let one = |heads: &[(TreeHead, Witness)]| {
-            let found = found(heads, &[]);
+            let found = found(heads);
             assert_eq!(found.len(), 1, "{found:?}");
             found[0].meaning
         };
@@ -256,9 +320,7 @@ mod tests {
 
     #[test]
     fn a_stated_break_explains_what_was_known_before_it_and_nothing_later() {
-        let lost = (head(8, "?"), by(1, 6));
-        let found_one = &found(std::slice::from_ref(&lost), &[healing(4)])[0];
-        let gave_up = |size, root| HealedHost {
+        let healed = |size, root| HealedHost {
             host: host(1),
             healed: evidence::healing::Healed {
                 gave_up: head(size, root),
@@ -266,12 +328,43 @@ mod tests {
             },
             index: 7,
         };
-        assert!(found_one.is_explained(&[]), "it has not taken the statement yet");
-        assert!(found_one.is_explained(&[gave_up(8, "?")]));
-        let later = &found(&[(head(8, "?"), by(1, 9))], &[healing(4)])[0];
-        assert!(!later.is_explained(&[gave_up(9, "other")]), "after it had taken it");
-        let kept = &found(&[(head(4, "?"), by(1, 6))], &[healing(4)])[0];
-        assert!(!kept.is_explained(&[]), "of that the operator said that it was kept");
+        let explained = |lost: (TreeHead, Witness), change: &dyn Fn(&mut Stated<'_>)| {
+            found_under(&[lost], &[healing(4)], change)[0].is_explained()
+        };
+        let lost = || (head(8, "?"), by(1, 6));
+        assert!(explained(lost(), &|_| ()), "it has not taken the statement yet");
+        let (same, other) = ([healed(8, "?")], [healed(9, "other")]);
+        let taken = |by: &[HealedHost], lost: (TreeHead, Witness)| {
+            let stated = Stated {
+                healings: &[healing(4)],
+                healed: by,
+                enrolled_us: [(host(1), -1)].into(),
+                ..Stated::default()
+            };
+            stated.explains(&lost.1, lost.0).is_some()
+        };
+        assert!(taken(&same, lost()));
+        assert!(!taken(&other, (head(8, "?"), by(1, 9))), "after it had taken it");
+        assert!(!explained((head(4, "?"), by(1, 6)), &|_| ()), "that was kept, it says");
+        let later = |stated: &mut Stated<'_>| stated.enrolled_us = [(host(1), 0)].into();
+        assert!(!explained(lost(), &later), "it knew nothing of the former log");
+        let settled =
+            |at| move |stated: &mut Stated<'_>| stated.settled = [((5, host(1)), at)].into();
+        assert!(explained(lost(), &settled(7)));
+        assert!(!explained(lost(), &settled(5)), "it was on this log");
+    }
+
+    #[test]
+    fn a_checkpoint_in_a_file_is_explained_as_far_as_hosts_vouch_for_the_former_log() {
+        let file = |size| (head(size, "?"), Witness::File("kept".into()));
+        let heads = [(head(8, "?"), by(1, 6)), file(6), file(9)];
+        let of_files = |healings: &[HealingRow]| {
+            let found = found_under(&heads, healings, |_| ());
+            let files = found.into_iter().filter(|one| matches!(one.witness, Witness::File(_)));
+            files.map(|one| (one.head.size, one.is_explained())).collect::<Vec<_>>()
+        };
+        assert_eq!(of_files(&[healing(4)]), [(6, true), (9, false)]);
+        assert_eq!(of_files(&[]), [(6, false), (9, false)]);
     }
 
     #[test]

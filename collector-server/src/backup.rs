@@ -101,8 +101,10 @@ pub async fn backup(
         return Err(place(io::ErrorKind::AlreadyExists.into()));
     }
     let part = PathBuf::from(format!("{}.part", output.display()));
-    // Without keys it is evidence all the same: nobody else's to read.
-    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part);
+    // Without keys it is evidence all the same: nobody else's to read. What is left of an attempt,
+    // or was laid there by somebody, has an owner and a mode of its own.
+    let _ = fs::remove_file(&part);
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
     let written = write(data, store, keys, file.map_err(place)?, &mut progress).await;
     let rows = match written {
         Ok((rows, file)) => {
@@ -116,6 +118,9 @@ pub async fn backup(
         }
     };
     fs::rename(&part, output).map_err(place)?;
+    let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = fs::File::open(parent.unwrap_or(Path::new(".")));
+    parent.and_then(|directory| directory.sync_all()).map_err(place)?;
     let bytes = fs::metadata(output).map_err(place)?.len();
     Ok(Written { rows, bytes })
 }

@@ -47,6 +47,13 @@ pub enum DataError {
          from there", .0.display()
     )]
     NoKey(PathBuf),
+    /// Everything else of a backup was restored; without its configuration alerts would go nowhere.
+    #[error(
+        "the configuration in the backup cannot be read ({why}): it is kept as {}; everything else \
+         was restored: write {} from it, and run `evidenced-collector log verify`",
+        aside.display(), config.display()
+    )]
+    Unreadable { aside: PathBuf, config: PathBuf, why: String },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -253,7 +260,19 @@ impl DataDir {
         let mut config = toml::Table::new();
         for (name, bytes) in files {
             if name == "collector.toml" {
-                config = toml::from_str(&String::from_utf8_lossy(&bytes)).unwrap_or_default();
+                let text = String::from_utf8_lossy(&bytes);
+                match toml::from_str(&text) {
+                    Ok(read) => config = read,
+                    Err(error) => {
+                        let aside = self.0.join("collector.toml.unreadable");
+                        write_new(&aside, &bytes, 0o600)?;
+                        return Err(DataError::Unreadable {
+                            aside,
+                            config: self.config_path(),
+                            why: error.message().to_owned(),
+                        });
+                    }
+                }
             } else {
                 write_new(&self.0.join(name), &bytes, 0o600)?;
             }

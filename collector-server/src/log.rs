@@ -2,6 +2,7 @@
 
 pub mod tiles;
 
+use crate::store::StoredLeaf;
 use crate::store::{LogState, Store, StoreError};
 use evidence::checkpoint::{Checkpoint, LogKey};
 use evidence::key::SigningKey;
@@ -54,7 +55,9 @@ pub async fn prove(
     let Some((at, leaf)) = store.leaves(index, 1).await?.into_iter().next() else {
         return Ok(None);
     };
-    debug_assert_eq!(at, index, "the leaf that was asked for");
+    if at != index || matches!(leaf, StoredLeaf::Unreadable { .. }) {
+        return Ok(None);
+    }
     let inclusion = store.inclusion(index, state.size).await?;
     let checkpoint = signer.checkpoint(state).note;
     Ok(Some(TlogProof { leaf: leaf.bytes(), index, inclusion, checkpoint }))

@@ -139,15 +139,16 @@ impl Verifier {
         head: &LogHead,
         leaves: i64,
     ) -> Result<(), VerifyError> {
-        let leaves = store.leaves(self.size(), leaves).await?;
+        let mut leaves = store.leaves(self.size(), leaves).await?;
+        // Those after the head were appended while we read; alone they are no leaf of it.
+        leaves.retain(|(index, _)| *index < head.size);
         if leaves.is_empty() {
             return Err(VerifyError::Size { stored: head.size, found: self.size() });
         }
         if leaves.iter().any(|(_, leaf)| self.is_of_a_new_host(leaf)) {
             self.keys = store.evidence_keys().await?.into_iter().collect();
         }
-        // Those after the head were appended while we read.
-        for (index, stored) in leaves.iter().filter(|(index, _)| *index < head.size) {
+        for (index, stored) in &leaves {
             let hash = self.leaf(*index, stored)?;
             self.grow(store, hash).await.map_err(|error| match error {
                 VerifyError::Leaf { index, what, .. } => {

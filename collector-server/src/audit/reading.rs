@@ -1,6 +1,6 @@
 //! Brings the heads that others kept, and the roots of the log at their sizes, each in one pass.
 
-use super::{Disagreement, Heads, Witness};
+use super::{Disagreement, Heads, Stated, Witness};
 use crate::keyring::log_key;
 use crate::settings;
 use crate::store::{HealedHost, HealingRow, Sort, Store, StoreError, Witnessed};
@@ -50,7 +50,7 @@ pub struct Break {
 impl Audit {
     /// Those that no statement of the operator explains.
     pub fn unexplained(&self) -> impl Iterator<Item = &Disagreement> {
-        self.disagreements.iter().filter(|found| !found.is_explained(&self.healed))
+        self.disagreements.iter().filter(|found| !found.is_explained())
     }
 }
 
@@ -84,11 +84,18 @@ pub async fn audit(
     }
     let roots = roots(store, &heads.sizes(), state.size).await?;
     let healings: Vec<_> = breaks.iter().map(|one| one.healing.clone()).collect();
-    let disagreements = heads.disagreements(state.size, &roots, &healings);
+    let mut stated = Stated { healings: &healings, healed: &healed, ..Stated::default() };
+    if heads.kept(&roots).is_some() {
+        hosts_of(store, &mut heads, &mut stated, (&roots, state.size)).await?;
+    }
+    let disagreements = heads.disagreements(state.size, &roots, &stated);
     for one in &mut breaks {
         let stated = |found: &&Disagreement| found.stated == Some(one.healing.index);
         let explained = disagreements.iter().filter(stated).map(|found| found.head.size);
-        let taken: Vec<_> = healed.iter().filter(|h| h.healed.leaf == one.healing.leaf).collect();
+        // Nobody gives up what was kept.
+        let taken = healed.iter().filter(|h| h.healed.leaf == one.healing.leaf);
+        let kept = one.healing.kept.size;
+        let taken: Vec<_> = taken.filter(|h| h.healed.gave_up.size > kept).collect();
         one.former = explained.chain(taken.iter().map(|h| h.healed.gave_up.size)).max();
         one.accepted = taken.len();
     }
@@ -116,6 +123,32 @@ impl Break {
             self.gaps.push(witnessed.host);
         }
     }
+}
+
+/// Every host that carries a head that does not fit, and since when hosts are on this log.
+async fn hosts_of(
+    store: &Store,
+    heads: &mut Heads,
+    stated: &mut Stated<'_>,
+    (roots, size): (&BTreeMap<u64, Digest>, u64),
+) -> Result<(), StoreError> {
+    let hosts = store.hosts().await?;
+    stated.enrolled_us = hosts.into_iter().map(|host| (host.id, host.enrolled_us)).collect();
+    let mut from = 0;
+    while from < size {
+        for Witnessed { host, index, received_us, head, .. } in store.witnessed(from, PAGE).await? {
+            let Some(head) = head.filter(|head| head.size > 0) else { continue };
+            if Heads::is_odd(head, roots) {
+                heads.add_host(head, Witness::Host { host, index, received_us });
+                continue;
+            }
+            for healing in stated.healings.iter().filter(|healing| head.size > healing.index) {
+                stated.settled.entry((healing.index, host)).or_insert(index);
+            }
+        }
+        from += PAGE.unsigned_abs();
+    }
+    Ok(())
 }
 
 /// The roots at `sizes` (in order), by growing the tree once over its leaf hashes.

@@ -10,6 +10,7 @@ use crate::verify::verify_all;
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -76,7 +77,9 @@ impl Restore {
         let store = Store::open(&url).await.context("cannot open the store")?;
         let restored = restore(&self.file, &store).await?;
         let has_keys = !restored.files.is_empty() || !kept.is_empty();
-        data.put_secrets(restored.files.into_iter().chain(kept), &self.store)?;
+        // Those of --keys, where both have one.
+        let files: BTreeMap<_, _> = restored.files.into_iter().chain(kept).collect();
+        data.put_secrets(files.into_iter().rev(), &self.store)?;
         let mut progress = Progress::new("leaves");
         let verified = verify_all(&store, |what, read, of| progress.of(what, read, of)).await;
         progress.end();

@@ -51,6 +51,9 @@ pub enum HealRefusal {
     Kept { log: u64, kept: u64 },
 }
 
+/// Newest check-ins of a host that are looked at.
+const NEWEST: i64 = 50;
+
 impl Store {
     /// States that of a former log the first `kept` leaves were kept. Gives the act's index.
     pub async fn heal(
@@ -119,8 +122,9 @@ impl Store {
             .collect()
     }
 
-    /// The newest stated break that a host may take for the head it knows, and has not taken yet,
-    /// with its proof in the log of `state`.
+    /// The newest stated break that a host may take for the head it knows: the host was enrolled
+    /// before it, has not taken it yet, and was not on this log since. With its proof in the log of
+    /// `state`.
     pub(crate) async fn healing_for(
         &self,
         host: HostId,
@@ -132,15 +136,39 @@ impl Store {
                    WHERE h.log_index < $1 AND h.kept_size < $2
                      AND NOT EXISTS (SELECT 1 FROM healed_host d
                                      WHERE d.host = $3 AND d.leaf = h.leaf)
+                     AND EXISTS (SELECT 1 FROM host x
+                                 WHERE x.id = $3 AND x.enrolled_us < a.at_us)
                    ORDER BY h.log_index DESC LIMIT 1";
         let (size, host) = (signed(state.size), host.to_string());
         type Row = (i64, Vec<u8>, Option<Vec<u8>>);
-        let row = read!(&self.db, optional, Row, sql, size, signed(known.size), host)?;
+        let row = read!(&self.db, optional, Row, sql, size, signed(known.size), host.clone())?;
         let Some((index, salt, Some(body))) = row else { return Ok(None) };
         let index = index.unsigned_abs();
+        if self.is_settled(host.as_str(), index).await? {
+            return Ok(None);
+        }
         let inclusion = self.inclusion(index, state.size).await?;
         let body = String::from_utf8_lossy(&body).into_owned();
         Ok(Some(Healing { index, salt: hex::encode(salt), body, inclusion }))
+    }
+
+    /// Whether one of the newest check-ins of a host carries a head of this log that holds the leaf
+    /// of a break: a host that is on this log carries one in each.
+    async fn is_settled(&self, host: &str, index: u64) -> Result<bool, StoreError> {
+        let sql = "SELECT packed FROM check_in WHERE host = $1 AND log_index > $2
+                   ORDER BY log_index DESC LIMIT $3";
+        let host = host.to_owned();
+        let rows = read!(&self.db, all, (Vec<u8>,), sql, host.clone(), signed(index), NEWEST)?;
+        for (packed,) in rows {
+            let known = unpack(&packed)?.check_in.checkpoint;
+            if let Some(known) = known.filter(|known| known.size > index)
+                && known.size <= self.log().await?.size
+                && self.root_at(known.size).await? == known.root
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Heads that check-ins carry, from leaf `from` on, at most `limit` leaves; in their order.
@@ -165,7 +193,8 @@ impl Store {
     }
 }
 
-/// Whether a stated break covers a head that a host knows, and the host has not taken it yet.
+/// Whether a stated break covers a head that a host knows: the host was enrolled before it, and
+/// nothing of it came since.
 pub(super) async fn excuses(
     tx: &mut Tx,
     host: HostId,
@@ -173,7 +202,11 @@ pub(super) async fn excuses(
 ) -> Result<bool, StoreError> {
     let sql = "SELECT COUNT(*) FROM healing h WHERE h.kept_size < $1
                  AND NOT EXISTS (SELECT 1 FROM healed_host d
-                                 WHERE d.host = $2 AND d.leaf = h.leaf)";
+                                 WHERE d.host = $2 AND d.leaf = h.leaf)
+                 AND EXISTS (SELECT 1 FROM host x JOIN act a ON a.log_index = h.log_index
+                             WHERE x.id = $2 AND x.enrolled_us < a.at_us)
+                 AND NOT EXISTS (SELECT 1 FROM check_in c
+                                 WHERE c.host = $2 AND c.log_index > h.log_index)";
     let (count,) = fetch!(tx, one, (i64,), sql, signed(known.size), host.to_string())?;
     Ok(count > 0)
 }

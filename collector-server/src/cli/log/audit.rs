@@ -49,9 +49,15 @@ fn read(path: &Path, texts: &mut Vec<(String, String)>) -> anyhow::Result<()> {
         let mut paths: Vec<_> =
             entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
         paths.sort();
-        return paths.iter().filter(|path| path.is_file()).try_for_each(|path| read(path, texts));
+        // Beside checkpoints lie their time stamps, and perhaps what is being written.
+        let other = |path: &&PathBuf| {
+            path.extension().is_some_and(|extension| extension == "tsr" || extension == "part")
+        };
+        let paths = paths.iter().filter(|path| path.is_file() && !other(path));
+        return paths.into_iter().try_for_each(|path| read(path, texts));
     }
-    texts.push((place(), std::fs::read_to_string(path).with_context(place)?));
+    let bytes = std::fs::read(path).with_context(place)?;
+    texts.push((place(), String::from_utf8_lossy(&bytes).into_owned()));
     Ok(())
 }
 
@@ -65,7 +71,7 @@ fn in_words(found: &Audit, names: &Names) -> String {
     }
     for one in &found.disagreements {
         let explained = match one.stated {
-            Some(index) if one.is_explained(&found.healed) => {
+            Some(index) if one.is_explained() => {
                 format!(" The operator said why: leaf {index}.")
             }
             _ => String::new(),
@@ -102,7 +108,10 @@ fn in_words(found: &Audit, names: &Names) -> String {
 fn break_in_words(one: &Break, names: &Names) -> String {
     let Break { healing, former, accepted, refilled, gaps, .. } = one;
     let lost = former.map_or("nobody knows how many it had".to_owned(), |former| {
-        format!("a witness knows of {former}, so {} were lost", former - healing.kept.size)
+        format!(
+            "a witness knows of {former}, so {} were lost",
+            former.saturating_sub(healing.kept.size)
+        )
     });
     let gaps: Vec<_> = gaps.iter().map(|host| name(host, names)).collect();
     let gaps = if gaps.is_empty() {
@@ -150,7 +159,7 @@ fn as_value(found: &Audit, names: &Names) -> Value {
         json!({
             "witness": witness, "head": one.head, "meaning": one.meaning.word(),
             "says": one.meaning.says(), "stated": one.stated,
-            "explained": one.is_explained(&found.healed),
+            "explained": one.is_explained(),
         })
     };
     let stated = |one: &Break| {
