@@ -18,10 +18,12 @@ const DAY_S: i64 = 86_400;
 /// not those of one moment. The signature over it is not verified.
 pub fn build_day(header: &[u8]) -> Option<i64> {
     let header = header.get(..HEADER_BYTES)?;
-    if !header.iter().all(|b| b.is_ascii_graphic() || *b == b' ' || *b == b'\n') {
+    let text = std::str::from_utf8(header).ok()?.trim_end_matches([' ', '\n']);
+    // ClamAV ends the header at the first end of line: one within a field leaves half a header.
+    if !text.bytes().all(|b| b.is_ascii_graphic() || b == b' ') {
         return None;
     }
-    let mut fields = std::str::from_utf8(header).ok()?.trim_end().split(':');
+    let mut fields = text.split(':');
     let (magic, time) = (fields.next()?, fields.next()?);
     let (version, count, level) = (fields.next()?, fields.next()?, fields.next()?);
     let (md5, _signature, _builder) = (fields.next()?, fields.next()?, fields.next()?);
@@ -70,6 +72,8 @@ mod tests {
             header("22 Nov 2026 09-30 +0000", ":1795500000"),
             header("22 Nov 2026 09-30 +0000", ":soon"),
             header("22 Nov 2026", ":1795339800"),
+            header("22 Nov 2026\n09-30 +0000", ":1795339800"),
+            header("\n2 Nov 2026 09-30 +0000", ""),
             header("22 Nov 2026 09-30", ":1795339800"),
             padded("ClamAV-VDB:22 Nov 2026 09-30 +0000"),
             padded("ClamAV-VDX:22 Nov 2026 09-30 +0000:1:1:1:0123456789abcdef0123456789abcdef:a:b"),

@@ -155,8 +155,9 @@ impl Store {
     /// Whether one of the newest check-ins of a host carries a head of this log that holds the leaf
     /// of a break: a host that is on this log carries one in each.
     async fn is_settled(&self, host: &str, index: u64) -> Result<bool, StoreError> {
-        let sql = "SELECT packed FROM check_in WHERE host = $1 AND log_index > $2
-                   ORDER BY log_index DESC LIMIT $3";
+        let sql = "SELECT c.packed FROM chain n JOIN check_in c ON c.first_index = n.first_index
+                   WHERE n.host = $1 AND c.log_index > $2
+                   ORDER BY c.log_index DESC LIMIT $3";
         let host = host.to_owned();
         let rows = read!(&self.db, all, (Vec<u8>,), sql, host.clone(), signed(index), NEWEST)?;
         for (packed,) in rows {
@@ -205,8 +206,9 @@ pub(super) async fn excuses(
                                  WHERE d.host = $2 AND d.leaf = h.leaf)
                  AND EXISTS (SELECT 1 FROM host x JOIN act a ON a.log_index = h.log_index
                              WHERE x.id = $2 AND x.enrolled_us < a.at_us)
-                 AND NOT EXISTS (SELECT 1 FROM check_in c
-                                 WHERE c.host = $2 AND c.log_index > h.log_index)";
+                 AND NOT EXISTS (SELECT 1 FROM chain n JOIN check_in c
+                                     ON c.first_index = n.first_index
+                                 WHERE n.host = $2 AND c.log_index > h.log_index)";
     let (count,) = fetch!(tx, one, (i64,), sql, signed(known.size), host.to_string())?;
     Ok(count > 0)
 }
