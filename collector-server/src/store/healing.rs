@@ -125,7 +125,7 @@ impl Store {
     /// The newest stated break that a host may take for the head it knows: the host was enrolled
     /// before it, has not taken it yet, and was not on this log since. With its proof in the log of
     /// `state`.
-    pub(crate) async fn healing_for(
+    pub async fn healing_for(
         &self,
         host: HostId,
         known: TreeHead,

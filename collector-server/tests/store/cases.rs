@@ -49,9 +49,13 @@ impl Agent {
     }
 
     pub(crate) async fn enrolled_as(store: &Store, host: HostId) -> Self {
+        Self::enrolled_at(store, host, 1).await
+    }
+
+    pub(crate) async fn enrolled_at(store: &Store, host: HostId, at_us: i64) -> Self {
         let (key, _) = SigningKey::generate().expect("key");
-        let token = token(store, 1).await;
-        store.enrol(&enrolment(host, &key, token, 1)).await.expect("store").expect("enrolled");
+        let token = token(store, 1, at_us).await;
+        store.enrol(&enrolment(host, &key, token, at_us)).await.expect("store").expect("enrolled");
         let chain = evidence::ChainId::generate();
         Self { host, key, chain, seq: 0, prev: None, checkpoint: None }
     }
@@ -127,16 +131,16 @@ pub(crate) fn enrolment(host: HostId, key: &SigningKey, token: Digest, at_us: i6
     }
 }
 
-async fn token(store: &Store, uses: i64) -> Digest {
+async fn token(store: &Store, uses: i64, at_us: i64) -> Digest {
     let hash = Digest::of(HostId::generate().to_string().as_bytes());
     let new = NewToken {
         hash,
         group: "default".into(),
         uses,
-        expires_us: 1000,
+        expires_us: at_us + 1000,
         cidrs: vec![],
         actor: "operator".into(),
-        at_us: 0,
+        at_us,
     };
     store.create_token(&new).await.expect("token");
     hash
@@ -310,14 +314,14 @@ pub(crate) async fn one_host_learns_nothing_of_what_another_sent(store: &Store) 
 
 pub(crate) async fn a_token_enrols_as_often_as_it_may_and_not_after_its_time(store: &Store) {
     let (key, _) = SigningKey::generate().expect("key");
-    let twice = token(store, 2).await;
+    let twice = token(store, 2, 0).await;
     let enrol = async |token, at_us| {
         store.enrol(&enrolment(HostId::generate(), &key, token, at_us)).await.expect("store")
     };
     assert!(enrol(twice, 1).await.is_ok());
     assert!(enrol(twice, 2).await.is_ok());
     assert_eq!(enrol(twice, 3).await, Err(EnrolRefusal::UsedUp));
-    let late = token(store, 1).await;
+    let late = token(store, 1, 0).await;
     assert_eq!(enrol(late, 1000).await, Err(EnrolRefusal::Expired));
     assert_eq!(enrol(Digest::of(b"?"), 1).await, Err(EnrolRefusal::UnknownToken));
     assert_eq!(store.hosts().await.expect("hosts").len(), 2);

@@ -4,7 +4,7 @@ use crate::cases::{Agent, SECOND, accept};
 use evidence::checkpoint::{Checkpoint, TreeHead};
 use evidence::healing::Healed;
 use evidence::key::SigningKey;
-use evidence::{Digest, SignedCheckIn};
+use evidence::{Digest, HostId, SignedCheckIn};
 use evidenced_collector::audit::reading::{Audit, audit};
 use evidenced_collector::audit::{Meaning, Witness};
 use evidenced_collector::settings;
@@ -46,6 +46,12 @@ async fn carries(store: &Store, agent: &mut Agent, known: TreeHead, at_s: i64) -
     agent.checkpoint = Some(known);
     let incoming = agent.incoming(Digest::of(b"m"), at_s);
     accept(store, &incoming).await.expect("accepted").index
+}
+
+/// Whether a host that knows this head is told of a stated break.
+async fn is_offered(store: &Store, host: HostId, known: TreeHead) -> bool {
+    let state = store.log().await.expect("the log");
+    store.healing_for(host, known, state).await.expect("store").is_some()
 }
 
 /// Two agents, one of which was shown another log of the same collector, by its own key: found when
@@ -106,6 +112,9 @@ pub(crate) async fn a_log_that_was_written_anew_is_found_by_those_who_saw_the_fo
     assert_eq!(found.unexplained().count(), 0, "{found:?}");
     assert_eq!(found.breaks[0].former, Some(former.size));
     let leaf = store.healings().await.expect("healings")[0].leaf;
+    let later = Agent::enrolled_at(store, HostId::generate(), 26 * SECOND).await;
+    assert!(is_offered(store, agent.host, former).await, "it was there before");
+    assert!(!is_offered(store, later.host, former).await, "it came after the break was stated");
     agent.checkpoint = Some(head(store).await);
     let mut incoming = agent.incoming(Digest::of(b"m"), 30);
     let mut says = incoming.signed.check_in.clone();
@@ -114,6 +123,7 @@ pub(crate) async fn a_log_that_was_written_anew_is_found_by_those_who_saw_the_fo
     agent.prev = Some(incoming.signed.id());
     accept(store, &incoming).await.expect("accepted");
     assert_eq!(audited(store, &[]).await.breaks[0].accepted, 1);
+    assert!(!is_offered(store, agent.host, former).await, "it took the break once");
     let again = TreeHead { size: former.size + 1, root: Digest::of(b"another one") };
     carries(store, &mut agent, again, 40).await;
     let found = audited(store, &[]).await;
