@@ -5,6 +5,7 @@ mod assess;
 mod backup;
 mod controls;
 mod create;
+mod demo;
 mod exceptions;
 mod export;
 mod findings;
@@ -57,6 +58,8 @@ enum Command {
         #[arg(long, default_value = "")]
         store: String,
     },
+    /// Make a collector with a realistic organisation in it: a quarter of its history, to look at.
+    Demo(demo::Demo),
     /// Serve agents and people. When ready, one line of JSON with both addresses.
     Serve {
         #[command(flatten)]
@@ -208,6 +211,7 @@ pub fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Init { data, name, store } => create::collector(&data.dir, &name, &store).await?,
+        Command::Demo(demo) => demo.run().await?,
         Command::Serve { data, config, listen_agents, listen_people } => {
             let data = data.open()?;
             let mut config = data.config(config.as_deref())?;

@@ -19,6 +19,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod data;
+pub mod demo;
 pub mod drift;
 pub mod exception;
 pub mod expected;

@@ -31,7 +31,7 @@ pub async fn run(
         if reviews.is_some() {
             owed_us = now_us + OWED_US;
         }
-        match look(&store, reviews, now_us).await {
+        match look(&store, reviews, AWAY_US, now_us).await {
             Ok(true) => continue,
             Ok(false) => alerts.notify_one(),
             // A look that fails is a gap like any other, if it stays so.
@@ -44,14 +44,16 @@ pub async fn run(
     }
 }
 
-/// One look; with `reviews`, also at what people owe. True if there is more to do at once.
-async fn look(
+/// One look; with `reviews`, also at what people owe. A collector that did not look for `away_us` was
+/// away. True if there is more to do at once.
+pub async fn look(
     store: &Store,
     reviews: Option<&ReviewPeriods>,
+    away_us: i64,
     now_us: i64,
 ) -> Result<bool, StoreError> {
     store.watch_ends(now_us).await?;
-    let more = store.watch(now_us, AWAY_US).await?;
+    let more = store.watch(now_us, away_us).await?;
     // First what was covered: its end is a cause of its own.
     store.watch_exceptions(now_us).await?;
     store.watch_lists(now_us).await?;

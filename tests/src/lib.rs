@@ -30,7 +30,7 @@ pub use agent::Agent;
 pub use api::{Answer, Api, log_key};
 pub use collector::{Collector, Store};
 pub use inbox::Inbox;
-pub use machine::Sound;
+pub use machine::{Case, Sound};
 pub use outsiders::{Tsa, audit_log};
 pub use program::{Ended, program, traced};
 pub use random::Random;

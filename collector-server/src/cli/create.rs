@@ -9,7 +9,7 @@ use crate::store::{Person, Store};
 use anyhow::{Context, bail};
 use evidence::Digest;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// How long a login link works.
 const LINK_LIFE: Duration = Duration::from_secs(600);
@@ -19,25 +19,34 @@ pub(super) async fn collector(dir: &Path, name: &str, store: &str) -> anyhow::Re
     if name.trim().is_empty() || name.contains('\n') {
         bail!("--name: an organisation has a name of one line");
     }
-    let data = DataDir::create(dir, name, store, clock::now())?;
-    let made = fill(&data, name).await;
-    if made.is_err() {
-        // So that it can be tried again.
-        data.discard()?;
-    }
-    let origin = made?;
+    let (_, origin) = made(dir, name, store, clock::now()).await?;
     tell(&format!("A collector for {name} is in {}.", dir.display()));
     tell(&format!("Its log is {origin}. Next: evidenced-collector serve --data {}", dir.display()));
     Ok(())
 }
 
+/// The same, as if it were made at this time. Gives the log's name too.
+pub(super) async fn made(
+    dir: &Path,
+    name: &str,
+    store: &str,
+    now: SystemTime,
+) -> anyhow::Result<(DataDir, String)> {
+    let data = DataDir::create(dir, name, store, now)?;
+    let made = fill(&data, name, clock::us(now)).await;
+    if made.is_err() {
+        // So that it can be tried again.
+        data.discard()?;
+    }
+    Ok((data, made?))
+}
+
 /// Settings and administrator, in a store that no other collector has. Gives the log's name.
-async fn fill(data: &DataDir, name: &str) -> anyhow::Result<String> {
+async fn fill(data: &DataDir, name: &str, now_us: i64) -> anyhow::Result<String> {
     let store = open(data).await?;
     let origin = format!("evidenced.{}", ulid::Ulid::generate().to_string().to_lowercase());
     let settings =
         [(settings::ORGANISATION, name.to_owned()), (settings::LOG_ORIGIN, origin.clone())];
-    let now_us = clock::now_us();
     if !store.initialise(&settings, now_us).await? {
         bail!(
             "the store belongs to another collector already; give this one a store of its own, or \

@@ -19,16 +19,17 @@ use clap::Args;
 use evidence::checkpoint::Checkpoint;
 use evidence::{leaf, proof};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, interval};
 
-/// Failing results that are shown.
+/// Failing rules that are shown.
 const WORST: usize = 12;
-/// Offenders of one result that are shown.
-const OFFENDERS: usize = 4;
+/// Offenders of one result, or hosts, that are shown.
+const SHOWN: usize = 4;
 /// How often `--wait` looks.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -232,33 +233,46 @@ fn as_text(
     text
 }
 
-/// Failing results, worst first, with who or what fails.
+/// Failing rules, worst first, with who or what fails: offenders of one host, or hosts.
 fn worst(text: &mut String, overview: &Overview, rules: &RuleSet) {
-    let severity = |row: &ResultRow| rules.get(&row.rule).map_or(Severity::Info, |r| r.severity);
-    let mut failing: Vec<_> = overview.results.iter().filter(|row| row.outcome == "fail").collect();
-    failing.sort_by(|a, b| severity(b).cmp(&severity(a)).then_with(|| a.rule.cmp(&b.rule)));
+    let mut failing: BTreeMap<&str, Vec<&ResultRow>> = BTreeMap::new();
+    for row in overview.results.iter().filter(|row| row.outcome == "fail") {
+        failing.entry(row.rule.as_str()).or_default().push(row);
+    }
+    let severity = |rule: &str| rules.get(rule).map_or(Severity::Info, |rule| rule.severity);
+    let mut failing: Vec<_> = failing.into_iter().collect();
+    failing.sort_by(|(a, _), (b, _)| severity(b).cmp(&severity(a)).then_with(|| a.cmp(b)));
     if failing.is_empty() {
         return;
     }
+    let names: BTreeMap<_, _> = overview.hosts.iter().map(|h| (h.id, h.name.clone())).collect();
     let _ = writeln!(text, "\nFailing, worst first");
-    for row in failing.iter().take(WORST) {
-        let rule = rules.get(&row.rule);
-        let title = rule.map_or(row.rule.as_str(), |rule| rule.title.as_str());
+    for (id, rows) in failing.iter().take(WORST) {
+        let rule = rules.get(id);
+        let title = rule.map_or(*id, |rule| rule.title.as_str());
         let controls = rule.map(|rule| rule.controls.join(" ")).unwrap_or_default();
-        let _ = writeln!(text, "  {:<9}{title}  ({controls})", severity(row).as_str());
-        if !row.offenders.is_empty() {
-            let _ = writeln!(text, "           {}", offenders(&row.offenders));
+        let _ = writeln!(text, "  {:<9}{title}  ({controls})", severity(id).as_str());
+        let who = match rows.as_slice() {
+            [one] if names.len() == 1 => some_of(&one.offenders),
+            rows => {
+                let of = |row: &&ResultRow| names.get(&row.host).cloned().unwrap_or_default();
+                let hosts: Vec<_> = rows.iter().map(of).collect();
+                format!("{} of {} hosts: {}", hosts.len(), names.len(), some_of(&hosts))
+            }
+        };
+        if !who.is_empty() {
+            let _ = writeln!(text, "           {who}");
         }
     }
     if failing.len() > WORST {
-        let _ = writeln!(text, "  and {} more", failing.len() - WORST);
+        let _ = writeln!(text, "  and {} rules more", failing.len() - WORST);
     }
 }
 
 /// Hosts choose these names: what would control a terminal is written out.
-fn offenders(all: &[String]) -> String {
-    let shown: Vec<_> = all.iter().take(OFFENDERS).map(|name| printable(name)).collect();
-    match all.len().saturating_sub(OFFENDERS) {
+fn some_of(all: &[String]) -> String {
+    let shown: Vec<_> = all.iter().take(SHOWN).map(|name| printable(name)).collect();
+    match all.len().saturating_sub(SHOWN) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }

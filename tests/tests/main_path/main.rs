@@ -5,6 +5,7 @@ mod alerts;
 mod channels;
 mod configuration;
 mod confine;
+mod demo;
 mod drift;
 mod enrolment;
 mod fleet;
