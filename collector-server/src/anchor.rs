@@ -21,7 +21,10 @@ use tsa::{Tsa, TsaError};
 
 /// How often the job looks.
 const LOOK: Duration = Duration::from_secs(5);
-/// A checkpoint that is being brought is left alone by others for this long: longer than any attempt.
+/// Checkpoints that are taken at once.
+const FEW: i64 = 4;
+/// What was taken is left alone by others for this long: longer than that many attempts, each of
+/// which has twenty seconds.
 const TAKEN: Duration = Duration::from_secs(120);
 
 /// A place that checkpoints go to.
@@ -114,15 +117,26 @@ impl Anchoring {
             let places: Vec<_> = self.places.iter().map(Place::name).collect();
             self.store.anchor(state.size, &note, &places, now_us).await?;
         }
-        for due in self.store.take_anchors(now_us, now_us + micros(TAKEN)).await? {
-            let how = self.bring(&due).await;
-            if let Anchored::Failed { error, .. } = &how {
-                let (sort, size) = (due.sort.as_str(), due.size);
-                tracing::warn!(sort, size, error, "a checkpoint was not anchored; trying again");
+        loop {
+            let now_us = self.clock.now_us();
+            let taken = self.store.take_anchors(now_us, now_us + micros(TAKEN), FEW).await?;
+            for due in &taken {
+                let how = self.bring(due).await;
+                if let Anchored::Failed { error, .. } = &how {
+                    let (sort, size) = (due.sort.as_str(), due.size);
+                    tracing::warn!(
+                        sort,
+                        size,
+                        error,
+                        "a checkpoint was not anchored; trying again"
+                    );
+                }
+                self.store.anchored(due, &how).await?;
             }
-            self.store.anchored(&due, &how).await?;
+            if i64::try_from(taken.len()) != Ok(FEW) {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     async fn bring(&self, due: &DueAnchor) -> Anchored {

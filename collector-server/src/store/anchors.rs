@@ -122,12 +122,17 @@ impl Store {
         &self,
         now_us: i64,
         until_us: i64,
+        limit: i64,
     ) -> Result<Vec<DueAnchor>, StoreError> {
         let mut tx = self.db.begin().await?;
-        let sql = "UPDATE anchor SET next_us = $2 WHERE done_us IS NULL AND next_us <= $1
+        // Asked again for each row: another collector may have taken it since they were chosen.
+        let sql = "UPDATE anchor SET next_us = $2
+                   WHERE done_us IS NULL AND next_us <= $1 AND (size, sort, target) IN
+                     (SELECT size, sort, target FROM anchor
+                      WHERE done_us IS NULL AND next_us <= $1 ORDER BY next_us, size LIMIT $3)
                    RETURNING size, sort, target, note, created_us, attempts, done_us, stamped_us,
                              token, error";
-        let rows = fetch!(&mut tx, all, Row, sql, now_us, until_us)?;
+        let rows = fetch!(&mut tx, all, Row, sql, now_us, until_us, limit)?;
         tx.commit().await?;
         rows.into_iter().map(|row| Ok(row.read()?.due)).collect()
     }

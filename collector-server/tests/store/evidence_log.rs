@@ -174,7 +174,7 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
     let signed = Checkpoint::sign(ORIGIN, state, &key).note;
     let place = [(AnchorSort::Directory, "/kept".to_owned())];
     store.anchor(state.size, &signed, &place, 50 * SECOND).await.expect("anchored");
-    let due: Vec<DueAnchor> = store.take_anchors(51 * SECOND, 52 * SECOND).await.expect("due");
+    let due: Vec<DueAnchor> = store.take_anchors(51 * SECOND, 52 * SECOND, 9).await.expect("due");
     let done = Anchored::Done { at_us: 51 * SECOND, stamped_us: None, token: None };
     store.anchored(&due[0], &done).await.expect("noted");
     store.heal(4, "of a test", "operator", 60 * SECOND).await.expect("store").expect("healed");
@@ -285,4 +285,26 @@ pub(crate) async fn damage_to_any_column_of_evidence_is_found_and_named(store: &
     assert_eq!(store.damage_for_testing(&sql).await.expect("deleted"), 1);
     let error = verify_all(store, |_, _, _| ()).await.expect_err("found");
     assert!(matches!(error, VerifyError::Leaf { index, .. } if index == first), "{error}");
+}
+
+/// Those that are due longest go first, a few at once, and what one collector took is left alone.
+pub(crate) async fn checkpoints_are_taken_a_few_at_once_and_by_one_collector(store: &Store) {
+    log_key(store).await;
+    for n in 1..=3 {
+        let places = [(AnchorSort::Directory, "/kept".to_owned())];
+        store.anchor(n, "a checkpoint", &places, 10 + n as i64).await.expect("anchored");
+    }
+    let taken = async |now_us, until_us| -> Vec<u64> {
+        let due = store.take_anchors(now_us, until_us, 2).await.expect("due");
+        due.iter()
+            .map(|due| due.size)
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect()
+    };
+    assert_eq!(taken(5, 100).await, Vec::<u64>::new(), "none is due yet");
+    assert_eq!(taken(20, 100).await, [1, 2]);
+    assert_eq!(taken(20, 100).await, [3]);
+    assert_eq!(taken(99, 200).await, Vec::<u64>::new());
+    assert_eq!(taken(100, 200).await, [1, 2], "whoever took them did not come back");
 }

@@ -106,6 +106,7 @@ conformance!(
     a_fork_is_found_when_the_check_ins_of_both_sides_meet,
     a_log_that_was_written_anew_is_found_by_those_who_saw_the_former,
     damage_to_any_column_of_evidence_is_found_and_named,
+    checkpoints_are_taken_a_few_at_once_and_by_one_collector,
 );
 
 conformance!(
