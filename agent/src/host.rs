@@ -6,6 +6,7 @@
 //! process is started, but for the commands that the operator of this host listed.
 
 mod bus;
+mod chronyd;
 mod command;
 mod fixture;
 mod memory;
@@ -376,6 +377,28 @@ impl Host {
             Door::System { .. } => Err(ReadError::Absent),
             Door::Fixture(fixture) => {
                 fixture.read(bus::SOCKET, MAX_FILE_BYTES).map(|(bytes, _)| bytes)
+            }
+        }
+    }
+
+    /// The body of systemd-timesyncd's answer about its server. Only the running system has one.
+    pub fn ntp_message(&self) -> Result<Vec<u8>, ReadError> {
+        match &self.door {
+            Door::System { live: true, .. } => bus::ntp_message(bus::SOCKET),
+            Door::System { .. } => Err(ReadError::Absent),
+            Door::Fixture(fixture) => {
+                fixture.read(bus::TIMESYNC, MAX_FILE_BYTES).map(|(bytes, _)| bytes)
+            }
+        }
+    }
+
+    /// How well chronyd says that it follows its reference. Only the running system has one.
+    pub fn chrony_tracking(&self) -> Result<Vec<u8>, ReadError> {
+        match &self.door {
+            Door::System { live: true, .. } => chronyd::tracking(),
+            Door::System { .. } => Err(ReadError::Absent),
+            Door::Fixture(fixture) => {
+                fixture.read(chronyd::SOURCE, MAX_FILE_BYTES).map(|(bytes, _)| bytes)
             }
         }
     }

@@ -60,6 +60,7 @@ mod snapshots;
 mod tokens;
 mod tolerance;
 mod trust;
+mod undecided;
 mod verdicts;
 mod verifying;
 mod watched;

@@ -61,6 +61,7 @@ pub async fn look(
     if let Some(reviews) = reviews {
         store.watch_reviews(reviews, now_us).await?;
         store.watch_findings(now_us).await?;
+        store.watch_undecided(now_us).await?;
     }
     store.settle_alerts(now_us).await?;
     Ok(more)

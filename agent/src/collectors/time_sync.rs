@@ -1,9 +1,10 @@
 //! The kind `time_sync`: units of the programs that set the clock, timesyncd.conf(5),
-//! chrony.conf(5), localtime(5), /etc/adjtime of hwclock(8), and the files that these programs
-//! write when they have set the clock. Only the drift file of chronyd needs a privilege.
+//! chrony.conf(5), localtime(5), /etc/adjtime of hwclock(8), the files that these programs write when
+//! they have set the clock, and what they answer when they are asked how well. Only the drift file of chronyd needs a privilege.
 
 mod chrony;
 mod clients;
+mod offset;
 mod proof;
 mod timesyncd;
 
@@ -34,6 +35,7 @@ fn collect(reading: &mut Reading<'_>) -> Result<TimeSync, Failure> {
     let facts = TimeSync {
         synchronised: last_sync.synchronised,
         last_sync_age: last_sync.age,
+        offset: last_sync.offset,
         sources,
         timezone: timezone(reading).ok(),
         hardware_clock: hardware_clock(reading).ok(),
@@ -97,6 +99,7 @@ fn name_gaps(reading: &mut Reading<'_>, facts: &TimeSync) {
         ("clients.active", clients.iter().any(|client| client.active.is_none())),
         ("synchronised", facts.synchronised.is_none()),
         ("last_sync_age", facts.last_sync_age.is_none()),
+        ("offset", facts.offset.is_none()),
         ("sources", facts.sources.is_none()),
         ("timezone", facts.timezone.is_none()),
         ("hardware_clock", facts.hardware_clock.is_none()),

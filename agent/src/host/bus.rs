@@ -1,8 +1,10 @@
-//! One question to systemd over the system's message bus: which units there are (`ListUnits`, which
-//! anybody may ask). The client is no larger than that question: D-Bus specification, little-endian
-//! messages, authentication as the user that the kernel says.
+//! Questions over the system's message bus that anybody may ask: of systemd which units there are
+//! (`ListUnits`), of systemd-timesyncd what its server answered last (`NTPMessage`). The client is no
+//! larger than these: D-Bus specification, little-endian messages, authentication as the user that
+//! the kernel says.
 //!
-//! In a fixture the answer is the bytes of the socket's path.
+//! In a fixture the answer of systemd is the bytes of the socket's path, that of systemd-timesyncd
+//! those of `/bus/timesync1`, a path that no machine has.
 
 use super::{ReadError, io_error};
 use std::io::{Read as _, Write as _};
@@ -21,28 +23,65 @@ const CALL: u8 = 1;
 const RETURN: u8 = 2;
 const ERROR: u8 = 3;
 const NO_AUTO_START: u8 = 2;
-const HELLO: u32 = 1;
-const LIST_UNITS: u32 = 2;
+const HELLO_SERIAL: u32 = 1;
+const SERIAL: u32 = 2;
+
+/// Name of what systemd-timesyncd is asked.
+pub(super) const TIMESYNC: &str = "/bus/timesync1";
+
+/// Whom to call, and with which texts.
+struct Call {
+    path: &'static str,
+    interface: &'static str,
+    member: &'static str,
+    destination: &'static str,
+    texts: &'static [&'static str],
+}
+
+const HELLO: Call = Call {
+    path: "/org/freedesktop/DBus",
+    interface: "org.freedesktop.DBus",
+    member: "Hello",
+    destination: "org.freedesktop.DBus",
+    texts: &[],
+};
+const LIST_UNITS: Call = Call {
+    path: "/org/freedesktop/systemd1",
+    interface: "org.freedesktop.systemd1.Manager",
+    member: "ListUnits",
+    destination: "org.freedesktop.systemd1",
+    texts: &[],
+};
+const NTP_MESSAGE: Call = Call {
+    path: "/org/freedesktop/timesync1",
+    interface: "org.freedesktop.DBus.Properties",
+    member: "Get",
+    destination: "org.freedesktop.timesync1",
+    texts: &["org.freedesktop.timesync1.Manager", "NTPMessage"],
+};
+
+/// The body of systemd's answer to `ListUnits`.
+pub(super) fn units(socket: &str) -> Result<Vec<u8>, ReadError> {
+    ask(socket, &LIST_UNITS)
+}
+
+/// The property `NTPMessage` of systemd-timesyncd, a variant.
+pub(super) fn ntp_message(socket: &str) -> Result<Vec<u8>, ReadError> {
+    ask(socket, &NTP_MESSAGE)
+}
 
 /// The body of the answer.
-pub(super) fn units(socket: &str) -> Result<Vec<u8>, ReadError> {
+fn ask(socket: &str, call: &Call) -> Result<Vec<u8>, ReadError> {
     let mut stream = UnixStream::connect(socket).map_err(io_error)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(io_error)?;
     stream.set_write_timeout(Some(PATIENCE)).map_err(io_error)?;
     authenticate(&mut stream).map_err(io_error)?;
-    let bus = ["/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", "org.freedesktop.DBus"];
-    let systemd = [
-        "/org/freedesktop/systemd1",
-        "org.freedesktop.systemd1.Manager",
-        "ListUnits",
-        "org.freedesktop.systemd1",
-    ];
-    let mut calls = call(bus, HELLO);
-    calls.extend(call(systemd, LIST_UNITS));
+    let mut calls = HELLO.message(HELLO_SERIAL);
+    calls.extend(call.message(SERIAL));
     stream.write_all(&calls).map_err(io_error)?;
     for _ in 0..MAX_OTHERS {
         let message = message(&mut stream)?;
-        if message.answers == Some(LIST_UNITS) {
+        if message.answers == Some(SERIAL) {
             return match message.kind {
                 RETURN => Ok(message.body),
                 // Nobody has the name, or may not be asked.
@@ -72,25 +111,51 @@ fn authenticate(stream: &mut UnixStream) -> std::io::Result<()> {
     stream.write_all(b"BEGIN\r\n")
 }
 
-/// A call without arguments. Header fields: path 1, interface 2, member 3, destination 6.
-fn call(parts: [&str; 4], serial: u32) -> Vec<u8> {
-    let mut fields = Vec::new();
-    for (code, (kind, text)) in
-        [1, 2, 3, 6].into_iter().zip(["o", "s", "s", "s"].into_iter().zip(parts))
-    {
-        fields.resize(fields.len().next_multiple_of(8), 0);
-        fields.extend([code, 1, kind.as_bytes()[0], 0]);
-        fields.extend((text.len() as u32).to_le_bytes());
-        fields.extend(text.as_bytes());
-        fields.push(0);
+impl Call {
+    /// Header fields: path 1, interface 2, member 3, destination 6, signature of the body 8.
+    fn message(&self, serial: u32) -> Vec<u8> {
+        let mut fields = Vec::new();
+        let named = [
+            (1, b'o', self.path),
+            (2, b's', self.interface),
+            (3, b's', self.member),
+            (6, b's', self.destination),
+        ];
+        for (code, kind, value) in named {
+            pad(&mut fields, 8);
+            fields.extend([code, 1, kind, 0]);
+            text(&mut fields, value);
+        }
+        let mut body = Vec::new();
+        for value in self.texts {
+            text(&mut body, value);
+        }
+        if !self.texts.is_empty() {
+            pad(&mut fields, 8);
+            fields.extend([8, 1, b'g', 0, self.texts.len() as u8]);
+            fields.extend(self.texts.iter().map(|_| b's'));
+            fields.push(0);
+        }
+        let mut bytes = vec![b'l', CALL, NO_AUTO_START, 1];
+        bytes.extend((body.len() as u32).to_le_bytes());
+        bytes.extend(serial.to_le_bytes());
+        bytes.extend((fields.len() as u32).to_le_bytes());
+        bytes.extend(fields);
+        pad(&mut bytes, 8);
+        bytes.extend(body);
+        bytes
     }
-    let mut bytes = vec![b'l', CALL, NO_AUTO_START, 1];
-    bytes.extend(0u32.to_le_bytes());
-    bytes.extend(serial.to_le_bytes());
-    bytes.extend((fields.len() as u32).to_le_bytes());
-    bytes.extend(fields);
-    bytes.resize(bytes.len().next_multiple_of(8), 0);
-    bytes
+}
+
+fn pad(bytes: &mut Vec<u8>, to: usize) {
+    bytes.resize(bytes.len().next_multiple_of(to), 0);
+}
+
+fn text(bytes: &mut Vec<u8>, value: &str) {
+    pad(bytes, 4);
+    bytes.extend((value.len() as u32).to_le_bytes());
+    bytes.extend(value.as_bytes());
+    bytes.push(0);
 }
 
 struct Message {

@@ -6,7 +6,7 @@ use super::memory::{Devices, Trace};
 use super::sources::folded;
 use super::{
     Bounds, Command, CommandError, Found, Host, MAX_FILE_BYTES, Meta, Opened, Output, Own,
-    ReadError, Resources, Walked, bus, netlink,
+    ReadError, Resources, Walked, bus, chronyd, netlink,
 };
 use crate::clock::Moment;
 use crate::secret::Secret;
@@ -161,6 +161,22 @@ impl<'h> Reading<'h> {
         let units = self.host.units();
         self.record(bus::SOCKET, units.as_ref().err().copied());
         units
+    }
+
+    /// What the server of systemd-timesyncd answered last, over the message bus.
+    pub fn ntp_message(&mut self) -> Result<Vec<u8>, ReadError> {
+        self.asked();
+        let answer = self.host.ntp_message();
+        self.record(bus::TIMESYNC, answer.as_ref().err().copied());
+        answer
+    }
+
+    /// How well chronyd says that it follows its reference.
+    pub fn chrony_tracking(&mut self) -> Result<Vec<u8>, ReadError> {
+        self.asked();
+        let answer = self.host.chrony_tracking();
+        self.record(chronyd::SOURCE, answer.as_ref().err().copied());
+        answer
     }
 
     /// Asks the kernel over netlink.

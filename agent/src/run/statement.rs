@@ -93,7 +93,7 @@ pub(super) fn check_in(
         at_ms: now_ms,
         chain: chain.chain,
         checkpoint: chain.checkpoint,
-        // adjtimex(2) is out of reach without unsafe code: the key is absent.
+        // adjtimex(2) is out of reach: it takes unsafe code, and the unit refuses it. The key is absent.
         clock: Clock { synchronised: None },
         collected,
         healed: chain.healed.iter().find(|one| !one.told).map(|one| one.healed),

@@ -8,9 +8,10 @@ use super::people::{Ground, Trouble, frame_with, render};
 use super::problem::Problem;
 use super::session::LoggedIn;
 use crate::app::App;
-use crate::explained::{self, Nothing};
+use crate::explained::{self, Explained, Nothing};
 use crate::judge::{Rule, RuleSet};
 use crate::judged_then::{self, JudgedThen};
+use crate::store::{Inherited, StoreError};
 use crate::web::page::Room;
 use crate::web::{result, rule, rules};
 use axum::extract::{Path, State};
@@ -120,8 +121,12 @@ async fn explain(
             return Ok(Json(json!({"host": host, "rule": rule, "switched_off": off})));
         }
     };
+    let by = inherited_by(&app, &then, &found).await?;
+    let inherited = by.map(
+        |by| json!({"statement": by.statement, "provider": by.provider, "until_us": by.until_us}),
+    );
     Ok(Json(json!({
-        "host": found.host.id, "group": found.host.group, "rule": rule,
+        "host": found.host.id, "inherited": inherited, "group": found.host.group, "rule": rule,
         "explanation": found.explanation, "recorded": found.recorded.as_ref().map(result_json),
         "accepted": found.accepted, "agrees": found.agrees(), "silent": found.host.is_silent(then.at_us(&app)),
         "log_index": found.statement.index, "observed_us": found.statement.observed_us,
@@ -129,6 +134,27 @@ async fn explain(
         "valid_until_us": found.host.valid_until_us(),
         "judged_rules": found.judged_rules,
     })))
+}
+
+/// The statement that covers a result at the moment that is asked about, as on the overview: of a
+/// host that reports, what it does not show itself.
+async fn inherited_by(
+    app: &App,
+    then: &Then,
+    found: &Explained,
+) -> Result<Option<Inherited>, StoreError> {
+    let outcome = found.recorded.as_ref().map(|row| row.outcome.as_str());
+    let outcome = outcome.unwrap_or(found.explanation.outcome.as_str());
+    if !matches!(outcome, "fail" | "unknown") || found.host.is_silent(then.at_us(app)) {
+        return Ok(None);
+    }
+    let mut statements = match &then.moment {
+        Some(moment) => app.store.inherited_rules_at(moment).await?,
+        None => app.store.inherited_rules(app.clock.now_us()).await?,
+    };
+    let key = (found.host.group.clone(), found.explanation.rule.clone());
+    let by = statements.remove(&key);
+    Ok(by.map(|by| Inherited { outcome: outcome.to_owned(), ..by }))
 }
 
 async fn rules_page(State(app): State<App>, _: LoggedIn, then: Then) -> Result<Response, Trouble> {
@@ -182,7 +208,8 @@ async fn result_page(
     match found {
         Ok(found) => {
             let received_us = app.store.received_us(found.statement.index).await?;
-            let page = result::page(frame, &found, then.at_us(&app));
+            let by = inherited_by(&app, &then, &found).await?;
+            let page = result::page(frame, &found, then.at_us(&app)).standing_on(by.as_ref());
             Ok(render(&page.received(received_us, found.host.valid_until_us())))
         }
         Err(Nothing::SwitchedOff(off)) => Err(Trouble::NotFound(format!(

@@ -28,7 +28,8 @@ fn rules_of(text: &str) -> Judge {
 }
 
 fn state(kind: &str, data: Value) -> KindState {
-    let facts = Facts::new(kind, 1, data).expect("facts");
+    let v = evidence::kinds::find(kind).map_or(1, |kind| kind.v);
+    let facts = Facts::new(kind, v, data).expect("facts");
     KindState { status: Status::Ok, unread: vec![], facts: Some(Arc::new(facts)) }
 }
 

@@ -4,7 +4,7 @@ use super::{Coverage, Held, Line, Measure, Period, of};
 use crate::judge::RuleSet;
 use crate::overview::Terms;
 use crate::scope::{GroupTimes, Interval, Scope, intersection, service_times, without};
-use crate::store::{HostSpan, Store, StoreError};
+use crate::store::{HostSpan, InheritedTime, Store, StoreError};
 use evidence::HostId;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,12 +31,7 @@ pub async fn of_control(
     let times = service_times(scope, &spans, &groups, period);
     let silent = silent(store, period.0).await?;
     let statements = store.inherited_times().await?;
-    let groups: BTreeMap<HostId, String> = match statements.is_empty() {
-        true => BTreeMap::new(),
-        false => store.hosts().await?.into_iter().map(|host| (host.id, host.group)).collect(),
-    };
-    // By the group that a host is in now, as the statement covers it now.
-    let in_group = |host: &HostId, group: &String| groups.get(host) == Some(group);
+    let members = members(&statements, &spans, period);
     let mut lines: Vec<Line> = vec![];
     for rule in rules.rules().iter().filter(|rule| rule.controls.iter().any(|id| id == control)) {
         let excepted = store.excepted_times(&rule.id).await?;
@@ -59,11 +54,7 @@ pub async fn of_control(
                     severity: rule.severity,
                     results: vec![held],
                     excepted: excepted.get(&row.host).cloned().unwrap_or_default(),
-                    inherited: statements
-                        .iter()
-                        .filter(|held| held.rule == rule.id && in_group(&host, &held.group))
-                        .map(|held| held.lasted)
-                        .collect(),
+                    inherited: inherited(&statements, &members, (host, &rule.id)),
                 }),
             }
         }
@@ -76,6 +67,31 @@ pub async fn of_control(
         silent: &silent,
     };
     Ok(of(&lines, &measure))
+}
+
+/// When hosts were in the groups that statements are about.
+type Members = BTreeMap<String, BTreeMap<HostId, Vec<Interval>>>;
+
+fn members(statements: &[InheritedTime], spans: &[HostSpan], period: Interval) -> Members {
+    let groups: BTreeSet<&String> = statements.iter().map(|held| &held.group).collect();
+    let times = |group: &String| {
+        service_times(&Scope::Group(group.clone()), spans, &GroupTimes::new(), period)
+    };
+    groups.into_iter().map(|group| (group.clone(), times(group))).collect()
+}
+
+/// When statements covered a rule on a host: by the group that it was in then.
+fn inherited(
+    statements: &[InheritedTime],
+    members: &Members,
+    (host, rule): (HostId, &str),
+) -> Vec<Interval> {
+    let of_rule = statements.iter().filter(|held| held.rule == rule);
+    let times = of_rule.filter_map(|held| {
+        let in_group = members.get(&held.group)?.get(&host)?;
+        Some(intersection(&[held.lasted], in_group))
+    });
+    times.flatten().collect()
 }
 
 async fn silent(

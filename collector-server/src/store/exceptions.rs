@@ -273,7 +273,7 @@ impl Store {
             return Ok(Err(ExceptionRefusal::Unknown));
         };
         let state = State::of(decision.as_deref(), ended_us, until_us, now_us);
-        if !matches!(state, State::Active | State::Requested) {
+        if !matches!(state, State::Active | State::Requested | State::Lapsed) {
             return Ok(Err(ExceptionRefusal::NotActive));
         }
         let sql = "UPDATE exception SET ended_us = $2, ended_by = $3, end_note = $4 WHERE id = $1";
@@ -284,6 +284,7 @@ impl Store {
         log.finish(&mut tx).await?;
         tx.commit().await?;
         self.watch_exceptions(now_us).await?;
+        self.watch_undecided(now_us).await?;
         Ok(Ok(()))
     }
 

@@ -242,7 +242,8 @@ pub fn one(frame: Frame, input: &OneInput<'_>) -> OnePage {
         covers: input.covers.iter().map(cover).collect(),
         refused: Some(why).filter(|why| !why.is_empty()),
         decide: input.may_decide && state == State::Requested,
-        withdraw: input.may_withdraw && matches!(state, State::Requested | State::Active),
+        withdraw: input.may_withdraw
+            && matches!(state, State::Requested | State::Active | State::Lapsed),
         renew: input.may_renew
             && matches!(state, State::Active | State::Expired)
             && row.ended_us.is_none(),

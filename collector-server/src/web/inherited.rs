@@ -203,7 +203,7 @@ pub fn one(frame: Frame, input: &OneInput<'_>) -> OnePage {
         covers_say: plural(input.covers.len(), "result"),
         refused: input.refused.clone(),
         decide: input.may_decide && state == State::Requested,
-        end: input.may_end && matches!(state, State::Requested | State::Active),
+        end: input.may_end && matches!(state, State::Requested | State::Active | State::Lapsed),
     }
 }
 

@@ -3,11 +3,13 @@
 
 use super::control::Offenders;
 use super::host::ControlLink;
+use super::inherited::InheritedLink;
 use super::marks::{self, Mark, Outcome};
 use super::page::{Frame, Pair, When, age, control_path, facts_path, host_path, plural, rule_path};
 use super::rule::ParamLine;
 use crate::explained::Explained;
 use crate::judge::{Explanation, KindRead, ParamShown, Read, Step};
+use crate::store::Inherited;
 use askama::Template;
 use evidence::HostId;
 
@@ -28,6 +30,8 @@ pub struct ResultPage {
     /// What the record says, where it is not the same.
     pub differs: Option<String>,
     pub silent: bool,
+    /// Whom it is inherited from and until when, where a statement covers it.
+    pub inherited: Option<InheritedLink>,
     pub params: Vec<ParamLine>,
     pub kinds: Vec<KindPart>,
     pub expressions: Vec<Pair>,
@@ -75,6 +79,7 @@ pub fn page(frame: Frame, found: &Explained, now_us: i64) -> ResultPage {
         controls: now.controls.iter().map(link).collect(),
         differs: differs(found),
         silent: host.is_silent(now_us),
+        inherited: None,
         params: ParamLine::all(&now.params),
         kinds: now.kinds.iter().map(|kind| part(host.id, kind)).collect(),
         expressions: expressions(now),
@@ -85,6 +90,16 @@ pub fn page(frame: Frame, found: &Explained, now_us: i64) -> ResultPage {
 }
 
 impl ResultPage {
+    /// With the statement that it stands on; what the host itself shows is said beside it.
+    #[must_use]
+    pub fn standing_on(mut self, inherited: Option<&Inherited>) -> Self {
+        if let Some(by) = inherited {
+            self.mark = Outcome::Inherited.mark();
+            self.inherited = Some(InheritedLink::of(by));
+        }
+        self
+    }
+
     /// With when the check-in that it stands on came, and until when it counts.
     #[must_use]
     pub fn received(mut self, received_us: Option<i64>, valid_until_us: Option<i64>) -> Self {

@@ -427,3 +427,49 @@ pub(crate) async fn a_finding_keeps_its_revisions_and_is_overdue_until_it_is_clo
     assert_eq!(order.iter().map(|row| &row.id).collect::<Vec<_>>(), [&later, &id]);
     assert!(store.finding("none").await.expect("store").is_empty());
 }
+
+pub(crate) async fn a_request_that_nobody_decided_is_overdue_until_it_is_withdrawn_or_asked_for_again(
+    store: &Store,
+) {
+    let watch = async |at_us| store.watch_undecided(at_us).await.expect("store");
+    let group = || Scope::Group("web".into());
+    let first = requested(store, group(), AT + DAY, AT).await;
+    assert!(!watch(AT + DAY - 1).await, "it waits");
+    assert!(watch(AT + DAY).await);
+    assert!(!watch(AT + DAY).await, "once");
+    let alert = alerts(store).await.remove(0);
+    assert_eq!((alert.drift.as_str(), alert.cause.as_str()), ("overdue", "time_passed"));
+    let says = "an exception from acc for group web ended without a decision";
+    assert!(alert.title.contains(says), "{}", alert.title);
+    let drift = drifts(store, true).await.remove(0);
+    assert_eq!((drift.opened_us, drift.severity.as_str()), (AT + DAY, "high"));
+
+    // Another scope is another request; the same one answers for the first, and may lapse as well.
+    requested(store, Scope::Organisation, AT + 9 * DAY, AT + DAY + HOUR).await;
+    assert!(!watch(AT + DAY + HOUR).await);
+    let again = requested(store, group(), AT + 3 * DAY, AT + 2 * DAY).await;
+    assert!(watch(AT + 2 * DAY).await);
+    assert_eq!(states(store).await, [state("resolved", 0)]);
+    assert!(watch(AT + 3 * DAY).await);
+    let withdraw = async |id: &str| {
+        store.withdraw_exception(id, "lead", "done without", AT + 4 * DAY).await.expect("store")
+    };
+    assert_eq!(drifts(store, true).await.len(), 1);
+    assert_eq!(withdraw(&again).await, Ok(()));
+    assert!(drifts(store, true).await.is_empty());
+    let row = store.exception(&again).await.expect("store").expect("a row");
+    assert_eq!(row.state(AT + 4 * DAY), State::Withdrawn);
+
+    // What was decided in time is owed no more.
+    let decided = approved(store, Scope::Group("lab".into()), AT + 6 * DAY, AT + 5 * DAY).await;
+    assert!(!watch(AT + 7 * DAY).await, "{decided} expired as it was to");
+
+    // Inherited evidence is asked for in the same way.
+    let id = store.request_inherited(&statement(AT + 8 * DAY), "lead", AT + 7 * DAY).await;
+    assert!(watch(AT + 8 * DAY).await);
+    let says = "inherited evidence of acc for group default ended without a decision";
+    assert_eq!(drifts(store, true).await[0].offenders, [format!("the request for {says}")]);
+    let id = id.expect("store");
+    store.end_inherited(&id, "lead", "", AT + 8 * DAY).await.expect("store").expect("ended");
+    assert!(drifts(store, true).await.is_empty());
+}

@@ -135,6 +135,7 @@ conformance!(
     inherited_evidence_is_approved_by_another_and_alerts_when_it_ends,
     two_names_of_one_login_of_the_machine_are_one_pair_of_eyes,
     a_finding_keeps_its_revisions_and_is_overdue_until_it_is_closed,
+    a_request_that_nobody_decided_is_overdue_until_it_is_withdrawn_or_asked_for_again,
     a_seat_is_given_and_the_last_administrator_keeps_theirs,
     a_failure_under_an_exception_stays_a_failure_and_alerts_nobody,
     what_an_exception_covered_alerts_once_when_it_ends,
@@ -196,6 +197,7 @@ conformance!(
     a_group_has_an_owner_a_deputy_and_a_fallback,
     a_failure_is_open_since_it_was_last_none_whoever_offends,
     a_scope_has_its_own_state_and_a_period_follows_its_members,
+    inherited_evidence_counts_over_a_period_for_the_group_a_host_was_in_then,
     updates_are_measured_from_publication_and_decide_their_rule,
     people_are_found_by_their_accounts_and_the_log_names_nobody,
 );

@@ -390,6 +390,59 @@ pub(crate) async fn a_scope_has_its_own_state_and_a_period_follows_its_members(s
     assert_eq!((longest.host, longest.from_us, longest.to_us), (bad.host, 10 * DAY_US, None));
 }
 
+pub(crate) async fn inherited_evidence_counts_over_a_period_for_the_group_a_host_was_in_then(
+    store: &Store,
+) {
+    let (rules, _) = rules();
+    let rule = rules.get("ssh-no-root-password-login").expect("a rule of the profile");
+    let host = Agent::enrolled(store).await.host;
+    for (group, from_us) in [("lab", 1), ("web", 30 * DAY_US)] {
+        let saying = Saying {
+            host,
+            property: "group".into(),
+            value: Some(group.into()),
+            from_us,
+            actor: "operator".into(),
+            reason: None,
+            now_us: 100 * DAY_US,
+        };
+        store.say(&saying).await.expect("store").expect("said");
+    }
+    results(store, &[row(host, "fail", "x", 10)]).await;
+    let owner = crate::exceptions::person(store, "owner", "risk_owner").await;
+    let deviating = async || {
+        let seen = overview(store, 100 * DAY_US).await;
+        let about = (rule.controls[0].as_str(), &Scope::Host(host));
+        let period = (10 * DAY_US, 40 * DAY_US);
+        let found = period::of_control(store, &rules, &seen.terms, about, period, i64::MAX).await;
+        let states = found.expect("period").states_us;
+        states.get(&EvidenceState::Deviating).copied().unwrap_or(0) / DAY_US
+    };
+    let covered = async |group: &str, until: i64| {
+        let statement = evidenced_collector::inherited::Wanted {
+            rules: [(rule.id.clone(), "high".to_owned())].into(),
+            group: group.into(),
+            provider: "the cloud".into(),
+            source: "https://example.org/report".into(),
+            source_hash: String::new(),
+            reason: "it is done below".into(),
+            until_us: until * DAY_US,
+        };
+        let id = store.request_inherited(&statement, "operator", DAY_US).await.expect("store");
+        let by = evidenced_collector::store::Decider::in_person(&owner);
+        let done = store.decide_inherited(&id, by, true, "", 5 * DAY_US).await;
+        done.expect("store").expect("approved");
+    };
+    let alone = deviating().await;
+    assert!(alone > 25, "{alone} days");
+    // Of the group that it comes into on day 30: what it showed before is its own.
+    covered("web", 60).await;
+    assert_eq!(deviating().await, alone - 10);
+    // Of the one that it was in, until day 20.
+    covered("lab", 20).await;
+    assert_eq!(deviating().await, 10);
+}
+
 fn updates(pending: Value, day: i64) -> Value {
     json!({"manager": "dnf", "metadata_day": day, "security_repository": true, "pending": pending})
 }

@@ -13,15 +13,20 @@ pub struct TimeSync {
     /// The clients that are installed, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clients: Option<Vec<Client>>,
-    /// Whether a client set the clock lately, by proof. False when none runs, and when
-    /// systemd-timesyncd runs and did not set it within three hours; absent when a client runs that
-    /// shows no proof, and offline.
+    /// Whether a client set the clock lately, by proof. False when none runs, when chronyd says
+    /// that it follows nothing or was last set right more than a day ago, and when systemd-timesyncd
+    /// runs and did not set it within three hours; absent when a client runs that shows no proof,
+    /// and offline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub synchronised: Option<bool>,
     /// Time since the client that runs set the clock. Absent when it shows no proof, when more than
     /// one runs, and offline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_sync_age: Option<Age>,
+    /// How far the clock may be off. Absent when the client that runs does not say, when it follows
+    /// no other clock, when more than one runs, and offline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<Offset>,
     /// References of the clients that are started at boot, in the order of their configuration.
     /// Empty when none is started; absent when a part of the configuration is not understood, and
     /// when another client than chrony and systemd-timesyncd is started. Servers that DHCP hands to
@@ -62,6 +67,19 @@ pub enum ClientName {
     Timesyncd,
     /// An ntpd without a unit that this agent knows.
     Unknown,
+}
+
+/// How far the clock may be off, and who says so: chronyd when it is asked for its `tracking` at
+/// the loopback interface, systemd-timesyncd by its property `NTPMessage` on the message bus, not
+/// older than three hours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Offset {
+    pub by: ClientName,
+    /// A bound: what there was to correct, the error of the reference, and half of the way to it,
+    /// together; rounded up to 100, 250, 500, 1000, 2500, 5000, 10000, 30000 or 60000 ms, and to
+    /// whole hours beyond.
+    pub within_ms: i64,
 }
 
 /// A reference for the clock.
@@ -118,10 +136,10 @@ pub enum Age {
 
 impl Kind for TimeSync {
     const NAME: &'static str = "time_sync";
-    const V: i64 = 1;
+    const V: i64 = 2;
     const TITLE: &'static str = "Time synchronisation";
     const ABOUT: About = About {
-        purpose: "Whether the clock is right, and who keeps it so.",
+        purpose: "Whether the clock is right, how far it may be off, and who keeps it so.",
         reads: &[
             "/etc/chrony*",
             "/etc/default/chrony",
@@ -129,13 +147,15 @@ impl Kind for TimeSync {
             "/etc/systemd/timesyncd.conf*",
             "*/systemd/timesyncd.conf.d/*",
             "*/systemd/system/chrony*",
+            "/bus/timesync1",
+            "/chronyd/tracking",
             "/run/chrony-dhcp/*",
             "/etc/adjtime",
             "/proc/stat",
             "/proc/uptime",
             "/sys/fs/cgroup/*",
         ],
-        also_reads: "adjtimex(2), reading only; files that chrony's configuration includes",
+        also_reads: "chronyd's answer to `tracking` at 127.0.0.1 port 323, and systemd-timesyncd's NTPMessage on the message bus, where they run; files that chrony's configuration includes",
         stays: &["keys for authenticated time"],
         needs: &[],
         cost: Cost::Light,

@@ -185,6 +185,7 @@ fn sudo() -> Value {
 fn time_sync() -> Value {
     json!({"clients": [{"name": "chrony", "enabled": true, "active": true}],
         "synchronised": true, "last_sync_age": "under_3h",
+        "offset": {"by": "chrony", "within_ms": 100},
         "sources": [{"client": "chrony", "form": "pool", "address": "2.debian.pool.ntp.org",
             "nts": true, "noselect": false}],
         "timezone": "Etc/UTC", "hardware_clock": "utc"})

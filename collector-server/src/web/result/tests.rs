@@ -58,6 +58,24 @@ fn a_result_shows_what_it_stands_on_and_where_that_came_from() {
 }
 
 #[test]
+fn a_result_that_is_inherited_says_from_whom_and_until_when_and_what_the_host_shows() {
+    let by = crate::store::Inherited {
+        statement: "01J".into(),
+        provider: "the <cloud>".into(),
+        until_us: NOW,
+        outcome: "fail".into(),
+    };
+    let plain = page(Frame::inside(None, NOW, log()), &found("fail"), NOW);
+    let html = askama::Template::render(&plain).expect("html");
+    assert!(!html.contains("inherited"), "{html}");
+    let page = page(Frame::inside(None, NOW, log()), &found("fail"), NOW).standing_on(Some(&by));
+    assert_eq!(page.mark.word, "inherited");
+    let html = askama::Template::render(&page).expect("html");
+    let said = html.contains(r#"<a href="/inherited/01J">inherited from the &#60;cloud&#62;</a>"#);
+    assert!(said && html.contains("the host itself: fail"), "{html}");
+}
+
+#[test]
 fn a_record_that_says_something_else_is_said_to() {
     let page = page(Frame::inside(None, NOW, log()), &found("pass"), NOW);
     let differs = page.differs.expect("told");
