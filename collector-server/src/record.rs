@@ -72,7 +72,8 @@ pub struct Attached {
 }
 
 /// A record with everything that was ever said of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     pub id: String,
     pub isms: String,
@@ -84,7 +85,8 @@ pub struct Record {
     pub withdrawn: Option<Decision>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Revision {
     /// 1, 2, 3 …
     pub n: i64,
@@ -99,7 +101,8 @@ pub struct Revision {
 }
 
 /// Who decided something, when, and what they said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Decision {
     pub by: String,
     pub at_us: i64,
@@ -166,6 +169,29 @@ impl Record {
         }
         then.withdrawn = then.withdrawn.filter(|withdrawn| withdrawn.at_us <= us);
         (!then.revisions.is_empty()).then_some(then)
+    }
+}
+
+/// What stands where personal words were.
+const LEFT_OUT: &str = "left out";
+
+impl Record {
+    /// The record without what it says of people: when it holds and what it is about stay.
+    pub fn without_words(mut self) -> Self {
+        for revision in &mut self.revisions {
+            let Says { about, effective, valid_until, file, .. } = std::mem::take(&mut revision.says);
+            let file = file.map(|file| Attached { name: LEFT_OUT.to_owned(), ..file });
+            let (title, owner) = (LEFT_OUT.to_owned(), LEFT_OUT.to_owned());
+            let kept = Says { title, owner, about, effective, valid_until, file, ..Says::default() };
+            revision.says = kept;
+            if let Some(decided) = &mut revision.decided {
+                decided.note.clear();
+            }
+        }
+        if let Some(withdrawn) = &mut self.withdrawn {
+            withdrawn.note.clear();
+        }
+        self
     }
 }
 

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 const DAY: i64 = 86_400_000_000;
 
-fn hosting() -> Isms {
+pub(crate) fn hosting() -> Isms {
     Isms {
         id: "01KQ0000000000000000000001".into(),
         text: IsmsText {

@@ -37,6 +37,9 @@ pub struct Register {
     /// Who approves.
     #[serde(default)]
     pub approver: Approver,
+    /// Its records are about people: a snapshot without personal data has none of their words.
+    #[serde(default)]
+    pub personal: bool,
     /// Each record says itself which controls or clauses it is about.
     #[serde(default)]
     pub about_needed: bool,
@@ -220,6 +223,11 @@ impl Registers {
     /// Those that are compiled in.
     pub fn builtin(is_control: impl Fn(&str) -> bool) -> Result<Self, RegisterError> {
         Self::load(Path::new(""), is_control)
+    }
+
+    /// Registers that were checked before.
+    pub fn of(all: Vec<Register>) -> Self {
+        Self(all)
     }
 
     fn lay(&mut self, over: Vec<Register>) {

@@ -28,7 +28,7 @@ pub(in crate::http) fn pages() -> Router<App> {
         .route("/records", get(all_page))
         .route("/isms/{isms}/records", get(registers_page))
         .route("/isms/{isms}/records/{register}", get(register_page))
-        .route("/isms/{isms}/records/{register}/csv", get(csv))
+        .route("/isms/{isms}/records/{register}/records.csv", get(csv))
         .route("/isms/{isms}/records/{register}/{record}", get(one_page))
         .route("/isms/{isms}/records/{register}/{record}/file/{revision}", get(files::page))
         .merge(crate::http::readiness::pages())
@@ -37,7 +37,7 @@ pub(in crate::http) fn pages() -> Router<App> {
 pub(in crate::http) fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
     vec![
         ("/isms/{isms}/records/{register}", post(make).layer(files::limit())),
-        ("/isms/{isms}/records/{register}/csv", post(import).layer(files::limit())),
+        ("/isms/{isms}/records/{register}/records.csv", post(import).layer(files::limit())),
         ("/isms/{isms}/records/{register}/{record}/revise", post(revise).layer(files::limit())),
         ("/isms/{isms}/records/{register}/{record}/decide", post(decide)),
         ("/isms/{isms}/records/{register}/{record}/withdraw", post(withdraw)),
