@@ -172,12 +172,7 @@ fn register_of(input: &Input<'_>, id: &str) -> Option<String> {
     Some(register_path(&input.isms.id, &found.id))
 }
 
-fn shown(
-    input: &Input<'_>,
-    id: &str,
-    status: &ControlStatus,
-    implemented: bool,
-) -> Option<Gap> {
+fn shown(input: &Input<'_>, id: &str, status: &ControlStatus, implemented: bool) -> Option<Gap> {
     let here = control_path(id);
     let (lack, says, mend) = match status.state {
         EvidenceState::Operating => return None,

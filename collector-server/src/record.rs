@@ -11,9 +11,7 @@ mod tests;
 
 pub use csv_file::{Line, parse as parse_csv, write as write_csv};
 pub use inputs::{Gathered, assemble};
-pub use register::{
-    Approver, Field, FieldKind, Inputs, Register, RegisterError, Registers, parse,
-};
+pub use register::{Approver, Field, FieldKind, Inputs, Register, RegisterError, Registers, parse};
 pub use score::{Scored, scored};
 pub use standing::{
     Claim, DUE_SOON_DAYS, Owing, RegisterState, Standing, Support, claims, owing, register_state,
@@ -179,10 +177,12 @@ impl Record {
     /// The record without what it says of people: when it holds and what it is about stay.
     pub fn without_words(mut self) -> Self {
         for revision in &mut self.revisions {
-            let Says { about, effective, valid_until, file, .. } = std::mem::take(&mut revision.says);
+            let Says { about, effective, valid_until, file, .. } =
+                std::mem::take(&mut revision.says);
             let file = file.map(|file| Attached { name: LEFT_OUT.to_owned(), ..file });
             let (title, owner) = (LEFT_OUT.to_owned(), LEFT_OUT.to_owned());
-            let kept = Says { title, owner, about, effective, valid_until, file, ..Says::default() };
+            let kept =
+                Says { title, owner, about, effective, valid_until, file, ..Says::default() };
             revision.says = kept;
             if let Some(decided) = &mut revision.decided {
                 decided.note.clear();
@@ -252,7 +252,8 @@ impl Says {
         self.link = self.link.trim().to_owned();
         self.link_sha256 = self.link_sha256.trim().to_lowercase();
         let fields = std::mem::take(&mut self.fields).into_iter();
-        let fields = fields.map(|(id, text)| (id, text.trim().replace("\r\n", "\n").replace('\t', " ")));
+        let fields =
+            fields.map(|(id, text)| (id, text.trim().replace("\r\n", "\n").replace('\t', " ")));
         self.fields = fields.filter(|(_, text)| !text.is_empty()).collect();
         if self.valid_until.is_empty()
             && let Some(until) = register.validity_days.and_then(|n| later(&self.effective, n))
@@ -289,7 +290,8 @@ impl Says {
             return Err(Wrong::Field(odd.clone()));
         }
         register.field.iter().try_for_each(|field| check_field(field, self.get(&field.id)))?;
-        let label = |id: &str| register.field(id).map_or("the owner", |f| f.label.as_str()).to_owned();
+        let label =
+            |id: &str| register.field(id).map_or("the owner", |f| f.label.as_str()).to_owned();
         for (a, b) in &register.apart {
             let (one, other) = (self.get(a).to_lowercase(), self.get(b).to_lowercase());
             if !one.is_empty() && one == other {

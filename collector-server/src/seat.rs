@@ -73,13 +73,9 @@ impl Right {
             // Not the administrator: who gives access does not review it.
             Self::Review => &["compliance_lead", "control_owner"],
             Self::Describe => &["administrator", "compliance_lead"],
-            Self::KeepRecords => &[
-                "administrator",
-                "compliance_lead",
-                "control_owner",
-                "risk_owner",
-                "operator",
-            ],
+            Self::KeepRecords => {
+                &["administrator", "compliance_lead", "control_owner", "risk_owner", "operator"]
+            }
             // Not the administrator, who often records it.
             Self::ApproveRecord => &["compliance_lead", "risk_owner"],
             Self::ApproveRisk => &["risk_owner"],

@@ -3,19 +3,17 @@
 use crate::data::{Data, NOW};
 use crate::render::frame;
 use crate::scope::hosting;
+use anyhow::Context;
+use askama::Template;
 use evidence::Digest;
 use evidenced_collector::catalogue::Catalogue;
 use evidenced_collector::expected::{BadFile, BadLine};
 use evidenced_collector::readiness::{Gap, Lack};
-use evidenced_collector::record::{
-    Attached, Claim, Decision, Record, Registers, Revision, Says,
-};
+use evidenced_collector::record::{Attached, Claim, Decision, Record, Registers, Revision, Says};
 use evidenced_collector::web::page::Room;
 use evidenced_collector::web::records::form::{Sheet, sent_of};
 use evidenced_collector::web::records::{self, Imported, one};
 use evidenced_collector::web::{control, readiness};
-use anyhow::Context;
-use askama::Template;
 
 const DAY: i64 = 86_400_000_000;
 
@@ -52,7 +50,11 @@ fn risk(title: &str, levels: [&str; 4], valid_until: &str) -> Says {
         valid_until: valid_until.into(),
         link: "https://docs.example.org/risks/17".into(),
         link_sha256: "ab".repeat(32),
-        file: Some(Attached { name: "assessment.pdf".into(), bytes: 48_211, sha256: Digest::of(b"a") }),
+        file: Some(Attached {
+            name: "assessment.pdf".into(),
+            bytes: 48_211,
+            sha256: Digest::of(b"a"),
+        }),
         fields: fields.map(|(id, text)| (id.to_owned(), text.to_owned())).into(),
     }
 }

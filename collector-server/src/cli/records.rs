@@ -131,7 +131,8 @@ async fn list(opened: &Opened, format: Format) -> anyhow::Result<()> {
     let (isms, now_us) = (&opened.isms.id, clock::now_us());
     let records = opened.store.records(Some(isms)).await?;
     let states = opened.registers.all().iter();
-    let states = states.map(|register| (register, register_state(register, isms, &records, now_us)));
+    let states =
+        states.map(|register| (register, register_state(register, isms, &records, now_us)));
     if format == Format::Json {
         let row = |(register, state): (&Register, crate::record::RegisterState)| {
             json!({"id": register.id, "title": register.title, "clauses": register.clauses,

@@ -343,8 +343,7 @@ impl Ground {
         let hosts = scope.hosts(&self.overview.hosts, groups);
         let rules = Arc::clone(&self.active);
         let judged_by = (rules.as_ref(), rules.catalogue());
-        self.overview.controls =
-            self.overview.within(judged_by, (scope, &hosts), self.now_us);
+        self.overview.controls = self.overview.within(judged_by, (scope, &hosts), self.now_us);
         self.controls = as_shown(&self.overview.controls);
         self.overview.hosts.retain(|host| hosts.contains(&host.id));
         self.overview.results.retain(|row| hosts.contains(&row.host));

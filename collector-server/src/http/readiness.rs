@@ -69,7 +69,9 @@ pub(super) async fn gathered(app: &App, isms: &Isms) -> Result<Gathered, Trouble
     narrow(app, &mut ground, Some(format!("isms:{}", isms.id))).await?;
     let (store, now_us) = (&app.store, ground.now_us);
     let findings = store.findings().await?;
-    let count = |test: fn(&crate::store::FindingRow) -> bool| findings.iter().filter(|row| test(row)).count();
+    let count = |test: fn(&crate::store::FindingRow) -> bool| {
+        findings.iter().filter(|row| test(row)).count()
+    };
     let open = DriftFilter { host: None, open: Some(true), limit: i64::from(u32::MAX) };
     let hosts: Vec<_> = ground.overview.hosts.iter().map(|host| host.id).collect();
     let drifts = store.drifts(open).await?;

@@ -13,6 +13,7 @@ use super::moment::Then;
 use super::problem::Problem;
 use super::rights::Caller;
 use crate::app::App;
+use crate::exception::MAX_TEXT;
 use crate::moment::Moment;
 use crate::record::{Approver, Record, Register, Says, parse_csv, scored, write_csv};
 use crate::seat::Right;
@@ -56,7 +57,11 @@ fn right_to_decide(register: &Register) -> Right {
 }
 
 /// The ISMS and the register that an address names.
-async fn place<'a>(app: &'a App, isms: &str, register: &str) -> Result<(Isms, &'a Register), Problem> {
+async fn place<'a>(
+    app: &'a App,
+    isms: &str,
+    register: &str,
+) -> Result<(Isms, &'a Register), Problem> {
     let isms = isms_of(app, isms).await?;
     let register = app.registers.get(register).ok_or(Problem::not_found("no such register"))?;
     Ok((isms, register))
@@ -154,7 +159,8 @@ fn record_json(app: &App, record: &Record, now_us: i64) -> Value {
     let register = app.registers.get(&record.register);
     let scores = |says: &Says| -> Vec<Value> {
         let scores = register.map(|register| scored(says, register)).unwrap_or_default();
-        let score = |s: &crate::record::Scored| json!({"label": s.label, "value": s.value, "word": s.word});
+        let score =
+            |s: &crate::record::Scored| json!({"label": s.label, "value": s.value, "word": s.word});
         scores.iter().map(score).collect()
     };
     let revisions = record.revisions.iter().rev().map(|revision| {
@@ -271,7 +277,10 @@ async fn decide(
     caller.needs(right_to_decide(register))?;
     let DecisionBody { revision, approve, note } = body(asked)?;
     let key = RecordKey { isms: &isms.id, register: &register.id, id: &id };
-    let (said, by) = ((approve, super::input::cut(&note)), (caller.id.as_str(), caller.id.as_str()));
+    if note.trim().chars().count() > MAX_TEXT {
+        return Err(Problem::bad_request(format!("a note has at most {MAX_TEXT} characters")));
+    }
+    let (said, by) = ((approve, note.trim()), (caller.id.as_str(), caller.id.as_str()));
     let done = app.store.decide_record(key, revision, said, by, app.clock.now_us()).await?;
     done.map_err(refused)?;
     settled(&app).await?;
@@ -337,11 +346,11 @@ async fn import(
 ) -> Result<Told, Problem> {
     caller.needs(Right::KeepRecords)?;
     let (isms, register) = place(&app, &isms, &register).await?;
-    let lines = match parse_csv(&bytes, register, &held(&app, &isms, register).await?, is_control(&app))
-    {
-        Ok(lines) => lines,
-        Err(bad) => return Ok(Told::Bad(bad)),
-    };
+    let lines =
+        match parse_csv(&bytes, register, &held(&app, &isms, register).await?, is_control(&app)) {
+            Ok(lines) => lines,
+            Err(bad) => return Ok(Told::Bad(bad)),
+        };
     if asked.dry_run {
         return Ok(Told::Done(json!({"dry_run": true, "records": lines.len()})));
     }

@@ -100,10 +100,12 @@ pub(super) fn risks(input: &Input<'_>) -> Vec<Gap> {
         if let (Some(risk), Some(rest)) = (value("Risk"), value("Residual risk"))
             && rest > risk
         {
-            let text = format!("“{title}”: more remains after treatment ({rest}) than before ({risk})");
+            let text =
+                format!("“{title}”: more remains after treatment ({rest}) than before ({risk})");
             gaps.push(gap("6.1.2", Lack::Contradictory, text, path(input, record)));
         }
-        let planned = |plan: &String| *plan == title.to_lowercase() || *plan == record.id.to_lowercase();
+        let planned =
+            |plan: &String| *plan == title.to_lowercase() || *plan == record.id.to_lowercase();
         if says.get("treatment") == "modify" && !plans.iter().any(planned) {
             let text = format!("“{title}” is to be modified, and no treatment plan names it");
             let mend = register_path(&input.isms.id, "risk_treatment");

@@ -36,7 +36,11 @@ fn sum(parts: &[(String, usize)], what: &str) -> String {
     let all: usize = parts.iter().map(|(_, n)| n).sum();
     let said = parts.iter().filter(|(_, n)| *n > 0).map(|(word, n)| format!("{n} {word}"));
     let said: Vec<_> = said.collect();
-    if said.is_empty() { format!("no {what}") } else { format!("{all} {what} = {}", said.join(" + ")) }
+    if said.is_empty() {
+        format!("no {what}")
+    } else {
+        format!("{all} {what} = {}", said.join(" + "))
+    }
 }
 
 fn register(of: &Gathered, id: &str) -> String {
@@ -44,7 +48,8 @@ fn register(of: &Gathered, id: &str) -> String {
     else {
         return format!("no register `{id}`");
     };
-    let mut text = format!("{title}: {}, {} of {} in force", state.word(), state.counting, state.records);
+    let mut text =
+        format!("{title}: {}, {} of {} in force", state.word(), state.counting, state.records);
     if *open > 0 {
         let _ = write!(text, ", {open} open tasks, {overdue} of them overdue");
     }

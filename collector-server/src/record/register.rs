@@ -348,7 +348,10 @@ pub(super) const COMMON: [&str; 8] =
 fn check_field(field: &Field) -> Result<(), Wrong> {
     let id = &field.id;
     if !is_name(id) || COMMON.contains(&id.as_str()) || id == "state" {
-        return wrong(id, format!("`{id}` is no name for a field, or every record has it; rename it"));
+        return wrong(
+            id,
+            format!("`{id}` is no name for a field, or every record has it; rename it"),
+        );
     }
     let chosen = matches!(field.kind, FieldKind::Choice | FieldKind::Level);
     if chosen != (field.choices.len() > 1) {
@@ -395,7 +398,8 @@ fn check_score(register: &Register, score: &Score) -> Result<(), Wrong> {
     let rises = score.band.windows(2).all(|two| two[0].up_to < two[1].up_to);
     let whole = score.band.last().is_some_and(|band| band.up_to >= most);
     if score.of.is_empty() || !rises || !whole {
-        let message = format!("`{}`: its bands rise and reach {most}; add what is missing", score.label);
+        let message =
+            format!("`{}`: its bands rise and reach {most}; add what is missing", score.label);
         return wrong("band", message);
     }
     Ok(())
@@ -452,7 +456,8 @@ mod tests {
             format!("[[register.field]]\nid = \"{id}\"\nlabel = \"L\"\n{rest}\n")
         };
         let level = "kind = \"level\"\nchoices = [\"a\", \"b\", \"c\"]";
-        let score = |bands: &str| format!("[[register.score]]\nlabel = \"R\"\nof = [\"x\"]\n{bands}");
+        let score =
+            |bands: &str| format!("[[register.score]]\nlabel = \"R\"\nof = [\"x\"]\n{bands}");
         let whole = "band = [{ up_to = 3, word = \"w\" }]\n";
         assert!(read(&format!("{HEAD}{}{}", field("x", level), score(whole))).is_ok());
         for (text, says) in [

@@ -27,14 +27,8 @@ pub enum Standing {
 }
 
 impl Standing {
-    pub const ALL: [Self; 6] = [
-        Self::Expired,
-        Self::Unapproved,
-        Self::Due,
-        Self::InForce,
-        Self::ToCome,
-        Self::Withdrawn,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Expired, Self::Unapproved, Self::Due, Self::InForce, Self::ToCome, Self::Withdrawn];
 
     pub fn word(self) -> &'static str {
         match self {

@@ -78,11 +78,8 @@ fn field(mut says: Says, id: &str, text: &str) -> Says {
 }
 
 fn revision(n: i64, says: Says, approved: Option<bool>) -> Revision {
-    let decided = approved.map(|_| Decision {
-        by: "owner".into(),
-        at_us: NOW - 10 + n,
-        note: String::new(),
-    });
+    let decided =
+        approved.map(|_| Decision { by: "owner".into(), at_us: NOW - 10 + n, note: String::new() });
     let by = format!("author {n}");
     Revision { n, says, by, at_us: NOW - 100 + n, needs_approval: true, approved, decided }
 }
@@ -178,7 +175,8 @@ fn a_record_counts_once_it_is_approved_and_until_its_last_day_is_over() {
         let all = owing(&registers(), &[("i".into(), "I".into())], &[record(revisions)], NOW);
         all.into_iter().filter(|owing| owing.subject == "record r1").map(|o| o.due_us).next()
     };
-    assert_eq!(owed(vec![held("2026-11-30"), later.clone()]), end_of("2026-11-30"), "a gap");
+    assert_eq!(owed(vec![held("2026-11-29"), later.clone()]), end_of("2026-11-29"), "a gap");
+    assert_eq!(owed(vec![held("2026-11-30"), later.clone()]), end_of("2027-12-01"), "no gap");
     assert_eq!(owed(vec![held("2026-11-30")]), end_of("2026-11-30"));
     assert_eq!(owed(vec![held("2026-12-05"), later]), end_of("2027-12-01"), "renewed already");
     let withdrawn = Record { withdrawn: held("").decided, ..record(vec![held("")]) };

@@ -18,10 +18,10 @@
 //! keys/                            public keys, for convenience: trust comes from elsewhere
 //! ```
 
-use crate::record::{Record, Register};
 use crate::applicability::Entry;
 use crate::expected::Expected;
 use crate::judge::Profile;
+use crate::record::{Record, Register};
 use crate::status::{RepairLimits, Tolerance};
 use crate::store::Version;
 use evidence::key::PublicKey;

@@ -224,7 +224,11 @@ impl Store {
     pub async fn record_file(&self, sha256: Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let sql = "SELECT body FROM record_file WHERE sha256 = $1";
         let row = read!(&self.db, optional, (Vec<u8>,), sql, sha256.to_string())?;
-        Ok(row.map(|(body,)| body))
+        let Some((body,)) = row else { return Ok(None) };
+        if Digest::of(&body) != sha256 {
+            return Err(StoreError::corrupt(format!("file {sha256} holds other bytes")));
+        }
+        Ok(Some(body))
     }
 }
 

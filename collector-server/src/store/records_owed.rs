@@ -48,7 +48,8 @@ impl Store {
     async fn reminders(&self, all: &[Owing], now_us: i64) -> Result<Vec<Step>, StoreError> {
         let sql = "SELECT subject, due_us, days FROM record_reminder";
         let rows = read!(&self.db, all, (String, i64, i64), sql)?;
-        let given: BTreeMap<_, _> = rows.into_iter().map(|(s, due, days)| (s, (due, days))).collect();
+        let given: BTreeMap<_, _> =
+            rows.into_iter().map(|(s, due, days)| (s, (due, days))).collect();
         let mut steps = vec![];
         let mut wanted = BTreeMap::new();
         for owing in all.iter().filter(|owing| owing.due_us > now_us) {
@@ -78,7 +79,11 @@ fn owed(owing: &Owing) -> Owed {
 
 /// What is done about a reminder.
 enum Step {
-    Remind { owing: Owing, days: i64, severity: &'static str },
+    Remind {
+        owing: Owing,
+        days: i64,
+        severity: &'static str,
+    },
     /// It is renewed or overdue: that is told by itself.
     End(String),
 }

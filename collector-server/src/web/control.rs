@@ -86,7 +86,9 @@ impl ControlPage {
         if !said.records.is_empty() {
             let (held, stale) = (count("in force"), count("stale"));
             let of = plural(said.records.len(), "register");
-            let says = format!(" Of {of} that cover it, {held} hold records in force, {stale} are past their time.");
+            let says = format!(
+                " Of {of} that cover it, {held} hold records in force, {stale} are past their time."
+            );
             self.verdict.push_str(&says);
         }
         self.records = said.records;

@@ -198,9 +198,10 @@ pub fn register(frame: Frame, input: RegisterInput<'_>) -> RegisterPage {
     let state = register_state(register, &isms.id, records, now_us);
     let (imported, bad) = match input.imported {
         None => (None, vec![]),
-        Some(Imported::Tried(n)) => {
-            (Some(format!("{}: nothing is wrong, and nothing was taken", plural(n, "line"))), vec![])
-        }
+        Some(Imported::Tried(n)) => (
+            Some(format!("{}: nothing is wrong, and nothing was taken", plural(n, "line"))),
+            vec![],
+        ),
         Some(Imported::Done { new, revised }) => {
             (Some(format!("{} recorded, {revised} revised", plural(new, "record"))), vec![])
         }
@@ -293,7 +294,8 @@ pub fn of_control(
             claim if claim.waiting > 0 => (State::None, "unapproved"),
             _ => (State::None, "no record"),
         };
-        let since = claim.stale_us.map(|us| format!(", past its time since {}", When::day(us).text));
+        let since =
+            claim.stale_us.map(|us| format!(", past its time since {}", When::day(us).text));
         Some(ControlLine {
             path: register_path(&claim.isms, &claim.register),
             title: register.title.clone(),

@@ -139,7 +139,8 @@ pub(crate) async fn a_file_is_kept_with_its_record_and_reached_by_no_other(store
         store.revise_record(key, n, (says, None), true, "lead", AT).await.expect("store")
     };
     assert_eq!(revise(1, &Says { title: "Next".into(), ..with.clone() }).await, Ok(()), "it stays");
-    let larger = Says { file: Some(Attached { bytes: 1, ..with.file.clone().expect("file") }), ..with };
+    let larger =
+        Says { file: Some(Attached { bytes: 1, ..with.file.clone().expect("file") }), ..with };
     assert_eq!(revise(2, &larger).await, Err(RecordRefusal::File));
     let logged = store.acts(10).await.expect("acts");
     let hash = Digest::of(bytes).to_string();
@@ -201,7 +202,9 @@ pub(crate) async fn what_ends_is_reminded_of_three_times_and_overdue_until_it_is
     let late = open().await;
     assert_eq!(late.len(), 1, "{late:?}");
     assert!(late[0].1.contains("is overdue"), "{late:?}");
-    let drifts = store.drifts(evidenced_collector::store::DriftFilter { host: None, open: Some(true), limit: 10 }).await;
+    let drifts = store
+        .drifts(evidenced_collector::store::DriftFilter { host: None, open: Some(true), limit: 10 })
+        .await;
     assert_eq!(drifts.expect("store").len(), 1);
     assert!(!watch(end + DAY).await, "once");
     let renewed = says("Policy", "2028-01-06");

@@ -1,7 +1,9 @@
 //! Signing in as a browser does it, seen from the wire: cookies, refusals, throttling.
 
 use evidenced_tests::{Agent, Collector, Store};
-use reqwest::header::{CONTENT_DISPOSITION, CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
+use reqwest::header::{
+    CONTENT_DISPOSITION, CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE,
+};
 use reqwest::{Client, Response, redirect};
 
 pub(crate) const WORDS: &str = "four words do well";
@@ -62,7 +64,8 @@ impl Visitor {
         const EDGE: &str = "----------------------------evidenced";
         let mut body = vec![];
         for (name, value) in form {
-            let head = format!("--{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+            let head =
+                format!("--{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
             body.extend(format!("{head}{value}\r\n").into_bytes());
         }
         let (name, bytes) = file.unwrap_or_default();

@@ -169,7 +169,8 @@ async fn a_register_goes_out_and_in_as_csv_and_the_past_stays() {
     let at = "2026-01-01T00:00:00Z";
     let then = collector.api().get(&format!("/api/v1/isms/{id}/records?at={at}")).await;
     assert!(then.body.contains("\"items\":[]"), "{}", then.body);
-    let now = collector.api().items(&format!("/api/v1/isms/{id}/records?register=objectives")).await;
+    let now =
+        collector.api().items(&format!("/api/v1/isms/{id}/records?register=objectives")).await;
     assert_eq!(now[0]["revisions"].as_array().map(Vec::len), Some(2));
     let ready = collector.api().get(&format!("/api/v1/isms/{id}/readiness?at={at}")).await;
     assert_eq!(ready.status, 400, "it knows the present only");

@@ -61,7 +61,8 @@ async fn of_revision(
 fn as_attachment(file: &Attached, body: Vec<u8>) -> Response {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "._- ".contains(c) { c } else { '_' };
     let ascii: String = file.name.chars().map(plain).collect();
-    let name = format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", segment(&file.name));
+    let name =
+        format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{}", segment(&file.name));
     let headers = [
         (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (header::CONTENT_DISPOSITION, name),
@@ -134,9 +135,8 @@ mod tests {
         assert!(attached("a", &vec![0; MAX_FILE + 1]).is_err());
         let file = attached("é\"; x=\".html", b"<script>").expect("attached");
         let response = as_attachment(&file, b"<script>".to_vec());
-        let of = |name: header::HeaderName| {
-            response.headers()[name].to_str().expect("text").to_owned()
-        };
+        let of =
+            |name: header::HeaderName| response.headers()[name].to_str().expect("text").to_owned();
         assert_eq!(of(header::CONTENT_TYPE), "application/octet-stream");
         assert_eq!(of(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
         assert_eq!(

@@ -1,7 +1,7 @@
 //! What a form with a file sends (RFC 7578), read whole within its limit.
 
-use crate::http::problem::Problem;
 use crate::http::people::Trouble;
+use crate::http::problem::Problem;
 use axum::body::Bytes;
 use axum::extract::Multipart;
 use axum::extract::multipart::MultipartError;
@@ -27,7 +27,10 @@ impl Received {
 }
 
 fn broken(error: &MultipartError) -> Trouble {
-    Trouble::Asked(format!("The form could not be read, and nothing was kept: {}.", error.body_text()))
+    Trouble::Asked(format!(
+        "The form could not be read, and nothing was kept: {}.",
+        error.body_text()
+    ))
 }
 
 /// Reads the form; a browser sends an empty file where none was chosen.

@@ -16,11 +16,11 @@ use crate::store::{Isms, RecordKey, RecordRefusal};
 use crate::web::page::{Room, record_path};
 use crate::web::records::form::{Sent, Sheet, says_of, sent_of};
 use crate::web::records::{self, Imported, one};
+use axum::Router;
 use axum::extract::{Form, Multipart, Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
-use axum::Router;
 use serde::Deserialize;
 
 pub(in crate::http) fn pages() -> Router<App> {
@@ -156,7 +156,8 @@ async fn make(
     let (isms, register) = place(&app, &isms, &register).await?;
     let received = receive(form).await?;
     let again = async |why| {
-        let shown = Shown { sent: Some(received.texts.clone()), refused: Some(why), imported: None };
+        let shown =
+            Shown { sent: Some(received.texts.clone()), refused: Some(why), imported: None };
         let page = register_shown(&app, &me, (isms.clone(), register), &then, shown).await?;
         Ok(unprocessable(page))
     };

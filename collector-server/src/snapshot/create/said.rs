@@ -66,10 +66,7 @@ impl Maker<'_> {
             let withheld = personal(&record.register);
             if withheld { record.without_words() } else { record }
         });
-        Ok(RecordsDocument {
-            registers: self.registers.all().to_vec(),
-            records: records.collect(),
-        })
+        Ok(RecordsDocument { registers: self.registers.all().to_vec(), records: records.collect() })
     }
 
     async fn statements(&self, common: &Common) -> Result<Vec<IsmsDocument>, SnapshotError> {

@@ -5,14 +5,15 @@ use super::lists::Lists;
 use crate::catalogue::Catalogue;
 use crate::judge::{Judge, Outcome, Reason, Severity};
 use crate::overview::{outcome, reason};
+use crate::record::{Registers, claims, support};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::document::{
-    ExceptionDocument, ExpectedDocument, Head, HostDocument, IsmsDocument, RecordsDocument, RulesDocument,
+    ExceptionDocument, ExpectedDocument, Head, HostDocument, IsmsDocument, RecordsDocument,
+    RulesDocument,
 };
 use crate::snapshot::files::Documents;
 use crate::snapshot::rules::Shelf;
 use crate::snapshot::sample::{self, Draw};
-use crate::record::{Registers, claims, support};
 use crate::status::{ControlStatus, OpenResult, control_state};
 use evidence::{Digest, HostId, Status};
 use serde::de::DeserializeOwned;

@@ -102,7 +102,12 @@ pub fn page(frame: Frame, input: Input<'_>) -> Option<Page> {
         link: shown.says.link.clone(),
         waiting,
         withdrawn,
-        revisions: record.revisions.iter().rev().map(|r| step((register, record), r, people)).collect(),
+        revisions: record
+            .revisions
+            .iter()
+            .rev()
+            .map(|r| step((register, record), r, people))
+            .collect(),
         sheet: input.sheet,
         refused: input.refused,
         path,
@@ -161,7 +166,8 @@ fn changed(register: &Register, record: &Record, revision: &Revision) -> Vec<Sai
 fn step((register, record): (&Register, &Record), of: &Revision, people: &[PersonRow]) -> Step {
     let decided = of.decided.as_ref().map(|decided| {
         let (who, when) = (person(people, &decided.by), When::of(decided.at_us).text);
-        let note = if decided.note.is_empty() { String::new() } else { format!(": {}", decided.note) };
+        let note =
+            if decided.note.is_empty() { String::new() } else { format!(": {}", decided.note) };
         format!("{} by {who}, {when}{note}", of.word())
     });
     let path = record_path(&record.isms, &record.register, &record.id);
