@@ -116,8 +116,9 @@ pub(crate) async fn a_record_is_found_in_its_isms_and_register_alone(store: &Sto
     }
     assert_eq!(store.records(Some(&other)).await.expect("store").len(), 0);
     assert_eq!(store.records(None).await.expect("store")[0].revisions.len(), 1);
-    let nowhere = store.make_record(("none", "policies"), (&says("P", ""), None), true, "l", AT);
-    assert_eq!(nowhere.await.expect("store"), Err(RecordRefusal::UnknownIsms));
+    let said = says("P", "");
+    let nowhere = store.make_record(("none", "policies"), (&said, None), true, "l", AT).await;
+    assert_eq!(nowhere.expect("store"), Err(RecordRefusal::UnknownIsms));
 }
 
 pub(crate) async fn a_file_is_kept_with_its_record_and_reached_by_no_other(store: &Store) {
