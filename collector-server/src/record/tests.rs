@@ -280,6 +280,8 @@ fn every_bad_line_is_named_with_its_remedy_and_nothing_is_taken() {
     let BadFile(bad) = read(&text, &known).expect_err("bad");
     let lines: Vec<_> = bad.iter().map(|bad| bad.line).collect();
     assert_eq!(lines, [3, 4, 5, 6], "{bad:?}");
+    let BadFile(other) = read(&text.replace('\n', "\r\n"), &known).expect_err("bad");
+    assert_eq!(other, bad, "as spreadsheets end their lines");
     assert!(bad.iter().all(|bad| !bad.remedy.is_empty() && !bad.reason.is_empty()));
     let wrong = read("title,owner,effective,colour\nX,lead,2026-11-01,red\n", &known);
     assert!(wrong.expect_err("column").to_string().contains("no column `colour`"));
