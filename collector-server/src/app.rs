@@ -12,8 +12,9 @@ use crate::keyring::Keys;
 use crate::log_check::LogCheck;
 use crate::metrics::Metrics;
 use crate::moment::Moment;
-use crate::overview::{self, Overview};
+use crate::overview::{self, Overview, RecordTerms};
 use crate::passwords::Passwords;
+use crate::record::Registers;
 use crate::store::{Store, StoreError};
 use std::path::Path;
 use std::sync::Arc;
@@ -29,6 +30,8 @@ pub struct App {
     pub catalogue: Arc<Catalogue>,
     /// The rules that judge.
     pub judge: Active,
+    /// Which records there are.
+    pub registers: Arc<Registers>,
     pub metrics: Arc<Metrics>,
     pub config: Arc<Config>,
     pub clock: Clock,
@@ -69,13 +72,18 @@ impl App {
         let judged = judged_then::load(&self.store, &now, &self.catalogue, moment).await?;
         let (rules, catalogue) = (judged.rules.as_ref(), judged.rules.catalogue());
         let overview = overview::load_at(&self.store, rules, catalogue, &limits, moment).await?;
-        Ok((judged, overview))
+        let records =
+            RecordTerms::load(&self.store, &self.registers, Some(moment), moment.at_us).await?;
+        Ok((judged, overview.with_records(records)))
     }
 
     /// What holds at `now_us`.
     pub async fn overview(&self, now_us: i64) -> Result<Overview, StoreError> {
         let limits = overview::limits(&self.config);
         let rules = self.judge.rules();
-        overview::load(&self.store, &rules, rules.catalogue(), &limits, now_us).await
+        let catalogue = rules.catalogue();
+        let overview = overview::load(&self.store, &rules, catalogue, &limits, now_us).await?;
+        let records = RecordTerms::load(&self.store, &self.registers, None, now_us).await?;
+        Ok(overview.with_records(records))
     }
 }

@@ -18,6 +18,7 @@ mod log;
 mod notify;
 mod people;
 mod people_list;
+mod records;
 mod retention;
 mod reviews;
 mod rotate;
@@ -102,6 +103,9 @@ enum Command {
     /// Nonconformities and improvements.
     #[command(subcommand)]
     Findings(findings::Findings),
+    /// What people show for clauses and controls: registers, as CSV too, and the readiness check.
+    #[command(subcommand)]
+    Records(Box<records::Records>),
     /// Approved lists: which members of a population a group may have.
     #[command(subcommand)]
     Lists(Box<lists::Lists>),
@@ -224,6 +228,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Exceptions(exceptions) => exceptions.run().await?,
         Command::Inherited(inherited) => inherited.run().await?,
         Command::Findings(findings) => findings.run().await?,
+        Command::Records(records) => return records.run().await,
         Command::Lists(lists) => lists.run().await?,
         Command::Windows(windows) => return windows.run().await,
         Command::Reviews(reviews) => reviews.run().await?,

@@ -123,6 +123,11 @@ impl DataDir {
         self.0.join("collector.toml")
     }
 
+    /// Where an operator's own registers of records are.
+    pub fn registers(&self) -> PathBuf {
+        self.0.join("records")
+    }
+
     /// Configuration from `file`, or from the directory's own.
     pub fn config(&self, file: Option<&Path>) -> Result<Config, DataError> {
         Ok(Config::load(file.unwrap_or(&self.config_path()))?)

@@ -166,7 +166,7 @@ pub enum Wrong {
 
 /// Whether this is a clause of the management system: `4` to `10`, with up to two numbers more and
 /// a letter, `10.2`, `6.1.3`, `9.3.2 c`.
-fn is_clause(text: &str) -> bool {
+pub(crate) fn is_clause(text: &str) -> bool {
     let (numbers, letter) = text.split_once(' ').unwrap_or((text, "a"));
     let letter = letter.len() == 1 && letter.bytes().all(|byte| byte.is_ascii_lowercase());
     let numbers: Vec<_> = numbers.split('.').collect();

@@ -27,6 +27,8 @@ pub mod peer;
 pub mod people;
 mod people_list;
 pub mod problem;
+mod readiness;
+mod records;
 mod reviews;
 mod rights;
 mod rules;

@@ -49,6 +49,8 @@ pub mod people_list;
 pub mod period;
 mod place;
 pub mod population;
+pub mod readiness;
+pub mod record;
 pub mod retention;
 pub mod review;
 pub mod scope;

@@ -6,6 +6,8 @@ use crate::config::{Config, DurationText};
 use crate::judge::{Outcome, Reason, RuleSet, Severity};
 use crate::moment::Moment;
 use crate::patch::{self, PatchLimits};
+use crate::record::{Claim, Registers, claims, support};
+use crate::scope::Scope;
 use crate::status::{ControlStatus, OpenResult, RepairLimits, Tolerance, control_state};
 use crate::store::model::{HostRow, HostState, ResultRow};
 use crate::store::{Excepted, Inherited, Store, StoreError};
@@ -39,6 +41,47 @@ pub struct Terms {
     pub patches: BTreeMap<(HostId, String), bool>,
     /// Silent hosts, and since when (microseconds).
     pub silent: BTreeMap<HostId, i64>,
+    pub records: RecordTerms,
+}
+
+/// What people's records say, and the management systems that each have their own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RecordTerms {
+    pub claims: Vec<Claim>,
+    pub isms: Vec<String>,
+}
+
+impl RecordTerms {
+    /// Reads them: as they are, or as they were known at a moment.
+    pub async fn load(
+        store: &Store,
+        registers: &Registers,
+        moment: Option<&Moment>,
+        now_us: i64,
+    ) -> Result<Self, StoreError> {
+        let known_us = moment.map_or(i64::MAX, Moment::decided_us);
+        let isms = store.all_isms().await?.into_iter().filter(|isms| isms.created_us <= known_us);
+        let isms: Vec<_> = isms.map(|isms| isms.id).collect();
+        let records = store.records(None).await?;
+        let records: Vec<_> = records.iter().filter_map(|record| record.at(known_us)).collect();
+        Ok(Self { claims: claims(registers, &isms, &records, now_us), isms })
+    }
+
+    /// Puts what they say beside what hosts show. Records are of management systems: of a group or a
+    /// host they say nothing.
+    fn lay(&self, scope: &Scope, controls: &mut [(Control, ControlStatus)]) {
+        let isms = match scope {
+            Scope::Organisation => self.isms.clone(),
+            Scope::Isms(id) => vec![id.clone()],
+            Scope::Group(_) | Scope::Host(_) => return,
+        };
+        let mut support = support(&self.claims, &isms);
+        for (control, status) in controls {
+            if let Some(support) = support.remove(&control.id) {
+                *status = status.clone().with_records(support);
+            }
+        }
+    }
 }
 
 impl Terms {
@@ -94,6 +137,7 @@ pub async fn load(
         excepted: excepted.keys().cloned().collect(),
         patches: patches.await?,
         silent,
+        records: RecordTerms::default(),
     };
     let all = hosts.iter().map(|host| host.id).collect();
     let controls = statuses(&results, &terms, (rules, catalogue), (None, &all), now_us);
@@ -129,6 +173,7 @@ pub async fn load_at(
         excepted: excepted.keys().cloned().collect(),
         patches: patches.await?,
         silent,
+        records: RecordTerms::default(),
     };
     let all = hosts.iter().map(|host| host.id).collect();
     let controls = statuses(&results, &terms, (rules, catalogue), (None, &all), moment.at_us);
@@ -136,14 +181,26 @@ pub async fn load_at(
 }
 
 impl Overview {
-    /// Controls as the results of these hosts show them; of an ISMS, with its tolerances.
+    /// Controls as the results of these hosts and the records of the scope show them; of an ISMS, with
+    /// its tolerances.
     pub fn within(
         &self,
         judged_by: (&RuleSet, &Catalogue),
-        scope: (Option<&str>, &BTreeSet<HostId>),
+        (scope, hosts): (&Scope, &BTreeSet<HostId>),
         now_us: i64,
     ) -> Vec<(Control, ControlStatus)> {
-        statuses(&self.results, &self.terms, judged_by, scope, now_us)
+        let of = (scope.isms(), hosts);
+        let mut controls = statuses(&self.results, &self.terms, judged_by, of, now_us);
+        self.terms.records.lay(scope, &mut controls);
+        controls
+    }
+
+    /// With what people's records say of the organisation's controls.
+    #[must_use]
+    pub fn with_records(mut self, records: RecordTerms) -> Self {
+        records.lay(&Scope::Organisation, &mut self.controls);
+        self.terms.records = records;
+        self
     }
 }
 

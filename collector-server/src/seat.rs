@@ -36,6 +36,12 @@ pub enum Right {
     Review,
     /// Say what is in scope and what applies: ISMSs, groups, statements, tolerances, people.
     Describe,
+    /// Record what people show for controls and clauses, revise it, and take it back.
+    KeepRecords,
+    /// Approve or return what somebody else recorded.
+    ApproveRecord,
+    /// The same where a risk is accepted by it.
+    ApproveRisk,
     /// Bring the same in by a program.
     Import,
 }
@@ -67,6 +73,12 @@ impl Right {
             // Not the administrator: who gives access does not review it.
             Self::Review => &["compliance_lead", "control_owner"],
             Self::Describe => &["administrator", "compliance_lead"],
+            Self::KeepRecords => {
+                &["administrator", "compliance_lead", "control_owner", "risk_owner", "operator"]
+            }
+            // Not the administrator, who often records it.
+            Self::ApproveRecord => &["compliance_lead", "risk_owner"],
+            Self::ApproveRisk => &["risk_owner"],
             Self::Import => &["administrator", "compliance_lead", "operator"],
         }
     }
@@ -95,6 +107,11 @@ impl Right {
             Self::PlanWindow => "This seat may not announce changes.",
             Self::Review => "Only a compliance lead or a control owner reviews access.",
             Self::Describe => "Only an administrator or a compliance lead may do this.",
+            Self::KeepRecords => "This seat reads records and changes none.",
+            Self::ApproveRecord => {
+                "Only a compliance lead or a risk owner approves what was recorded."
+            }
+            Self::ApproveRisk => "Only a risk owner approves what is recorded of risk.",
             Self::Import => "This seat may look and change nothing.",
         }
     }
@@ -109,7 +126,10 @@ pub fn may(seat: &str, right: Right) -> bool {
 mod tests {
     use super::*;
 
-    const RIGHTS: [Right; 14] = [
+    const RIGHTS: [Right; 17] = [
+        Right::KeepRecords,
+        Right::ApproveRecord,
+        Right::ApproveRisk,
         Right::RequestInherited,
         Right::DecideInherited,
         Right::KeepFindings,

@@ -19,6 +19,7 @@ use crate::log_check::{self, LogCheck};
 use crate::metrics::Metrics;
 use crate::notify::{Channel, Notifier, Teller};
 use crate::overview;
+use crate::record::Registers;
 use crate::retention;
 use crate::settings;
 use crate::snapshot::job::Job;
@@ -69,6 +70,10 @@ impl Running {
         let store = Store::open(&data.store_url(&config)).await.context("cannot open the store")?;
         let catalogue = Arc::new(Catalogue::builtin()?);
         let judging = active::load(&store, &config.rules, &catalogue).await?;
+        // An organisation's own controls are known once its rules are.
+        let rules = judging.judge.rules();
+        let known = |id: &str| rules.catalogue().get(id).is_some();
+        let registers = Arc::new(Registers::load(&data.registers(), known)?);
         active::announce(&store, &judging, clock.now_us()).await?;
         let judge = Active::new(judging);
         let grace = i64::try_from(config.drift.new_host_grace.0.as_micros()).unwrap_or(i64::MAX);
@@ -137,7 +142,7 @@ impl Running {
             tokio::spawn(crate::watch::run(
                 store.clone(),
                 clock.clone(),
-                crate::watch::review_periods(&config.reviews),
+                (crate::watch::review_periods(&config.reviews), Arc::clone(&registers)),
                 Arc::clone(&alerts),
                 stopped.clone(),
             )),
@@ -165,6 +170,7 @@ impl Running {
             holders: Arc::default(),
             catalogue,
             judge,
+            registers,
             metrics: Arc::new(Metrics::default()),
             config: Arc::new(config),
             clock,

@@ -1,6 +1,7 @@
 //! The evidence state of a control, computed from the results that support it. Pure.
 
 use crate::judge::{Outcome, Reason, Severity};
+use crate::record::Support;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -151,6 +152,29 @@ pub struct ControlStatus {
     pub tolerance_exceeded: bool,
     /// Since when the oldest failure without an exception has been open; absent without one.
     pub oldest_fail_s: Option<i64>,
+    /// What people's records say of it, where these are looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<Support>,
+}
+
+impl ControlStatus {
+    /// With what records say of it. One past its time is stale as a fact is that nobody collects any
+    /// more; records alone let it operate where every management system has one that counts. A
+    /// record that is missing changes nothing, and none makes good what hosts fail or hide.
+    #[must_use]
+    pub fn with_records(mut self, support: Support) -> Self {
+        self.state = match self.state {
+            EvidenceState::None | EvidenceState::Operating if support.stale > 0 => {
+                EvidenceState::Stale
+            }
+            EvidenceState::None if support.counting > 0 && support.everywhere => {
+                EvidenceState::Operating
+            }
+            state => state,
+        };
+        self.records = Some(support);
+        self
+    }
 }
 
 /// Computes the state of a control: the first that applies of none, deviating, blind, stale and
@@ -189,6 +213,7 @@ pub fn control_state<'a>(
         tolerance,
         tolerance_exceeded: exceeded,
         oldest_fail_s: tally.oldest_fail_s,
+        records: None,
     }
 }
 

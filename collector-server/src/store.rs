@@ -49,6 +49,8 @@ mod pages;
 mod people;
 mod people_list;
 mod reading;
+mod records;
+mod records_owed;
 mod replay;
 mod retention;
 mod reviews;
@@ -106,6 +108,7 @@ pub use people::{
 };
 pub use people_list::ListChange;
 pub use reading::DriftFilter;
+pub use records::{NewFile, RecordKey, RecordRefusal};
 pub use retention::{Erased, HoldRefusal, HoldRow};
 pub use reviews::{NewReview, ReviewMember, ReviewPeriods, ReviewRefusal, ReviewRow};
 pub use scope_reading::{HeldResult, KindFacts, Silence};

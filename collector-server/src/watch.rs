@@ -3,6 +3,7 @@
 
 use crate::clock::Clock;
 use crate::config::{DurationText, Reviews};
+use crate::record::Registers;
 use crate::store::{ReviewPeriods, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,18 +21,18 @@ const OWED_US: i64 = 300_000_000;
 pub async fn run(
     store: Store,
     clock: Clock,
-    reviews: ReviewPeriods,
+    owed: (ReviewPeriods, Arc<Registers>),
     alerts: Arc<Notify>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut owed_us = i64::MIN;
     loop {
         let now_us = clock.now_us();
-        let reviews = (owed_us <= now_us).then_some(&reviews);
-        if reviews.is_some() {
+        let looks = (owed_us <= now_us).then_some((&owed.0, &*owed.1));
+        if looks.is_some() {
             owed_us = now_us + OWED_US;
         }
-        match look(&store, reviews, AWAY_US, now_us).await {
+        match look(&store, looks, AWAY_US, now_us).await {
             Ok(true) => continue,
             Ok(false) => alerts.notify_one(),
             // A look that fails is a gap like any other, if it stays so.
@@ -44,11 +45,11 @@ pub async fn run(
     }
 }
 
-/// One look; with `reviews`, also at what people owe. A collector that did not look for `away_us` was
+/// One look; with `owed`, also at what people owe. A collector that did not look for `away_us` was
 /// away. True if there is more to do at once.
 pub async fn look(
     store: &Store,
-    reviews: Option<&ReviewPeriods>,
+    owed: Option<(&ReviewPeriods, &Registers)>,
     away_us: i64,
     now_us: i64,
 ) -> Result<bool, StoreError> {
@@ -58,10 +59,11 @@ pub async fn look(
     store.watch_exceptions(now_us).await?;
     store.watch_lists(now_us).await?;
     store.watch_removals(now_us).await?;
-    if let Some(reviews) = reviews {
+    if let Some((reviews, registers)) = owed {
         store.watch_reviews(reviews, now_us).await?;
         store.watch_findings(now_us).await?;
         store.watch_undecided(now_us).await?;
+        store.watch_records(registers, now_us).await?;
     }
     store.settle_alerts(now_us).await?;
     Ok(more)

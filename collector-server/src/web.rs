@@ -34,6 +34,8 @@ pub mod people;
 pub mod people_list;
 pub mod period;
 pub mod picture;
+pub mod readiness;
+pub mod records;
 pub mod result;
 pub mod reviews;
 pub mod rule;

@@ -10,6 +10,8 @@ mod decisions;
 mod drifts;
 #[path = "../examples/pages/people.rs"]
 mod people;
+#[path = "../examples/pages/records.rs"]
+mod records;
 #[path = "../examples/pages/render.rs"]
 mod render;
 #[path = "../examples/pages/rules.rs"]

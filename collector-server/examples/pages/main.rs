@@ -8,6 +8,7 @@ mod data;
 mod decisions;
 mod drifts;
 mod people;
+mod records;
 mod render;
 mod rules;
 mod scope;

@@ -1,7 +1,7 @@
 //! Every page, in the states that matter, from the example's data.
 
 use crate::data::{Data, NOW, empty, full};
-use crate::{decisions, drifts, people, rules, scope, statements};
+use crate::{decisions, drifts, people, records, rules, scope, statements};
 use anyhow::Context;
 use askama::Template;
 use evidenced_collector::finding::State;
@@ -85,6 +85,7 @@ pub(crate) fn all() -> anyhow::Result<Vec<(String, String)>> {
         ("hosts-empty".to_owned(), hosts_page(&empty())?),
     ];
     pages.extend(scope::all(&full)?);
+    pages.extend(records::all(&full)?);
     pages.extend(rules::all(&full)?);
     for id in ["A.8.5", "A.8.15", "A.8.13", "A.5.1", "A.8.9", "A.8.24"] {
         let page = control::page(frame(Some(Room::Controls), &full), &full.now(), id);

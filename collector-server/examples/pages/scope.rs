@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 
 const DAY: i64 = 86_400_000_000;
 
-fn hosting() -> Isms {
+pub(crate) fn hosting() -> Isms {
     Isms {
         id: "01KQ0000000000000000000001".into(),
         text: IsmsText {
@@ -173,6 +173,7 @@ fn status() -> ControlStatus {
         tolerance: None,
         tolerance_exceeded: true,
         oldest_fail_s: None,
+        records: None,
     }
 }
 
@@ -206,6 +207,7 @@ fn control_page(data: &Data) -> anyhow::Result<String> {
     let page = control::page(frame(Some(Room::Controls), data), &data.now(), "A.8.5");
     let page = page.context("control")?.with_said(control::Said {
         scope: Some("the group web".into()),
+        records: vec![],
         stands: applicability::stands(&[hosting()], &[stand]),
         tolerance: Some(period::tolerance(&row, &status())),
         period: Some(period::part(&of, &data.hosts)),

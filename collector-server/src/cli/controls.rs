@@ -6,9 +6,10 @@ use super::{Data, Format, create, say, tell};
 use crate::catalogue::Catalogue;
 use crate::clock;
 use crate::judge::RuleSet;
-use crate::overview::{self, Limits, Overview};
+use crate::overview::{self, Limits, Overview, RecordTerms};
 use crate::patch::{self, Standing};
 use crate::period::{self, Period};
+use crate::record::Registers;
 use crate::scope::Scope;
 use crate::status::{ControlStatus, Tolerance};
 use crate::store::{Isms, Store, Tolerated};
@@ -95,6 +96,7 @@ pub(super) struct Ground {
     store: Store,
     rules: RuleSet,
     catalogue: Catalogue,
+    registers: Registers,
     limits: Limits,
     now_us: i64,
 }
@@ -114,12 +116,16 @@ impl Ground {
             }
         };
         let (limits, now_us) = (overview::limits(&config), clock::now_us());
-        Ok(Some(Self { store, rules, catalogue, limits, now_us }))
+        let registers = Registers::load(&data.registers(), |id| catalogue.get(id).is_some())?;
+        Ok(Some(Self { store, rules, catalogue, registers, limits, now_us }))
     }
 
     async fn overview(&self) -> anyhow::Result<Overview> {
         let (rules, catalogue) = (&self.rules, &self.catalogue);
-        Ok(overview::load(&self.store, rules, catalogue, &self.limits, self.now_us).await?)
+        let (store, now_us) = (&self.store, self.now_us);
+        let overview = overview::load(store, rules, catalogue, &self.limits, now_us).await?;
+        let records = RecordTerms::load(store, &self.registers, None, now_us).await?;
+        Ok(overview.with_records(records))
     }
 
     /// Evidence states in the scope of an ISMS, by control.
@@ -127,15 +133,22 @@ impl Ground {
         &self,
         isms: &Isms,
     ) -> anyhow::Result<BTreeMap<String, &'static str>> {
+        let state = |(control, status): (crate::catalogue::Control, ControlStatus)| {
+            (control.id, status.state.as_str())
+        };
+        Ok(self.controls_of(isms).await?.into_iter().map(state).collect())
+    }
+
+    /// Controls as hosts and records of an ISMS show them.
+    pub(super) async fn controls_of(
+        &self,
+        isms: &Isms,
+    ) -> anyhow::Result<Vec<(crate::catalogue::Control, ControlStatus)>> {
         let overview = self.overview().await?;
         let scope = Scope::Isms(isms.id.clone());
         let hosts = scope.hosts(&overview.hosts, &isms.groups);
         let judged_by = (&self.rules, &self.catalogue);
-        let controls = overview.within(judged_by, (scope.isms(), &hosts), self.now_us);
-        let state = |(control, status): (crate::catalogue::Control, ControlStatus)| {
-            (control.id, status.state.as_str())
-        };
-        Ok(controls.into_iter().map(state).collect())
+        Ok(overview.within(judged_by, (&scope, &hosts), self.now_us))
     }
 
     /// A scope as it was typed, an ISMS by its name too, and the groups of that ISMS.
@@ -216,7 +229,7 @@ async fn list(ground: &Ground, scope: &str, format: Format) -> anyhow::Result<()
     let overview = ground.overview().await?;
     let hosts = scope.hosts(&overview.hosts, &groups);
     let judged_by = (&ground.rules, &ground.catalogue);
-    let controls = overview.within(judged_by, (scope.isms(), &hosts), ground.now_us);
+    let controls = overview.within(judged_by, (&scope, &hosts), ground.now_us);
     if format == Format::Json {
         let one = |(control, status): &(crate::catalogue::Control, ControlStatus)| {
             let mut value = json!(status);

@@ -9,7 +9,8 @@ use crate::data::DataDir;
 use crate::expected::{Found, Reconciled, reconcile};
 use crate::judge::{RuleSet, Severity};
 use crate::keyring::Keyring;
-use crate::overview::{self, Overview};
+use crate::overview::{self, Overview, RecordTerms};
+use crate::record::Registers;
 use crate::status::EvidenceState;
 use crate::store::model::ResultRow;
 use crate::store::{LogState, Store};
@@ -79,6 +80,10 @@ impl Summary {
         let limits = overview::limits(&config);
         let now_us = clock::now_us();
         let overview = overview::load(&store, rules, rules.catalogue(), &limits, now_us).await?;
+        let known = |id: &str| rules.catalogue().get(id).is_some();
+        let registers = Registers::load(&data.registers(), known)?;
+        let records = RecordTerms::load(&store, &registers, None, now_us).await?;
+        let overview = overview.with_records(records);
         let counts = count(&store, &overview).await?;
         let list = store.expected_hosts().await?;
         // Without a list nobody is expected, and nobody is unlisted either.

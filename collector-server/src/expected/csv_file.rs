@@ -221,6 +221,8 @@ impl Table {
             return Err(whole("the file is UTF-16", "save it as CSV UTF-8"));
         }
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        // The reader counts a line at its `\n`, which it leaves to the next record after a `\r`.
+        let bytes: Vec<u8> = ends_as_one(bytes);
         let first = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
         let separator = if first.contains(&b';') && !first.contains(&b',') { b';' } else { b',' };
         let mut reader = ReaderBuilder::new()
@@ -228,7 +230,7 @@ impl Table {
             .flexible(true)
             .trim(Trim::All)
             .has_headers(false)
-            .from_reader(bytes);
+            .from_reader(bytes.as_slice());
         let mut records = reader.byte_records();
         let header = records.next().and_then(Result::ok);
         let header = header.and_then(|header| StringRecord::from_byte_record(header).ok());
@@ -291,6 +293,13 @@ impl Table {
         let row = fields.filter_map(|(column, field)| Some(((*column)?, field.to_owned())));
         self.rows.push((line, row.collect()));
     }
+}
+
+/// The same text with `\n` for every `\r\n`.
+fn ends_as_one(bytes: &[u8]) -> Vec<u8> {
+    let mut next = bytes.iter().skip(1).chain([&0]);
+    let kept = bytes.iter().filter(|byte| (**byte, next.next()) != (b'\r', Some(&b'\n')));
+    kept.copied().collect()
 }
 
 /// Which column each field belongs to, and the names of those that are not used.

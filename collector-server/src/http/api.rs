@@ -41,6 +41,7 @@ pub fn router() -> Router<App> {
         .merge(super::exceptions::router())
         .merge(super::inherited::router())
         .merge(super::findings::router())
+        .merge(super::records::router())
         .merge(super::lists::router())
         .merge(super::windows::router())
         .merge(super::reviews::router())

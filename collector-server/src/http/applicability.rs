@@ -90,7 +90,7 @@ pub(super) async fn states(
     let scope = crate::scope::Scope::Isms(isms.id.clone());
     let hosts = scope.hosts(&overview.hosts, &groups);
     let judged_by = (rules.as_ref(), rules.catalogue());
-    let controls = overview.within(judged_by, (scope.isms(), &hosts), now_us).into_iter();
+    let controls = overview.within(judged_by, (&scope, &hosts), now_us).into_iter();
     Ok(controls.map(|(control, status)| (control.id, status.state.as_str())).collect())
 }
 

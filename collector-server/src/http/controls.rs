@@ -117,6 +117,7 @@ async fn one_page(
     let said = Said {
         scope: says,
         stands: stands(&app, &ground, &id).await?,
+        records: records(&app, &ground, (&id, &scope)).await?,
         tolerance: tolerance(&app, &ground, (&id, &scope)).await?,
         period: shown_period(&app, &ground, (&id, &scope), asked).await?,
         may_change: may(&me.seat, Right::Describe)
@@ -124,6 +125,22 @@ async fn one_page(
             && !ground.is_past(),
     };
     Ok(render(&page.with_exceptions(&ground.overview.excepted).with_said(said)))
+}
+
+/// What records of the scope say; of a group or a host they say nothing.
+async fn records(
+    app: &App,
+    ground: &Ground,
+    (control, scope): (&str, &Scope),
+) -> Result<Vec<web::records::ControlLine>, Trouble> {
+    let isms = app.store.all_isms().await?;
+    let mut claims = ground.overview.terms.records.claims.clone();
+    match scope {
+        Scope::Organisation => {}
+        Scope::Isms(id) => claims.retain(|claim| claim.isms == *id),
+        Scope::Group(_) | Scope::Host(_) => return Ok(vec![]),
+    }
+    Ok(web::records::of_control(control, &claims, (&app.registers, &isms)))
 }
 
 async fn stands(

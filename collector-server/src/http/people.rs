@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::session::{LoggedIn, StoredSessions};
 use super::{
     account, api, controls, drift, enrolment, exceptions, findings, inherited, isms, lists,
-    people_list, reviews, seats, snapshots, statement, windows,
+    people_list, records, reviews, seats, snapshots, statement, windows,
 };
 use crate::app::App;
 use crate::expected::{Reconciled, reconcile};
@@ -70,6 +70,7 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
     posts.extend(snapshots::posts());
     posts.extend(inherited::pages::posts());
     posts.extend(findings::pages::posts());
+    posts.extend(records::pages::posts());
     posts.extend(lists::pages::posts());
     posts.extend(windows::pages::posts());
     posts.extend(reviews::pages::posts());
@@ -98,6 +99,7 @@ pub fn router(app: App) -> Router {
         .merge(snapshots::pages())
         .merge(inherited::pages::pages())
         .merge(findings::pages::pages())
+        .merge(records::pages::pages())
         .merge(lists::pages::pages())
         .merge(windows::pages::pages())
         .merge(reviews::pages::pages())
@@ -341,8 +343,7 @@ impl Ground {
         let hosts = scope.hosts(&self.overview.hosts, groups);
         let rules = Arc::clone(&self.active);
         let judged_by = (rules.as_ref(), rules.catalogue());
-        self.overview.controls =
-            self.overview.within(judged_by, (scope.isms(), &hosts), self.now_us);
+        self.overview.controls = self.overview.within(judged_by, (scope, &hosts), self.now_us);
         self.controls = as_shown(&self.overview.controls);
         self.overview.hosts.retain(|host| hosts.contains(&host.id));
         self.overview.results.retain(|row| hosts.contains(&row.host));

@@ -54,6 +54,8 @@ holders! {
     InheritedDecider: DecideInherited;
     /// Raises findings and works on them.
     FindingKeeper: KeepFindings;
+    /// Records, and revises what is recorded.
+    RecordKeeper: KeepRecords;
     /// Decides on approved lists.
     ListKeeper: KeepLists;
     /// Announces changes.

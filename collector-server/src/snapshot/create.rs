@@ -10,6 +10,7 @@ use super::document::{Asked, FORMAT, Head, HostDocument, ListsDocument, Pins};
 use super::files::{Documents, Work};
 use super::rules::{self, Shelf};
 use crate::judge::Judge;
+use crate::record::Registers;
 use crate::scope::{GroupTimes, Interval, Scope, joined, service_times};
 use crate::settings;
 use crate::span::Span;
@@ -31,6 +32,7 @@ pub struct Maker<'a> {
     pub signer: &'a crate::log::LogSigner,
     pub limits: RepairLimits,
     pub shelf: Arc<Shelf>,
+    pub registers: Registers,
 }
 
 /// `begun.json`, beside the documents: what a run that goes on must agree with.

@@ -11,7 +11,7 @@
 //! acts.jsonl                       [`ActLine`]: what people and operators did
 //! objects/HEX                      facts and manifests; the name is their SHA-256
 //! rules/HEX.json                   [`RulesDocument`]: a rule set by its id
-//! statements.json expected.json exceptions.json lists.json
+//! statements.json expected.json exceptions.json lists.json records.json
 //! log/checkpoint log/tile/…        the log (C2SP tlog-checkpoint, tlog-tiles)
 //! sample/…                         what an auditor drew: DSSE envelopes and `.tlog-proof`
 //! oscal/ lists/ report.html        derived from the documents above, and derived again to verify
@@ -21,6 +21,7 @@
 use crate::applicability::Entry;
 use crate::expected::Expected;
 use crate::judge::Profile;
+use crate::record::{Record, Register};
 use crate::status::{RepairLimits, Tolerance};
 use crate::store::Version;
 use evidence::key::PublicKey;
@@ -327,6 +328,15 @@ pub struct ExpectedDocument {
     /// None: nobody ever said which hosts are expected.
     pub imported_us: Option<i64>,
     pub entries: Vec<Expected>,
+}
+
+/// `records.json`: what people recorded, every revision, with the registers that say what it means.
+/// Files are not in the archive: their SHA-256 is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordsDocument {
+    pub registers: Vec<Register>,
+    pub records: Vec<Record>,
 }
 
 /// `exceptions.json`.

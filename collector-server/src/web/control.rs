@@ -9,6 +9,7 @@ use super::input::{Control, Now, Rule, Severity};
 use super::marks::{Mark, Outcome};
 use super::page::{Frame, Pair, When, age, control_path, count, host_path, plural, rule_path};
 use super::period::{PeriodPart, Tolerance};
+use super::records::ControlLine;
 use crate::judge::Off;
 use crate::overview::ExceptedResults;
 use crate::store::model::{HostRow, ResultRow};
@@ -48,6 +49,8 @@ pub struct ControlPage {
     pub scope: Option<String>,
     /// What Statements of Applicability say, beside the evidence state.
     pub stands: Vec<Stand>,
+    /// What people's records say of it, register by register.
+    pub records: Vec<ControlLine>,
     pub tolerance: Option<Tolerance>,
     pub period: Option<PeriodPart>,
     pub may_change: bool,
@@ -67,6 +70,7 @@ pub struct OffLine {
 pub struct Said {
     pub scope: Option<String>,
     pub stands: Vec<Stand>,
+    pub records: Vec<ControlLine>,
     pub tolerance: Option<Tolerance>,
     pub period: Option<PeriodPart>,
     pub may_change: bool,
@@ -78,6 +82,16 @@ impl ControlPage {
     pub fn with_said(mut self, said: Said) -> Self {
         self.scope = said.scope;
         self.stands = said.stands;
+        let count = |word: &str| said.records.iter().filter(|line| line.mark.word == word).count();
+        if !said.records.is_empty() {
+            let (held, stale) = (count("in force"), count("stale"));
+            let of = plural(said.records.len(), "register");
+            let says = format!(
+                " Of {of} that cover it, {held} hold records in force, {stale} are past their time."
+            );
+            self.verdict.push_str(&says);
+        }
+        self.records = said.records;
         self.tolerance = said.tolerance;
         self.period = said.period;
         self.may_change = said.may_change;
@@ -211,6 +225,7 @@ pub fn page(frame: Frame, now: &Now<'_>, id: &str) -> Option<ControlPage> {
         not_shown: not_shown(control, &rules),
         mapping: mapping(control, &rules, now.rules.len()),
         scope: None,
+        records: vec![],
         stands: vec![],
         tolerance: None,
         period: None,

@@ -41,7 +41,9 @@ impl State {
                 "a critical or high failure is past its limit, or more hosts fail than is tolerated"
             }
             Self::Blind => "evidence that it needs was denied, unsupported or in error",
-            Self::Stale => "hosts that should report have not",
+            Self::Stale => {
+                "some evidence is past its time: a host does not report, or a record ran out"
+            }
             Self::None => "there is no evidence",
             Self::Operating => "evidence is there and fresh",
             Self::Excluded => "said not to be applicable",

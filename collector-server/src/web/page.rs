@@ -18,13 +18,14 @@ pub enum Room {
     Rules,
     Hosts,
     Isms,
+    Records,
     Snapshots,
     Enrolment,
     People,
 }
 
 impl Room {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Overview,
         Self::Drift,
         Self::Decisions,
@@ -32,6 +33,7 @@ impl Room {
         Self::Rules,
         Self::Hosts,
         Self::Isms,
+        Self::Records,
         Self::Snapshots,
         Self::Enrolment,
         Self::People,
@@ -46,6 +48,7 @@ impl Room {
             Self::Rules => "Rules",
             Self::Hosts => "Hosts",
             Self::Isms => "ISMS",
+            Self::Records => "Records",
             Self::Snapshots => "Snapshots",
             Self::Enrolment => "Enrolment",
             Self::People => "People",
@@ -61,6 +64,7 @@ impl Room {
             Self::Rules => "/rules",
             Self::Hosts => "/hosts",
             Self::Isms => "/isms",
+            Self::Records => "/records",
             Self::Snapshots => "/snapshots",
             Self::Enrolment => "/enrolment",
             Self::People => "/people",
@@ -296,6 +300,23 @@ pub fn inherited_path(id: &str) -> String {
 
 pub fn finding_path(id: &str) -> String {
     format!("/findings/{}", segment(id))
+}
+
+/// Registers of an ISMS.
+pub fn registers_path(isms: &str) -> String {
+    format!("/isms/{}/records", segment(isms))
+}
+
+pub fn register_path(isms: &str, register: &str) -> String {
+    format!("{}/{}", registers_path(isms), segment(register))
+}
+
+pub fn record_path(isms: &str, register: &str, id: &str) -> String {
+    format!("{}/{}", register_path(isms, register), segment(id))
+}
+
+pub fn readiness_path(isms: &str) -> String {
+    format!("/isms/{}/readiness", segment(isms))
 }
 
 pub fn list_path(group: &str, population: &str) -> String {

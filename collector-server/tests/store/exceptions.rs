@@ -46,7 +46,7 @@ async fn approved(store: &Store, scope: Scope, until_us: i64, now_us: i64) -> St
     id
 }
 
-async fn acts(store: &Store, what: &str) -> usize {
+pub(crate) async fn acts(store: &Store, what: &str) -> usize {
     let acts = store.acts(100).await.expect("acts");
     acts.iter().filter(|(_, act)| act.act == what).count()
 }

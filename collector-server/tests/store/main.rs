@@ -9,6 +9,7 @@ mod identity;
 mod laws;
 mod lists;
 mod lives;
+mod records;
 mod reviews;
 mod rules;
 mod scope;
@@ -238,4 +239,13 @@ conformance!(
     gaps_of_a_host_say_when_and_why,
     bodies_are_erased_after_their_time_and_nothing_that_holds,
     an_export_goes_on_at_any_record_as_of_the_same_moment,
+);
+
+conformance!(
+    records, records_sqlite, records_postgres_15:
+    a_record_counts_once_another_approved_it_and_keeps_every_revision,
+    a_record_is_found_in_its_isms_and_register_alone,
+    a_file_is_kept_with_its_record_and_reached_by_no_other,
+    a_file_of_records_is_taken_whole_or_not_at_all,
+    what_ends_is_reminded_of_three_times_and_overdue_until_it_is_renewed,
 );

@@ -361,7 +361,7 @@ pub(crate) async fn a_scope_has_its_own_state_and_a_period_follows_its_members(s
     assert_eq!(control(&seen, &of).state, EvidenceState::Deviating);
     let state = |scope: &Scope, groups: &BTreeSet<String>| {
         let hosts = scope.hosts(&seen.hosts, groups);
-        let controls = seen.within((&rules, &catalogue), (scope.isms(), &hosts), now_us);
+        let controls = seen.within((&rules, &catalogue), (scope, &hosts), now_us);
         controls.into_iter().find(|(control, _)| control.id == of).expect("control").1.state
     };
     let groups = ["web".to_owned()].into();

@@ -1,7 +1,9 @@
 //! Signing in as a browser does it, seen from the wire: cookies, refusals, throttling.
 
 use evidenced_tests::{Agent, Collector, Store};
-use reqwest::header::{CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE};
+use reqwest::header::{
+    CONTENT_DISPOSITION, CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER, SET_COOKIE,
+};
 use reqwest::{Client, Response, redirect};
 
 pub(crate) const WORDS: &str = "four words do well";
@@ -22,6 +24,8 @@ pub(crate) struct Answer {
     /// The whole `Set-Cookie`.
     set_cookie: String,
     pub(crate) body: String,
+    pub(crate) disposition: String,
+    pub(crate) kind: String,
 }
 
 impl Visitor {
@@ -46,13 +50,41 @@ impl Visitor {
     pub(crate) async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
         let pairs: Vec<_> =
             form.iter().map(|(name, value)| format!("{name}={}", coded(value))).collect();
+        let kind = "application/x-www-form-urlencoded";
+        self.send(path, kind, pairs.join("&").into_bytes()).await
+    }
+
+    /// A form with a file, as a browser sends it (RFC 7578).
+    pub(crate) async fn post_with_file(
+        &mut self,
+        path: &str,
+        form: &[(&str, &str)],
+        file: Option<(&str, &[u8])>,
+    ) -> Answer {
+        const EDGE: &str = "----------------------------evidenced";
+        let mut body = vec![];
+        for (name, value) in form {
+            let head =
+                format!("--{EDGE}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n");
+            body.extend(format!("{head}{value}\r\n").into_bytes());
+        }
+        let (name, bytes) = file.unwrap_or_default();
+        let head = format!("form-data; name=\"file\"; filename=\"{name}\"");
+        body.extend(format!("--{EDGE}\r\nContent-Disposition: {head}\r\n").into_bytes());
+        body.extend(b"Content-Type: text/html\r\n\r\n");
+        body.extend(bytes);
+        body.extend(format!("\r\n--{EDGE}--\r\n").into_bytes());
+        self.send(path, &format!("multipart/form-data; boundary={EDGE}"), body).await
+    }
+
+    async fn send(&mut self, path: &str, kind: &str, body: Vec<u8>) -> Answer {
         let mut request = self.client.post(format!("{}{path}", self.base));
-        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+        request = request.header(CONTENT_TYPE, kind);
         request = request.header("origin", &self.base);
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
         }
-        self.read(request.body(pairs.join("&")).send().await.expect("an answer")).await
+        self.read(request.body(body).send().await.expect("an answer")).await
     }
 
     async fn read(&mut self, response: Response) -> Answer {
@@ -66,8 +98,9 @@ impl Visitor {
         if let Some((cookie, _)) = set_cookie.split_once(';') {
             self.cookie = Some(cookie.to_owned());
         }
+        let (disposition, kind) = (text(CONTENT_DISPOSITION), text(CONTENT_TYPE));
         let body = response.text().await.expect("a whole answer");
-        Answer { status, location, retry_after, set_cookie, body }
+        Answer { status, location, retry_after, set_cookie, body, disposition, kind }
     }
 
     async fn log_in(&mut self, name: &str, password: &str) -> Answer {

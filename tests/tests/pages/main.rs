@@ -8,6 +8,7 @@ mod accounts;
 mod browser;
 mod decisions;
 mod past;
+mod records;
 mod scope;
 mod walk;
 

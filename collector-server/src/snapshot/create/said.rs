@@ -5,7 +5,7 @@ use crate::exception::State;
 use crate::population;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::document::{
-    ExceptionDocument, ExpectedDocument, IsmsDocument, StatementDocument,
+    ExceptionDocument, ExpectedDocument, IsmsDocument, RecordsDocument, StatementDocument,
 };
 use crate::snapshot::files::Work;
 use crate::store::ExceptionRow;
@@ -45,7 +45,28 @@ impl Maker<'_> {
         });
         exceptions.sort_by(|a, b| a.id.cmp(&b.id));
         work.document("exceptions.json", &exceptions)?;
-        work.document("lists.json", &common.lists)
+        work.document("lists.json", &common.lists)?;
+        work.document("records.json", &self.records(common, &statements).await?)
+    }
+
+    /// Records as they stood at the end, of the management systems that are in it.
+    async fn records(
+        &self,
+        common: &Common,
+        of: &[IsmsDocument],
+    ) -> Result<RecordsDocument, SnapshotError> {
+        let personal = |register: &str| {
+            common.asked.without_personal
+                && self.registers.get(register).is_none_or(|register| register.personal)
+        };
+        let at_us = common.pins.at_us;
+        let records = self.store.records(None).await?.into_iter();
+        let records = records.filter(|record| of.iter().any(|isms| isms.id == record.isms));
+        let records = records.filter_map(|record| record.at(at_us)).map(|record| {
+            let withheld = personal(&record.register);
+            if withheld { record.without_words() } else { record }
+        });
+        Ok(RecordsDocument { registers: self.registers.all().to_vec(), records: records.collect() })
     }
 
     async fn statements(&self, common: &Common) -> Result<Vec<IsmsDocument>, SnapshotError> {

@@ -5,9 +5,11 @@ use super::lists::Lists;
 use crate::catalogue::Catalogue;
 use crate::judge::{Judge, Outcome, Reason, Severity};
 use crate::overview::{outcome, reason};
+use crate::record::{Registers, claims, support};
 use crate::snapshot::SnapshotError;
 use crate::snapshot::document::{
-    ExceptionDocument, ExpectedDocument, Head, HostDocument, IsmsDocument, RulesDocument,
+    ExceptionDocument, ExpectedDocument, Head, HostDocument, IsmsDocument, RecordsDocument,
+    RulesDocument,
 };
 use crate::snapshot::files::Documents;
 use crate::snapshot::rules::Shelf;
@@ -91,6 +93,8 @@ pub(super) struct Fleet {
     pub(super) statements: Vec<IsmsDocument>,
     pub(super) expected: ExpectedDocument,
     pub(super) exceptions: Vec<ExceptionDocument>,
+    /// None in archives of before there were records.
+    pub(super) records: Option<RecordsDocument>,
     pub(super) hosts: Vec<HostLine>,
     pub(super) rules: BTreeMap<String, Tally>,
     pub(super) kinds: BTreeMap<String, KindTally>,
@@ -112,6 +116,16 @@ pub(super) fn document<T: DeserializeOwned>(
     let bytes =
         from.bytes(name)?.ok_or_else(|| SnapshotError::Other(format!("{name} is missing")))?;
     serde_json::from_slice(&bytes).map_err(|error| SnapshotError::Other(format!("{name}: {error}")))
+}
+
+/// A document that archives of before have not.
+fn optional<T: DeserializeOwned>(
+    from: &mut dyn Documents,
+    name: &str,
+) -> Result<Option<T>, SnapshotError> {
+    let Some(bytes) = from.bytes(name)? else { return Ok(None) };
+    let read = serde_json::from_slice(&bytes);
+    read.map(Some).map_err(|error| SnapshotError::Other(format!("{name}: {error}")))
 }
 
 impl Fleet {
@@ -136,6 +150,7 @@ impl Fleet {
             statements: document(from, "statements.json")?,
             expected: document(from, "expected.json")?,
             exceptions: document(from, "exceptions.json")?,
+            records: optional(from, "records.json")?,
             hosts: vec![],
             rules: BTreeMap::new(),
             kinds: BTreeMap::new(),
@@ -291,6 +306,20 @@ impl Fleet {
         }
     }
 
+    /// What records say of the controls, as on pages.
+    fn lay_records(&self, states: &mut [(crate::catalogue::Control, ControlStatus)]) {
+        let Some(document) = &self.records else { return };
+        let isms: Vec<String> = self.statements.iter().map(|isms| isms.id.clone()).collect();
+        let registers = Registers::of(document.registers.clone());
+        let claims = claims(&registers, &isms, &document.records, self.head.pins.at_us);
+        let mut support = support(&claims, &isms);
+        for (control, status) in states {
+            if let Some(support) = support.remove(&control.id) {
+                *status = status.clone().with_records(support);
+            }
+        }
+    }
+
     fn control_states(&mut self) {
         let texts: Vec<String> = self.hosts.iter().map(|host| host.host.to_string()).collect();
         let severities: Vec<Severity> = self.names.iter().map(|name| self.severity(name)).collect();
@@ -326,6 +355,7 @@ impl Fleet {
             states
                 .push((control.clone(), control_state(open, &self.head.limits, tolerance, now_s)));
         }
+        self.lay_records(&mut states);
         self.controls = states;
     }
 }

@@ -5,6 +5,7 @@ use super::{Out, Output, put, time};
 use crate::expected::cell::closed;
 use crate::expected::reconcile;
 use crate::judge::{Outcome, ParamShown};
+use crate::record::write_csv;
 use crate::snapshot::SnapshotError;
 use crate::snapshot::document::HostDocument;
 use crate::snapshot::sample;
@@ -254,7 +255,23 @@ pub(super) fn of_fleet(fleet: &Fleet, out: &mut dyn Output) -> Result<(), Snapsh
     expected(fleet, out)?;
     exceptions(fleet, out)?;
     parameters(fleet, out)?;
+    records(fleet, out)?;
     controls(fleet, out)
+}
+
+/// Each register that has a record, as it is exported.
+fn records(fleet: &Fleet, out: &mut dyn Output) -> Result<(), SnapshotError> {
+    let Some(document) = &fleet.records else { return Ok(()) };
+    for register in &document.registers {
+        let mine = document.records.iter().filter(|record| record.register == register.id);
+        let mine: Vec<_> = mine.collect();
+        if mine.is_empty() {
+            continue;
+        }
+        let text = write_csv(register, &mine, fleet.head.pins.at_us);
+        put(out, &format!("lists/records-{}.csv", register.id), text.as_bytes())?;
+    }
+    Ok(())
 }
 
 fn table(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
