@@ -9,6 +9,7 @@ mod browser;
 mod decisions;
 mod past;
 mod scope;
+mod seats;
 mod walk;
 
 use browser::{Browser, NARROW, WIDE};
