@@ -1,8 +1,15 @@
 //! Seats: what a person may do. Every right names the seats that have it, and no other has it.
 
 /// The seats there are.
-pub const SEATS: [&str; 6] =
-    ["administrator", "compliance_lead", "control_owner", "risk_owner", "operator", "viewer"];
+pub const SEATS: [&str; 7] = [
+    "administrator",
+    "compliance_lead",
+    "control_owner",
+    "risk_owner",
+    "operator",
+    "internal_auditor",
+    "viewer",
+];
 
 /// What a token has that may read the log and nothing else.
 pub const LOG_READER: &str = "log_reader";
@@ -24,7 +31,9 @@ pub enum Right {
     RequestInherited,
     /// Approve or refuse inherited evidence that somebody else asked for.
     DecideInherited,
-    /// Raise findings, and say what is done about them.
+    /// Raise findings, and revise those that one raised.
+    RaiseFinding,
+    /// Say what is done about findings, whoever raised them.
     KeepFindings,
     /// Say that a finding is closed, its action having had effect.
     CloseFinding,
@@ -64,6 +73,14 @@ impl Right {
             }
             // Not the administrator, who often asks for it.
             Self::DecideInherited => &["compliance_lead", "risk_owner"],
+            Self::RaiseFinding => &[
+                "administrator",
+                "compliance_lead",
+                "control_owner",
+                "operator",
+                "internal_auditor",
+            ],
+            // Not the internal auditor: who audits does not act on what was found by others.
             Self::KeepFindings => {
                 &["administrator", "compliance_lead", "control_owner", "operator"]
             }
@@ -98,7 +115,8 @@ impl Right {
             Self::DecideInherited => {
                 "Only a compliance lead or a risk owner may decide on inherited evidence."
             }
-            Self::KeepFindings => "This seat reads findings and changes none.",
+            Self::RaiseFinding => "This seat reads findings and changes none.",
+            Self::KeepFindings => "This seat changes only the findings that it raised.",
             Self::CloseFinding => "Only a compliance lead says that a finding is closed.",
             Self::KeepLists => {
                 "Only an administrator, a compliance lead or a control owner decides on approved \
@@ -126,12 +144,13 @@ pub fn may(seat: &str, right: Right) -> bool {
 mod tests {
     use super::*;
 
-    const RIGHTS: [Right; 17] = [
+    const RIGHTS: [Right; 18] = [
         Right::KeepRecords,
         Right::ApproveRecord,
         Right::ApproveRisk,
         Right::RequestInherited,
         Right::DecideInherited,
+        Right::RaiseFinding,
         Right::KeepFindings,
         Right::CloseFinding,
         Right::LetIn,
@@ -152,6 +171,21 @@ mod tests {
             assert!(!right.seats().is_empty(), "{right:?}");
             assert!(right.seats().iter().all(|seat| SEATS.contains(seat)), "{right:?}");
             assert!(!may("viewer", right) && !may("", right) && !may("root", right), "{right:?}");
+        }
+    }
+
+    #[test]
+    fn an_internal_auditor_raises_findings_and_changes_nothing_else() {
+        for right in RIGHTS {
+            assert_eq!(may("internal_auditor", right), right == Right::RaiseFinding, "{right:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_keeps_the_findings_of_others_raises_their_own_too() {
+        for seat in SEATS {
+            let both = !may(seat, Right::KeepFindings) || may(seat, Right::RaiseFinding);
+            assert!(both, "{seat}");
         }
     }
 

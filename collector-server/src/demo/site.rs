@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::data::DataDir;
 use crate::judgement::Worker;
+use crate::record::Registers;
 use crate::store::{Enrolment, Incoming, NewToken, ReviewPeriods, Store};
 use crate::{life, watch};
 use anyhow::{Context, ensure};
@@ -33,6 +34,7 @@ pub(super) struct Site {
     now_us: Arc<AtomicI64>,
     worker: Worker,
     reviews: ReviewPeriods,
+    registers: Registers,
     stop: tokio::sync::watch::Sender<bool>,
     authority: Digest,
 }
@@ -42,6 +44,7 @@ impl Site {
         let config: Config = data.config(None)?;
         let store = Store::open(&data.store_url(&config)).await.context("cannot open the store")?;
         let catalogue = Arc::new(Catalogue::builtin()?);
+        let registers = Registers::load(&data.registers(), |id| catalogue.get(id).is_some())?;
         let judging = active::load(&store, &config.rules, &catalogue).await?;
         active::announce(&store, &judging, begin_us).await?;
         let grace = i64::try_from(config.drift.new_host_grace.0.as_micros()).unwrap_or(i64::MAX);
@@ -53,7 +56,7 @@ impl Site {
         let worker =
             Worker::new(store.clone(), Active::new(judging), clock, Arc::new(Notify::new()));
         let (stop, _) = tokio::sync::watch::channel(false);
-        Ok(Self { store, now_us, worker, reviews, stop, authority })
+        Ok(Self { store, now_us, worker, reviews, registers, stop, authority })
     }
 
     pub(super) fn now_us(&self) -> i64 {
@@ -156,7 +159,8 @@ impl Site {
     pub(super) async fn looks(&self) -> anyhow::Result<()> {
         let now_us = self.now_us();
         life::end_what_is_over(&self.store, now_us).await?;
-        while watch::look(&self.store, Some(&self.reviews), AWAY_US, now_us).await? {}
+        let owed = (&self.reviews, &self.registers);
+        while watch::look(&self.store, Some(owed), AWAY_US, now_us).await? {}
         Ok(())
     }
 

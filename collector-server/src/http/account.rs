@@ -220,3 +220,12 @@ pub(super) async fn end_session(
     app.store.revoke_session(&me.id, &form.session, app.clock.now_us()).await?;
     Ok(Redirect::to("/account?done=session").into_response())
 }
+
+/// Ends all of one's own sessions but the one that asks.
+pub(super) async fn end_other_sessions(
+    State(app): State<App>,
+    me: LoggedIn,
+) -> Result<Response, Trouble> {
+    app.store.revoke_other_sessions(&me.id, &me.session, app.clock.now_us()).await?;
+    Ok(Redirect::to("/account?done=sessions").into_response())
+}

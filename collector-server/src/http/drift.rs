@@ -95,7 +95,7 @@ pub(super) async fn one_page(
         more,
         evidence: &evidence,
         alert: alert.as_ref().map(|row| (row, by)),
-        may_raise: may(&me.seat, Right::KeepFindings),
+        may_raise: may(&me.seat, Right::RaiseFinding),
         findings: &findings,
         excepted: &ground.overview.excepted,
         may_change: may(&me.seat, Right::Acknowledge) && !ground.is_past(),

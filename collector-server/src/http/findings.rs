@@ -9,7 +9,7 @@ use super::problem::Problem;
 use super::rights::Caller;
 use crate::app::App;
 use crate::finding::{Finding, State as Standing, Wrong};
-use crate::seat::Right;
+use crate::seat::{Right, may};
 use crate::store::{FindingRefusal, FindingRow};
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -80,7 +80,7 @@ async fn raise(
     caller: Caller,
     asked: Body<Finding>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    caller.needs(Right::KeepFindings)?;
+    caller.needs(Right::RaiseFinding)?;
     let finding = body(asked)?;
     let checked = check(&app, &finding, Standing::Open);
     checked.map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
@@ -105,7 +105,12 @@ async fn revise(
     asked: Body<Revision>,
 ) -> Result<Json<Value>, Problem> {
     let asked = body(asked)?;
-    caller.needs(right_to(asked.state))?;
+    caller.needs(Right::RaiseFinding)?;
+    let rows = app.store.finding(&id).await?;
+    let raised_by = &rows.first().ok_or(unknown())?.raised_by;
+    if let Err(right) = may_revise((&caller.seat, &caller.id), raised_by, asked.state) {
+        caller.needs(right)?;
+    }
     let checked = check(&app, &asked.says, asked.state);
     checked.map_err(|wrong| Problem::bad_request(wrong.to_string()))?;
     let (said, now_us) = ((&asked.says, asked.state), app.clock.now_us());
@@ -126,6 +131,14 @@ fn right_to(state: Standing) -> Right {
     if state == Standing::Closed { Right::CloseFinding } else { Right::KeepFindings }
 }
 
+/// Whether this seat and person may take a finding to a state, or the right they want. A finding
+/// that one raised is one's own for good: who raised it never changes.
+fn may_revise((seat, id): (&str, &str), raised_by: &str, to: Standing) -> Result<(), Right> {
+    let right = right_to(to);
+    let is_own = right == Right::KeepFindings && raised_by == id && may(seat, Right::RaiseFinding);
+    if is_own || may(seat, right) { Ok(()) } else { Err(right) }
+}
+
 fn check(app: &App, finding: &Finding, state: Standing) -> Result<(), Wrong> {
     let rules = app.judge.rules();
     finding.check(state, |id| rules.catalogue().get(id).is_some())
@@ -138,4 +151,35 @@ fn finding_json(row: &FindingRow, now_us: i64) -> Value {
         "raised_us": row.raised_us, "revision": row.revision, "revised_by": row.by,
         "revised_us": row.at_us, "says": row.finding,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seat::SEATS;
+
+    #[test]
+    fn an_internal_auditor_revises_the_finding_that_they_raised_and_no_other_and_closes_none() {
+        let auditor = ("internal_auditor", "a");
+        assert_eq!(may_revise(auditor, "a", Standing::Open), Ok(()));
+        assert_eq!(may_revise(auditor, "b", Standing::Open), Err(Right::KeepFindings));
+        assert_eq!(may_revise(auditor, "a", Standing::Closed), Err(Right::CloseFinding));
+    }
+
+    #[test]
+    fn who_lost_the_seat_keeps_no_right_over_what_they_raised() {
+        for seat in ["viewer", "risk_owner", ""] {
+            assert_eq!(may_revise((seat, "a"), "a", Standing::Open), Err(Right::KeepFindings));
+        }
+    }
+
+    #[test]
+    fn only_a_compliance_lead_closes_a_finding_also_one_of_their_own() {
+        for seat in SEATS {
+            for raised_by in ["a", "b"] {
+                let closes = may_revise((seat, "a"), raised_by, Standing::Closed).is_ok();
+                assert_eq!(closes, seat == "compliance_lead", "{seat}");
+            }
+        }
+    }
 }

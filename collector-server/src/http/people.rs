@@ -52,6 +52,7 @@ pub fn posts() -> Vec<(&'static str, MethodRouter<App>)> {
         (SIGN_OUT, post(account::logout)),
         ("/account/password", post(account::set_password)),
         ("/account/sessions/end", post(account::end_session)),
+        ("/account/sessions/end-others", post(account::end_other_sessions)),
         ("/people", post(seats::add)),
         ("/people/{id}/link", post(seats::link)),
         ("/people/{id}/disable", post(seats::disable)),

@@ -52,8 +52,8 @@ holders! {
     Inheriter: RequestInherited;
     /// Decides on inherited evidence.
     InheritedDecider: DecideInherited;
-    /// Raises findings and works on them.
-    FindingKeeper: KeepFindings;
+    /// Raises findings, and works on those that they may.
+    FindingRaiser: RaiseFinding;
     /// Records, and revises what is recorded.
     RecordKeeper: KeepRecords;
     /// Decides on approved lists.
@@ -70,7 +70,7 @@ holders! {
 pub(super) struct Caller {
     /// As the log names them: a person's id, or the beginning of a token's hash.
     pub(super) id: String,
-    seat: String,
+    pub(super) seat: String,
 }
 
 impl Caller {

@@ -136,4 +136,25 @@ impl Store {
         tx.commit().await?;
         Ok(true)
     }
+
+    /// Ends all sessions of a person but one, as one act of that person; how many there were.
+    pub async fn revoke_other_sessions(
+        &self,
+        person: &str,
+        kept: &str,
+        now_us: i64,
+    ) -> Result<u64, StoreError> {
+        let mut tx = self.db.begin().await?;
+        let mut log = Appender::lock(&mut tx).await?;
+        let sql = "DELETE FROM session WHERE person = $1 AND id <> $2";
+        let ended = execute!(&mut tx, sql, person.to_owned(), kept.to_owned())?;
+        if ended == 0 {
+            return Ok(0);
+        }
+        let detail = json!({"kept": kept, "ended": ended});
+        append(&mut tx, &mut log, person, "other_sessions_ended", detail, now_us).await?;
+        log.finish(&mut tx).await?;
+        tx.commit().await?;
+        Ok(ended)
+    }
 }

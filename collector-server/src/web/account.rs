@@ -10,6 +10,7 @@ use askama::Template;
 pub enum Notice {
     PasswordSet,
     SessionEnded,
+    OthersEnded,
     Differ,
     Weak(Weak),
     Wrong,
@@ -21,18 +22,20 @@ impl Notice {
         match word {
             "password" => Some(Self::PasswordSet),
             "session" => Some(Self::SessionEnded),
+            "sessions" => Some(Self::OthersEnded),
             _ => None,
         }
     }
 
     fn is_refusal(self) -> bool {
-        !matches!(self, Self::PasswordSet | Self::SessionEnded)
+        !matches!(self, Self::PasswordSet | Self::SessionEnded | Self::OthersEnded)
     }
 
     fn says(self) -> String {
         match self {
             Self::PasswordSet => "Your password is set. Every other session has ended.".to_owned(),
             Self::SessionEnded => "The session has ended.".to_owned(),
+            Self::OthersEnded => "Every other session has ended.".to_owned(),
             Self::Differ => "The two new passwords are not the same. Nothing was changed.".into(),
             Self::Weak(weak) => format!("Nothing was changed: {weak}."),
             Self::Wrong => "The current password is not right. Nothing was changed.".to_owned(),

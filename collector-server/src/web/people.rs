@@ -35,12 +35,13 @@ pub struct PeoplePage {
     pub link: Option<Link>,
     pub rows: Vec<PersonLine>,
     /// Seats and what they may do, the least first.
-    pub seats: [(&'static str, &'static str); 6],
+    pub seats: [(&'static str, &'static str); 7],
 }
 
 /// What each seat may do beside reading everything.
-const SEATS: [(&str, &str); 6] = [
+const SEATS: [(&str, &str); 7] = [
     ("viewer", "reads everything"),
+    ("internal_auditor", "also raises findings, and revises those it raised"),
     ("operator", "also takes alerts on and asks for exceptions"),
     ("control_owner", "the same, and ends exceptions"),
     ("compliance_lead", "the same, for all controls"),

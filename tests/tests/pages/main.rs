@@ -10,6 +10,7 @@ mod decisions;
 mod past;
 mod records;
 mod scope;
+mod seats;
 mod walk;
 
 use browser::{Browser, NARROW, WIDE};

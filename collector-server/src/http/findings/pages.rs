@@ -1,10 +1,10 @@
 //! Findings on pages.
 
-use super::{check, right_to};
+use super::{check, may_revise};
 use crate::app::App;
 use crate::finding::{Finding, Grade, Source, State as Standing};
 use crate::http::people::{Trouble, frame, render};
-use crate::http::rights::FindingKeeper;
+use crate::http::rights::FindingRaiser;
 use crate::http::session::LoggedIn;
 use crate::seat::{Right, may};
 use crate::store::FindingRefusal;
@@ -75,7 +75,7 @@ async fn list_shown(
     let input = findings::ListInput {
         now_us: app.clock.now_us(),
         rows: &app.store.findings().await?,
-        may_raise: may(&me.seat, Right::KeepFindings),
+        may_raise: may(&me.seat, Right::RaiseFinding),
         form,
         refused,
     };
@@ -98,13 +98,15 @@ async fn one_shown(
     again: Option<(Form, String)>,
 ) -> Result<Response, Trouble> {
     let rows = app.store.finding(id).await?;
+    let raised_by = rows.first().map_or("", |row| row.raised_by.as_str());
+    let may_take_to = |to| may_revise((&me.seat, &me.id), raised_by, to).is_ok();
     let input = findings::OneInput {
         now_us: app.clock.now_us(),
         rows: &rows,
         people: &app.store.people().await?,
         drift: drift_of(app, &rows).await?,
-        may_keep: may(&me.seat, Right::KeepFindings),
-        may_close: may(&me.seat, Right::CloseFinding),
+        may_keep: may_take_to(Standing::Open),
+        may_close: may_take_to(Standing::Closed),
         again,
     };
     let page = findings::one(frame(app, Some(Room::Decisions)).await?, input);
@@ -146,7 +148,7 @@ fn read(app: &App, form: &Form, to: Standing) -> Result<Finding, String> {
 
 async fn raise(
     State(app): State<App>,
-    FindingKeeper(me): FindingKeeper,
+    FindingRaiser(me): FindingRaiser,
     Sent(form): Sent<Form>,
 ) -> Result<Response, Trouble> {
     match read(&app, &form, Standing::Open) {
@@ -163,14 +165,15 @@ async fn raise(
 
 async fn revise(
     State(app): State<App>,
-    FindingKeeper(me): FindingKeeper,
+    FindingRaiser(me): FindingRaiser,
     Path(id): Path<String>,
     Sent(form): Sent<Form>,
 ) -> Result<Response, Trouble> {
     let to = Standing::from_word(&form.state).unwrap_or(Standing::Open);
-    if !may(&me.seat, right_to(to)) {
-        return Err(Trouble::Refused(right_to(to).refusal().to_owned()));
-    }
+    let rows = app.store.finding(&id).await?;
+    let row = rows.first().ok_or_else(|| Trouble::NotFound(format!("finding {id}")))?;
+    may_revise((&me.seat, &me.id), &row.raised_by, to)
+        .map_err(|right| Trouble::Refused(right.refusal().to_owned()))?;
     let finding = match read(&app, &form, to) {
         Ok(finding) => finding,
         Err(why) => {
