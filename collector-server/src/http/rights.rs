@@ -56,6 +56,8 @@ holders! {
     FindingRaiser: RaiseFinding;
     /// Records, and revises what is recorded.
     RecordKeeper: KeepRecords;
+    /// Approves what others recorded, or sends it back; of risk a risk owner alone.
+    RecordApprover: ApproveRecord;
     /// Decides on approved lists.
     ListKeeper: KeepLists;
     /// Announces changes.

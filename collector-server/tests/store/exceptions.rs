@@ -433,7 +433,7 @@ pub(crate) async fn a_request_that_nobody_decided_is_overdue_until_it_is_withdra
 ) {
     let watch = async |at_us| store.watch_undecided(at_us).await.expect("store");
     let group = || Scope::Group("web".into());
-    let first = requested(store, group(), AT + DAY, AT).await;
+    requested(store, group(), AT + DAY, AT).await;
     assert!(!watch(AT + DAY - 1).await, "it waits");
     assert!(watch(AT + DAY).await);
     assert!(!watch(AT + DAY).await, "once");

@@ -8,7 +8,7 @@ use crate::http::input::{DecideForm, cut};
 use crate::http::isms::{unknown, unprocessable};
 use crate::http::moment::Then;
 use crate::http::people::{Trouble, frame_at, render};
-use crate::http::rights::RecordKeeper;
+use crate::http::rights::{RecordApprover, RecordKeeper};
 use crate::http::session::LoggedIn;
 use crate::record::{Attached, Register, Says, assemble, parse_csv};
 use crate::seat::{Right, may};
@@ -283,7 +283,7 @@ struct DecisionForm {
 
 async fn decide(
     State(app): State<App>,
-    me: LoggedIn,
+    RecordApprover(me): RecordApprover,
     then: Then,
     Path((isms, register, id)): Path<(String, String, String)>,
     Form(form): Form<DecisionForm>,
