@@ -8,6 +8,7 @@
 mod decisions;
 mod facts;
 mod fleet;
+mod records;
 mod scope;
 mod script;
 mod site;
@@ -123,7 +124,7 @@ impl Demo {
         for (_, happening) in script::of_day(of_quarter) {
             self.happens(happening).await?;
         }
-        decisions::of_day(&self.site, &self.hosts, of_quarter, day == 0).await
+        decisions::of_day(&self.site, &self.hosts, of_quarter, day).await
     }
 
     async fn happens(&mut self, happening: &Happening) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! What people of the demonstration decide, day by day.
 
 use super::fleet::{DAY_US, Host};
+use super::records;
 use super::scope::{people, state_applicability};
 use super::script::GROUPS;
 use super::site::{People, Site};
@@ -15,18 +16,19 @@ use std::collections::BTreeSet;
 /// Those that are learnt and accepted.
 const POPULATIONS: [&str; 3] = ["privileged-people", "root-keys", "listening-ports"];
 
-/// What is decided on a day of the quarter; on the first day that is lived also what an organisation
-/// decides once.
+/// What is decided on a day of the quarter, and what an organisation says once, by the days `since` the
+/// demonstration began.
 pub(super) async fn of_day(
     site: &Site,
     hosts: &[Host],
     day: i64,
-    first: bool,
+    since: i64,
 ) -> anyhow::Result<()> {
     let people = people(site).await?;
-    if first {
+    if since == 0 {
         state_applicability(site, &people).await?;
     }
+    records::of_day(site, &people, since).await?;
     match day {
         2 => accept_what_is_there(site, &people).await?,
         9 => inherit(site, &people).await?,

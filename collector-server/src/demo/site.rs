@@ -34,7 +34,7 @@ pub(super) struct Site {
     now_us: Arc<AtomicI64>,
     worker: Worker,
     reviews: ReviewPeriods,
-    registers: Registers,
+    pub(super) registers: Registers,
     stop: tokio::sync::watch::Sender<bool>,
     authority: Digest,
 }
