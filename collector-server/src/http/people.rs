@@ -269,7 +269,8 @@ impl Ground {
     pub(super) async fn load(app: &App) -> Result<Self, Trouble> {
         let now_us = app.clock.now_us();
         let overview = app.overview(now_us).await?;
-        let controls = as_shown(&overview.controls);
+        let excluded = app.store.excluded(None, None).await?;
+        let controls = as_shown(&overview.controls, &excluded);
         let rules = rules(app);
         let (frame_log, active) = (app.store.log().await?, app.judge.rules());
         Ok(Self { now_us, overview, controls, rules, frame_log, active, then: None })
@@ -280,7 +281,8 @@ impl Ground {
         let none = |ground: Self| Self { then: Some((then.clone(), None)), ..ground };
         let Some(moment) = &then.moment else { return Self::load(app).await.map(none) };
         let (judged, overview) = app.overview_at(moment).await?;
-        let controls = as_shown(&overview.controls);
+        let excluded = app.store.excluded(None, Some(moment)).await?;
+        let controls = as_shown(&overview.controls, &excluded);
         let rules = web::input::rules(&judged.rules);
         Ok(Self {
             now_us: moment.at_us,
@@ -340,14 +342,25 @@ impl Ground {
     }
 
     /// Leaves only what is in the scope; `groups` are those of its ISMS.
-    pub(super) fn narrow(&mut self, scope: &Scope, groups: &BTreeSet<String>) {
+    pub(super) async fn narrow(
+        &mut self,
+        app: &App,
+        scope: &Scope,
+        groups: &BTreeSet<String>,
+    ) -> Result<(), Trouble> {
         let hosts = scope.hosts(&self.overview.hosts, groups);
         let rules = Arc::clone(&self.active);
         let judged_by = (rules.as_ref(), rules.catalogue());
         self.overview.controls = self.overview.within(judged_by, (scope, &hosts), self.now_us);
-        self.controls = as_shown(&self.overview.controls);
+        let isms = match scope {
+            Scope::Isms(id) => Some(id.as_str()),
+            _ => None,
+        };
+        let excluded = app.store.excluded(isms, self.moment()).await?;
+        self.controls = as_shown(&self.overview.controls, &excluded);
         self.overview.hosts.retain(|host| hosts.contains(&host.id));
         self.overview.results.retain(|row| hosts.contains(&row.host));
+        Ok(())
     }
 
     pub(super) fn frame(&self, room: Room) -> Frame {
@@ -380,8 +393,16 @@ pub(super) async fn frame_with(
     Ok(frame(app, Some(room)).await?.at(past_of(then, instead), then.picks()))
 }
 
-/// Controls as pages show them.
-fn as_shown(controls: &[(crate::catalogue::Control, ControlStatus)]) -> Vec<Control> {
+/// Controls as pages show them. One that is said not to be applicable, and of which nothing is known
+/// either, is excluded; what hosts or records show of it is shown all the same.
+fn as_shown(
+    controls: &[(crate::catalogue::Control, ControlStatus)],
+    excluded: &BTreeSet<String>,
+) -> Vec<Control> {
+    let state = |id: &str, status: &ControlStatus| {
+        let state = Mark::from_word(status.state.as_str()).unwrap_or(Mark::None);
+        if state == Mark::None && excluded.contains(id) { Mark::Excluded } else { state }
+    };
     let control = |(control, status): &(crate::catalogue::Control, ControlStatus)| Control {
         id: control.id.clone(),
         title: control.title.clone(),
@@ -390,7 +411,7 @@ fn as_shown(controls: &[(crate::catalogue::Control, ControlStatus)]) -> Vec<Cont
         iso2013: control.iso2013.clone(),
         host_evidence: control.host_evidence.map(|level| level.says().to_owned()),
         not_shown: control.not_shown.clone(),
-        state: Mark::from_word(status.state.as_str()).unwrap_or(Mark::None),
+        state: state(&control.id, status),
         open_deviations: status.open_deviations,
         unseen: status.unseen_since_s.map(|s| (status.unseen, s.saturating_mul(1_000_000))),
     };

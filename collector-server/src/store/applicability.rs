@@ -11,7 +11,7 @@ use crate::moment::Moment;
 use evidence::Digest;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a version stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -173,6 +173,36 @@ impl Store {
         let versions = self.applicability_versions(isms).await?;
         let approved = versions.into_iter().filter(|version| version.is_approved_at(moment));
         Ok(approved.max_by_key(|version| version.version))
+    }
+
+    /// Controls that an ISMS says not to be applicable, in what is approved now or was then; without
+    /// an ISMS, those that each of them says not to be. One without an approved statement says nothing.
+    pub async fn excluded(
+        &self,
+        isms: Option<&str>,
+        moment: Option<&Moment>,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        let mut excluded: Option<BTreeSet<String>> = None;
+        let all = self.all_isms().await?.into_iter().map(|one| one.id);
+        for id in all.filter(|id| isms.is_none_or(|isms| isms == id)) {
+            let approved = match moment {
+                Some(moment) => self.approved_at(&id, moment).await?,
+                None => {
+                    let versions = self.applicability_versions(&id).await?.into_iter();
+                    let approved = versions.filter(|one| one.state == VersionState::Approved);
+                    approved.max_by_key(|one| one.version)
+                }
+            };
+            let Some(approved) = approved else { return Ok(BTreeSet::new()) };
+            let entries = self.applicability_entries(&id, approved.version).await?.into_iter();
+            let here = entries.filter(|entry| entry.applicable == Some(false));
+            let here = here.map(|entry| entry.control);
+            excluded = Some(match excluded {
+                Some(before) => here.filter(|control| before.contains(control)).collect(),
+                None => here.collect(),
+            });
+        }
+        Ok(excluded.unwrap_or_default())
     }
 
     /// What was said of one control, by ISMS, in the version that was approved then.

@@ -345,8 +345,8 @@ pub struct Drift {
     pub what: String,
     /// Where its cause is shown.
     pub cause: String,
-    pub host: String,
-    pub path: String,
+    /// Name and address; none for what is of no host.
+    pub host: Option<(String, String)>,
     /// `regression, high; host_changed`: kind, severity, cause.
     pub kind: String,
     pub since: When,
@@ -365,8 +365,13 @@ fn drifts(input: &Input<'_>) -> Vec<Drift> {
         .map(|row| Drift {
             what: super::drift::what_of(row, input.now.rules),
             cause: drift_path(&row.id),
-            host: names.get(&row.host).map_or_else(|| row.host.to_string(), |n| (*n).to_owned()),
-            path: host_path(row.host),
+            host: (row.host != HostId::nil()).then(|| {
+                let name = names.get(&row.host);
+                (
+                    name.map_or_else(|| row.host.to_string(), |n| (*n).to_owned()),
+                    host_path(row.host),
+                )
+            }),
             kind: format!("{}, {}; {}", row.drift.replace('_', " "), row.severity, row.cause),
             since: When::cell(row.opened_us),
         })

@@ -193,6 +193,7 @@ conformance!(
     an_isms_has_one_name_and_says_what_it_was,
     groups_of_an_isms_are_answered_as_they_were_known_then,
     a_statement_is_approved_by_one_who_wrote_nothing_of_it,
+    a_control_is_excluded_where_each_isms_says_so_with_approval,
     what_was_approved_stays_and_the_next_version_begins_as_its_copy,
     a_tolerance_holds_until_the_next_word_and_that_of_an_isms_comes_first,
     a_group_has_an_owner_a_deputy_and_a_fallback,

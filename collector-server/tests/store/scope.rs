@@ -5,6 +5,7 @@ use evidence::{Digest, Facts, HostId, KindEntry, Manifest, Status};
 use evidenced_collector::applicability::{Entry, Ground, Implementation};
 use evidenced_collector::catalogue::Catalogue;
 use evidenced_collector::judge::RuleSet;
+use evidenced_collector::moment::Moment;
 use evidenced_collector::overview::{Limits, Overview, load};
 use evidenced_collector::patch::{self, Standing, Start};
 use evidenced_collector::people_list::{self, Listed, Sort};
@@ -157,6 +158,38 @@ pub(crate) async fn a_statement_is_approved_by_one_who_wrote_nothing_of_it(store
     );
     assert!(detail["entries"].is_string(), "the log names what was approved");
     verify(store, |_, _| {}).await.expect("the log holds");
+}
+
+/// A control is excluded by an approved word of every ISMS, and by nothing less.
+pub(crate) async fn a_control_is_excluded_where_each_isms_says_so_with_approval(store: &Store) {
+    let no = Entry {
+        applicable: Some(false),
+        justification: "no such thing".into(),
+        ..Entry::empty("A.7.6")
+    };
+    let state = async |id: &str, entries: &[Entry], at_us: i64| {
+        let done = store.write_applicability(id, entries, None, "ann", at_us).await;
+        done.expect("store").expect("written");
+        let done = store.submit_applicability(id, &["A.7.6"], "ann", at_us).await.expect("store");
+        let seen = (done.expect("sent"), at_us);
+        let done = store.approve_applicability(id, seen, "eve", at_us + 1).await;
+        done.expect("store").expect("approved");
+    };
+    let excluded = async |isms: Option<&str>| store.excluded(isms, None).await.expect("store");
+    let (one, other) = (isms(store, "Hosting").await, isms(store, "Office").await);
+    let written = store.write_applicability(&one, std::slice::from_ref(&no), None, "ann", 5).await;
+    written.expect("store").expect("written");
+    assert!(excluded(Some(&one)).await.is_empty(), "a draft says nothing");
+    state(&one, &[no.clone(), said("A.8.2")], 10).await;
+    assert_eq!(excluded(Some(&one)).await, ["A.7.6".to_owned()].into());
+    assert!(excluded(None).await.is_empty(), "the other has said nothing");
+    state(&other, &[said("A.7.6")], 20).await;
+    assert!(excluded(None).await.is_empty(), "there it applies");
+    state(&other, &[no], 30).await;
+    assert_eq!(excluded(None).await, ["A.7.6".to_owned()].into());
+    let then = Moment { at_us: 25, known: i64::MAX, known_us: i64::MAX };
+    let then = store.excluded(None, Some(&then)).await.expect("store");
+    assert!(then.is_empty(), "it applied at that time");
 }
 
 pub(crate) async fn what_was_approved_stays_and_the_next_version_begins_as_its_copy(store: &Store) {

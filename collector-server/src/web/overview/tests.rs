@@ -124,6 +124,14 @@ fn resolved_drift_is_not_open_and_the_latest_comes_first() {
 }
 
 #[test]
+fn a_drift_of_no_host_names_none() {
+    let of_nobody = DriftRow { host: evidence::HostId::nil(), ..drift(2, false) };
+    let page = check(&fleet(), &[], &[of_nobody, drift(3, false)]);
+    let hosts: Vec<_> = page.drifts.iter().map(|drift| drift.host.is_some()).collect();
+    assert_eq!(hosts.iter().filter(|some| **some).count(), 1, "{hosts:?}");
+}
+
+#[test]
 fn reach_adds_up_by_theme() {
     let reach = check(&fleet(), &[], &[]).reach;
     assert_eq!((reach.with, reach.without, reach.total), (2, 1, 3));
