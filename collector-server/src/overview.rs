@@ -78,7 +78,8 @@ impl RecordTerms {
         let mut support = support(&self.claims, &isms);
         for (control, status) in controls {
             if let Some(support) = support.remove(&control.id) {
-                *status = status.clone().with_records(support);
+                let hosts_can_show = control.host_evidence.is_some();
+                *status = status.clone().with_records(hosts_can_show, support);
             }
         }
     }

@@ -159,15 +159,18 @@ pub struct ControlStatus {
 
 impl ControlStatus {
     /// With what records say of it. One past its time is stale as a fact is that nobody collects any
-    /// more; records alone let it operate where every management system has one that counts. A
-    /// record that is missing changes nothing, and none makes good what hosts fail or hide.
+    /// more; records alone let it operate where no host can show anything of it and every management
+    /// system has one that counts. A record that is missing changes nothing, and none makes good what
+    /// hosts fail, hide, or could show and do not.
     #[must_use]
-    pub fn with_records(mut self, support: Support) -> Self {
+    pub fn with_records(mut self, hosts_can_show: bool, support: Support) -> Self {
         self.state = match self.state {
             EvidenceState::None | EvidenceState::Operating if support.stale > 0 => {
                 EvidenceState::Stale
             }
-            EvidenceState::None if support.counting > 0 && support.everywhere => {
+            EvidenceState::None
+                if !hosts_can_show && support.counting > 0 && support.everywhere =>
+            {
                 EvidenceState::Operating
             }
             state => state,

@@ -86,7 +86,7 @@ pub(super) async fn narrow(
             (Scope::Host(id), says, BTreeSet::new())
         }
     };
-    ground.narrow(&app, &scope, &groups).await?;
+    ground.narrow(app, &scope, &groups).await?;
     Ok((scope, Some(says)))
 }
 

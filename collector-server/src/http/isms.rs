@@ -157,7 +157,7 @@ async fn one_in(
         versions.retain(|version| version.is_approved_at(&moment));
         ground.stands_in(texts_changed(std::slice::from_ref(&isms), &moment));
     }
-    ground.narrow(&app, &Scope::Isms(isms.id.clone()), &isms.groups).await?;
+    ground.narrow(app, &Scope::Isms(isms.id.clone()), &isms.groups).await?;
     let groups = app.store.groups().await?;
     let input = web_isms::Input {
         now: ground.now(),

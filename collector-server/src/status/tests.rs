@@ -240,3 +240,25 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn records_let_operate_what_no_host_can_show_and_make_nothing_else_good() {
+    let counts = Support { counting: 2, stale: 0, everywhere: true };
+    let with = |results: &[OpenResult<'static>], hosts_can_show, support| {
+        status(results).with_records(hosts_can_show, support).state
+    };
+    assert_eq!(with(&[], false, counts), EvidenceState::Operating);
+    assert_eq!(with(&[], true, counts), EvidenceState::None, "hosts could show it, and none does");
+    let elsewhere = Support { everywhere: false, ..counts };
+    assert_eq!(with(&[], false, elsewhere), EvidenceState::None, "one ISMS has none");
+    assert_eq!(with(&[], false, Support::default()), EvidenceState::None, "no record");
+    let deviating = [failed(Severity::Critical, 30)];
+    assert_eq!(with(&deviating, true, counts), EvidenceState::Deviating);
+    let blind = [unknown(Reason::Denied)];
+    assert_eq!(with(&blind, true, counts), state(&blind));
+    // One that ran out is told, also where hosts pass.
+    let stale = Support { stale: 1, ..counts };
+    assert_eq!(with(&[], false, stale), EvidenceState::Stale);
+    assert_eq!(with(&[result(Outcome::Pass)], true, stale), EvidenceState::Stale);
+    assert_eq!(with(&deviating, true, stale), EvidenceState::Deviating);
+}

@@ -315,7 +315,8 @@ impl Fleet {
         let mut support = support(&claims, &isms);
         for (control, status) in states {
             if let Some(support) = support.remove(&control.id) {
-                *status = status.clone().with_records(support);
+                let hosts_can_show = control.host_evidence.is_some();
+                *status = status.clone().with_records(hosts_can_show, support);
             }
         }
     }
