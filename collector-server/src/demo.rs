@@ -103,9 +103,13 @@ impl Demo {
     async fn begun(data: &DataDir, size: Size, begin_us: i64) -> anyhow::Result<Self> {
         let site = Site::open(data, begin_us).await?;
         let mut hosts = vec![];
+        let whole: usize = script::GROUPS.iter().map(|group| group.parts).sum();
+        let mut before = 0;
         for (group, parts) in script::GROUPS.map(|group| (group.name, group.parts)) {
-            let whole: usize = script::GROUPS.iter().map(|group| group.parts).sum();
-            for n in 0..(size.hosts * parts / whole).max(1) {
+            // Cumulated, so that what is rounded off one group goes to the next.
+            let (from, to) = (size.hosts * before / whole, size.hosts * (before + parts) / whole);
+            before += parts;
+            for n in 0..(to - from).max(1) {
                 let first_us = begin_us + (hosts.len() as i64 % 4) * STEP * HOUR_US;
                 hosts.push(Host::new(group, n, first_us)?);
             }

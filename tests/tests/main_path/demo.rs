@@ -18,7 +18,7 @@ async fn a_demonstration_holds_a_log_that_verifies_and_what_its_script_says() {
     assert_eq!(verified.code, Some(0), "{}", verified.stderr);
     let summary = collector(&["summary", "--data", &dir]).await.out();
     assert!(summary.contains("Databases and caches do not listen on all addresses"), "{summary}");
-    assert!(summary.contains(" of 12 hosts: "), "failures are told by rule: {summary}");
+    assert!(summary.contains(" of 16 hosts: "), "failures are told by rule: {summary}");
     // The script of its last days: a host fell silent, and one more never came.
     assert!(summary.contains("+ 1 missing"), "{summary}");
     // It is never mixed with evidence.

@@ -102,7 +102,8 @@ async fn each_seat_is_let_through_where_it_is_declared_and_refused_everywhere_el
     let mut wrong = vec![];
     for seat in SEATS {
         let mut visitor = Visitor::new(&collector);
-        visitor.sets_password(&person(&collector, seat, seat).await, WORDS).await;
+        let name = format!("the {seat}");
+        visitor.sets_password(&person(&collector, &name, seat).await, WORDS).await;
         for (path, seats) in MATRIX {
             let answer = visitor.post(&address(path), &[]).await;
             let is_let_through = answer.status != 403 || is_refused_for_itself(&answer);

@@ -39,12 +39,14 @@ pub(super) fn read(reading: &mut Reading<'_>, clients: &[Installed]) -> Proof {
         [] => return Proof::NEVER,
         [client] if client.name == ClientName::Timesyncd => of_timesyncd(reading),
         [client] if client.name == ClientName::Chrony => match tracking(reading) {
-            Some(Tracking::Follows { at_s, error_us }) => following(reading, at_s, error_us),
+            Ok(Some(Tracking::Follows { at_s, error_us })) => following(reading, at_s, error_us),
             // It knows no other time, whatever its drift file says of an earlier day.
-            Some(Tracking::Unsynchronised) => {
+            Ok(Some(Tracking::Unsynchronised)) => {
                 return Proof { synchronised: Some(false), ..Proof::default() };
             }
-            Some(Tracking::OwnClock) | None => of_drift_file(reading, client),
+            Ok(Some(Tracking::OwnClock) | None) => of_drift_file(reading, client),
+            // It may have said that it follows nobody.
+            Err(failure) => Err(failure),
         },
         _ => return Proof::default(),
     };
@@ -80,13 +82,19 @@ fn last_answer(reading: &mut Reading<'_>) -> Option<Offset> {
     lately.then(|| offset::of(ClientName::Timesyncd, error_us)).flatten()
 }
 
-fn tracking(reading: &mut Reading<'_>) -> Option<Tracking> {
-    let answer = reading.chrony_tracking().ok()?;
+/// None where nobody is to be asked.
+fn tracking(reading: &mut Reading<'_>) -> Result<Option<Tracking>, Failure> {
+    let answer = match reading.chrony_tracking() {
+        Ok(answer) => answer,
+        Err(ReadError::Absent) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     let tracking = chrony_tracking::parse(&answer);
     if tracking.is_none() {
         reading.malformed("/chronyd/tracking", "not an answer to `tracking`");
+        return Err(Failure(Status::ParseError));
     }
-    tracking
+    Ok(tracking)
 }
 
 /// chronyd asks each server at least every seventeen minutes, unless it is told otherwise: after a
